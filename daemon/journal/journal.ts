@@ -1,0 +1,161 @@
+import type { Artifact, Frame, MetricColumns, Record, RunStart, SeriesSummary } from "@pipekit/proto";
+
+/**
+ * The journal: the daemon's durable, ordered store of records, and the store of record.
+ *
+ * Architecture Invariant: nothing outside this folder knows that the journal is SQLite.
+ * Architecture Invariant: `append` resolves only after the frame is on disk (fsync); before that nobody sees it.
+ */
+export interface Journal {
+  /**
+   * Appends a frame, grouped with others into one commit. A frame with a seq seen before is `duplicate`.
+   * Throws PipekitError: INVALID_FRAME (gap in seq, no records, writer of another run), RUN_NOT_FOUND (no start
+   * yet), RUN_EXISTS (another start), RUN_ENDED, STORAGE_FULL, CORRUPT_JOURNAL.
+   * The caller has checked the records (columns, JSON) and turned artifacts into content-store files.
+   * `sinks` are the canonical specs of the run's sinks; they count only when the frame starts the run.
+   */
+  append(frame: Frame, sinks: readonly string[]): Promise<AppendResult>;
+  /** One run by id or unique prefix of 8 characters or more. Throws RUN_NOT_FOUND, REF_AMBIGUOUS. */
+  run(idOrPrefix: string): Promise<RunEntry>;
+  /** Newest first. `before` is the run id after which to go on. */
+  runs(query: RunQuery): Promise<readonly RunEntry[]>;
+  /** Summaries of the series of a run, sorted by key. */
+  series(runId: string): Promise<readonly SeriesSummary[]>;
+  /** Streams points of the chosen series in journal order; down-sampled when `maxPoints` > 0 (min and max kept). */
+  readMetrics(query: MetricQuery): AsyncIterable<SeriesChunk>;
+  /** Records of a run after `cursor`, in order, up to about `maxPoints` points; empty when there is nothing new. */
+  readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]>;
+  /** Sinks that have not finished, for the restart: O(runs), not O(points). */
+  openSinks(): Promise<readonly SinkEntry[]>;
+  sinks(runId: string): Promise<readonly SinkEntry[]>;
+  /** Durably moves a sink's cursor together with everything else known of the sink and its new dead letters. */
+  saveSink(sink: SinkEntry, deadLetters: readonly NewDeadLetter[]): Promise<void>;
+  deadLetters(query: { runId?: string; limit: number }): Promise<readonly DeadLetterEntry[]>;
+  totals(): Promise<JournalTotals>;
+  /** Called after each commit that touched the run, at most once a tick; returns the stop function. */
+  onCommit(listener: (runIds: ReadonlySet<string>) => void): () => void;
+  /** Waits for pending commits, then closes. */
+  close(): Promise<void>;
+}
+
+export type AppendResult = "appended" | "duplicate";
+
+export interface RunEntry {
+  readonly runId: string;
+  readonly start: RunStart;
+  readonly state: "running" | "completed" | "failed";
+  readonly reason: string;
+  readonly endedAtUs: number;
+  readonly points: number;
+  /** Labels, merged. */
+  readonly tags: Readonly<{ [name: string]: string }>;
+  /** Params logged after the start, flattened, values as JSON text. */
+  readonly params: Readonly<{ [name: string]: string }>;
+  readonly artifacts: readonly Artifact[];
+  /** Position of the run's last frame. */
+  readonly lastPosition: number;
+}
+
+export interface RunQuery {
+  readonly limit: number;
+  readonly before?: string;
+  readonly state?: RunEntry["state"];
+  readonly nameContains?: string;
+}
+
+export interface MetricQuery {
+  readonly runId: string;
+  /** Empty for all keys. */
+  readonly keys: readonly string[];
+  readonly fromStep?: number;
+  readonly toStep?: number;
+  /** 0 for all points, else at least 4. */
+  readonly maxPoints: number;
+}
+
+export interface SeriesChunk {
+  readonly key: string;
+  readonly steps: BigInt64Array;
+  readonly values: Float64Array;
+  readonly timesUs: BigInt64Array;
+  readonly pointsInRange: number;
+}
+
+/**
+ * How far a sink has taken a run: all frames up to `position`, and the first `offset` items of the run's next frame.
+ * An item is a metric point, or one record of another kind.
+ */
+export interface Cursor {
+  readonly position: number;
+  readonly offset: number;
+}
+
+export const CURSOR_START: Cursor = { position: 0, offset: 0 };
+
+/** A record (or the rest of one) with the cursor that stands behind each of its items. */
+export interface CursorRecord {
+  readonly record: Record;
+  /** Position of its frame. */
+  readonly position: number;
+  /** Items of the frame before this record. */
+  readonly itemsBefore: number;
+  /** Items of this record to skip: taken already. */
+  readonly skip: number;
+  /** True for the last record of its frame. */
+  readonly last: boolean;
+}
+
+/** All that is known of one sink of one run. */
+export interface SinkEntry {
+  readonly runId: string;
+  /** Canonical spec. */
+  readonly spec: string;
+  readonly cursor: Cursor;
+  readonly state: "idle" | "sending" | "retrying" | "done" | "refused";
+  readonly pointsSent: number;
+  readonly pointsDead: number;
+  readonly lastError: string;
+  readonly retryAtUs: number;
+  readonly remoteId: string;
+  readonly remoteUrl: string;
+  /** -1 until reconciled. */
+  readonly pointsShown: number;
+  readonly notes: readonly string[];
+  /** The adapter's own memory, JSON. */
+  readonly memo: Readonly<{ [name: string]: unknown }>;
+}
+
+export interface NewDeadLetter {
+  readonly runId: string;
+  readonly spec: string;
+  readonly kind: string;
+  readonly points: number;
+  readonly reason: string;
+  /** Where the refused items stand in the journal, so that they can be re-driven. */
+  readonly from: Cursor;
+  readonly to: Cursor;
+}
+
+export interface DeadLetterEntry extends NewDeadLetter {
+  readonly id: number;
+  readonly atUs: number;
+}
+
+export interface JournalTotals {
+  readonly bytes: number;
+  readonly frames: number;
+  readonly points: number;
+  readonly runs: number;
+  readonly runsRunning: number;
+  readonly pointsPending: number;
+  readonly deadLetters: number;
+}
+
+/** Number of delivery items in a record: its points, or 1. */
+export function itemCount(record: Record): number {
+  return record.record?.$case === "metrics" ? columnsLength(record.record.value) : 1;
+}
+
+function columnsLength(columns: MetricColumns): number {
+  return columns.values.length / 8;
+}
