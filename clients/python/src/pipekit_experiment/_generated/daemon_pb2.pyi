@@ -1,0 +1,84 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class HelloRequest(_message.Message):
+    __slots__ = ("client", "protocol_min", "protocol_max")
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_MIN_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_MAX_FIELD_NUMBER: _ClassVar[int]
+    client: str
+    protocol_min: int
+    protocol_max: int
+    def __init__(self, client: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ...) -> None: ...
+
+class HelloResponse(_message.Message):
+    __slots__ = ("protocol", "daemon_version", "capabilities", "state_folder", "pid", "staging_folder")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    DAEMON_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    STATE_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    STAGING_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    daemon_version: str
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    state_folder: str
+    pid: int
+    staging_folder: str
+    def __init__(self, protocol: _Optional[int] = ..., daemon_version: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., state_folder: _Optional[str] = ..., pid: _Optional[int] = ..., staging_folder: _Optional[str] = ...) -> None: ...
+
+class StatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StatusResponse(_message.Message):
+    __slots__ = ("daemon_version", "pid", "started_at_us", "state_folder", "endpoint", "journal_bytes", "frames", "points", "runs_running", "runs", "points_pending", "dead_letters", "rss_bytes", "draining", "idle_exit_s", "log_file")
+    DAEMON_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    STATE_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_PENDING_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTERS_FIELD_NUMBER: _ClassVar[int]
+    RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    IDLE_EXIT_S_FIELD_NUMBER: _ClassVar[int]
+    LOG_FILE_FIELD_NUMBER: _ClassVar[int]
+    daemon_version: str
+    pid: int
+    started_at_us: int
+    state_folder: str
+    endpoint: str
+    journal_bytes: int
+    frames: int
+    points: int
+    runs_running: int
+    runs: int
+    points_pending: int
+    dead_letters: int
+    rss_bytes: int
+    draining: bool
+    idle_exit_s: int
+    log_file: str
+    def __init__(self, daemon_version: _Optional[str] = ..., pid: _Optional[int] = ..., started_at_us: _Optional[int] = ..., state_folder: _Optional[str] = ..., endpoint: _Optional[str] = ..., journal_bytes: _Optional[int] = ..., frames: _Optional[int] = ..., points: _Optional[int] = ..., runs_running: _Optional[int] = ..., runs: _Optional[int] = ..., points_pending: _Optional[int] = ..., dead_letters: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., draining: bool = ..., idle_exit_s: _Optional[int] = ..., log_file: _Optional[str] = ...) -> None: ...
+
+class ShutdownRequest(_message.Message):
+    __slots__ = ("wait_for_delivery_s",)
+    WAIT_FOR_DELIVERY_S_FIELD_NUMBER: _ClassVar[int]
+    wait_for_delivery_s: int
+    def __init__(self, wait_for_delivery_s: _Optional[int] = ...) -> None: ...
+
+class ShutdownResponse(_message.Message):
+    __slots__ = ("points_pending",)
+    POINTS_PENDING_FIELD_NUMBER: _ClassVar[int]
+    points_pending: int
+    def __init__(self, points_pending: _Optional[int] = ...) -> None: ...

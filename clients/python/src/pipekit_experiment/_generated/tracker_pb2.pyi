@@ -1,0 +1,426 @@
+from . import errors_pb2 as _errors_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RUN_STATE_UNSPECIFIED: _ClassVar[RunState]
+    RUN_STATE_RUNNING: _ClassVar[RunState]
+    RUN_STATE_COMPLETED: _ClassVar[RunState]
+    RUN_STATE_FAILED: _ClassVar[RunState]
+
+class SinkState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SINK_STATE_UNSPECIFIED: _ClassVar[SinkState]
+    SINK_STATE_IDLE: _ClassVar[SinkState]
+    SINK_STATE_SENDING: _ClassVar[SinkState]
+    SINK_STATE_RETRYING: _ClassVar[SinkState]
+    SINK_STATE_DONE: _ClassVar[SinkState]
+    SINK_STATE_REFUSED: _ClassVar[SinkState]
+RUN_STATE_UNSPECIFIED: RunState
+RUN_STATE_RUNNING: RunState
+RUN_STATE_COMPLETED: RunState
+RUN_STATE_FAILED: RunState
+SINK_STATE_UNSPECIFIED: SinkState
+SINK_STATE_IDLE: SinkState
+SINK_STATE_SENDING: SinkState
+SINK_STATE_RETRYING: SinkState
+SINK_STATE_DONE: SinkState
+SINK_STATE_REFUSED: SinkState
+
+class Frame(_message.Message):
+    __slots__ = ("writer_id", "seq", "run_id", "records")
+    WRITER_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    writer_id: str
+    seq: int
+    run_id: str
+    records: _containers.RepeatedCompositeFieldContainer[Record]
+    def __init__(self, writer_id: _Optional[str] = ..., seq: _Optional[int] = ..., run_id: _Optional[str] = ..., records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ...) -> None: ...
+
+class Record(_message.Message):
+    __slots__ = ("start", "params", "metrics", "artifact", "tags", "end")
+    START_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    start: RunStart
+    params: Params
+    metrics: MetricColumns
+    artifact: Artifact
+    tags: RunTags
+    end: RunEnd
+    def __init__(self, start: _Optional[_Union[RunStart, _Mapping]] = ..., params: _Optional[_Union[Params, _Mapping]] = ..., metrics: _Optional[_Union[MetricColumns, _Mapping]] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ..., tags: _Optional[_Union[RunTags, _Mapping]] = ..., end: _Optional[_Union[RunEnd, _Mapping]] = ...) -> None: ...
+
+class RunStart(_message.Message):
+    __slots__ = ("name", "tracker", "sinks", "pipeline_hash", "config_json", "started_at_us", "client", "host", "pid", "tags")
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TRACKER_FIELD_NUMBER: _ClassVar[int]
+    SINKS_FIELD_NUMBER: _ClassVar[int]
+    PIPELINE_HASH_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    tracker: str
+    sinks: _containers.RepeatedScalarFieldContainer[str]
+    pipeline_hash: str
+    config_json: str
+    started_at_us: int
+    client: str
+    host: str
+    pid: int
+    tags: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., tracker: _Optional[str] = ..., sinks: _Optional[_Iterable[str]] = ..., pipeline_hash: _Optional[str] = ..., config_json: _Optional[str] = ..., started_at_us: _Optional[int] = ..., client: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Params(_message.Message):
+    __slots__ = ("params_json",)
+    PARAMS_JSON_FIELD_NUMBER: _ClassVar[int]
+    params_json: str
+    def __init__(self, params_json: _Optional[str] = ...) -> None: ...
+
+class RunTags(_message.Message):
+    __slots__ = ("tags",)
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    tags: _containers.ScalarMap[str, str]
+    def __init__(self, tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class MetricColumns(_message.Message):
+    __slots__ = ("key_sets", "row_key_set", "row_step", "row_time_us", "values")
+    KEY_SETS_FIELD_NUMBER: _ClassVar[int]
+    ROW_KEY_SET_FIELD_NUMBER: _ClassVar[int]
+    ROW_STEP_FIELD_NUMBER: _ClassVar[int]
+    ROW_TIME_US_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    key_sets: _containers.RepeatedCompositeFieldContainer[KeySet]
+    row_key_set: bytes
+    row_step: bytes
+    row_time_us: bytes
+    values: bytes
+    def __init__(self, key_sets: _Optional[_Iterable[_Union[KeySet, _Mapping]]] = ..., row_key_set: _Optional[bytes] = ..., row_step: _Optional[bytes] = ..., row_time_us: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
+
+class KeySet(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, keys: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Artifact(_message.Message):
+    __slots__ = ("name", "path", "staged", "files", "uri")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    STAGED_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    path: str
+    staged: bool
+    files: _containers.RepeatedCompositeFieldContainer[ArtifactFile]
+    uri: str
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., staged: bool = ..., files: _Optional[_Iterable[_Union[ArtifactFile, _Mapping]]] = ..., uri: _Optional[str] = ...) -> None: ...
+
+class ArtifactFile(_message.Message):
+    __slots__ = ("path", "sha256", "size")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    sha256: str
+    size: int
+    def __init__(self, path: _Optional[str] = ..., sha256: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+
+class RunEnd(_message.Message):
+    __slots__ = ("state", "reason", "ended_at_us")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    state: RunState
+    reason: str
+    ended_at_us: int
+    def __init__(self, state: _Optional[_Union[RunState, str]] = ..., reason: _Optional[str] = ..., ended_at_us: _Optional[int] = ...) -> None: ...
+
+class StartRunRequest(_message.Message):
+    __slots__ = ("frame",)
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    frame: Frame
+    def __init__(self, frame: _Optional[_Union[Frame, _Mapping]] = ...) -> None: ...
+
+class StartRunResponse(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: Run
+    def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
+
+class LogRequest(_message.Message):
+    __slots__ = ("frame",)
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    frame: Frame
+    def __init__(self, frame: _Optional[_Union[Frame, _Mapping]] = ...) -> None: ...
+
+class LogResponse(_message.Message):
+    __slots__ = ("writer_id", "acked_seq", "rejection")
+    WRITER_ID_FIELD_NUMBER: _ClassVar[int]
+    ACKED_SEQ_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    writer_id: str
+    acked_seq: int
+    rejection: _errors_pb2.ErrorDetail
+    def __init__(self, writer_id: _Optional[str] = ..., acked_seq: _Optional[int] = ..., rejection: _Optional[_Union[_errors_pb2.ErrorDetail, _Mapping]] = ...) -> None: ...
+
+class AttachArtifactRequest(_message.Message):
+    __slots__ = ("writer_id", "seq", "run_id", "artifact")
+    WRITER_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_FIELD_NUMBER: _ClassVar[int]
+    writer_id: str
+    seq: int
+    run_id: str
+    artifact: Artifact
+    def __init__(self, writer_id: _Optional[str] = ..., seq: _Optional[int] = ..., run_id: _Optional[str] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ...) -> None: ...
+
+class AttachArtifactResponse(_message.Message):
+    __slots__ = ("artifact",)
+    ARTIFACT_FIELD_NUMBER: _ClassVar[int]
+    artifact: Artifact
+    def __init__(self, artifact: _Optional[_Union[Artifact, _Mapping]] = ...) -> None: ...
+
+class EndRunRequest(_message.Message):
+    __slots__ = ("writer_id", "seq", "run_id", "end")
+    WRITER_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    writer_id: str
+    seq: int
+    run_id: str
+    end: RunEnd
+    def __init__(self, writer_id: _Optional[str] = ..., seq: _Optional[int] = ..., run_id: _Optional[str] = ..., end: _Optional[_Union[RunEnd, _Mapping]] = ...) -> None: ...
+
+class EndRunResponse(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: Run
+    def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
+
+class Run(_message.Message):
+    __slots__ = ("run_id", "name", "pipeline_hash", "config_json", "state", "reason", "started_at_us", "ended_at_us", "host", "pid", "client", "tags", "params", "points", "series", "artifacts", "sinks")
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ParamsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PIPELINE_HASH_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    SINKS_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    name: str
+    pipeline_hash: str
+    config_json: str
+    state: RunState
+    reason: str
+    started_at_us: int
+    ended_at_us: int
+    host: str
+    pid: int
+    client: str
+    tags: _containers.ScalarMap[str, str]
+    params: _containers.ScalarMap[str, str]
+    points: int
+    series: _containers.RepeatedCompositeFieldContainer[SeriesSummary]
+    artifacts: _containers.RepeatedCompositeFieldContainer[Artifact]
+    sinks: _containers.RepeatedCompositeFieldContainer[Sink]
+    def __init__(self, run_id: _Optional[str] = ..., name: _Optional[str] = ..., pipeline_hash: _Optional[str] = ..., config_json: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., reason: _Optional[str] = ..., started_at_us: _Optional[int] = ..., ended_at_us: _Optional[int] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., client: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., params: _Optional[_Mapping[str, str]] = ..., points: _Optional[int] = ..., series: _Optional[_Iterable[_Union[SeriesSummary, _Mapping]]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., sinks: _Optional[_Iterable[_Union[Sink, _Mapping]]] = ...) -> None: ...
+
+class SeriesSummary(_message.Message):
+    __slots__ = ("key", "points", "last_step", "last_value", "min_value", "max_value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    LAST_STEP_FIELD_NUMBER: _ClassVar[int]
+    LAST_VALUE_FIELD_NUMBER: _ClassVar[int]
+    MIN_VALUE_FIELD_NUMBER: _ClassVar[int]
+    MAX_VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    points: int
+    last_step: int
+    last_value: float
+    min_value: float
+    max_value: float
+    def __init__(self, key: _Optional[str] = ..., points: _Optional[int] = ..., last_step: _Optional[int] = ..., last_value: _Optional[float] = ..., min_value: _Optional[float] = ..., max_value: _Optional[float] = ...) -> None: ...
+
+class Sink(_message.Message):
+    __slots__ = ("spec", "state", "points_sent", "points_pending", "points_dead", "last_error", "retry_at_us", "remote_id", "remote_url", "points_shown", "notes")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    POINTS_SENT_FIELD_NUMBER: _ClassVar[int]
+    POINTS_PENDING_FIELD_NUMBER: _ClassVar[int]
+    POINTS_DEAD_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AT_US_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_ID_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_URL_FIELD_NUMBER: _ClassVar[int]
+    POINTS_SHOWN_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    spec: str
+    state: SinkState
+    points_sent: int
+    points_pending: int
+    points_dead: int
+    last_error: str
+    retry_at_us: int
+    remote_id: str
+    remote_url: str
+    points_shown: int
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, spec: _Optional[str] = ..., state: _Optional[_Union[SinkState, str]] = ..., points_sent: _Optional[int] = ..., points_pending: _Optional[int] = ..., points_dead: _Optional[int] = ..., last_error: _Optional[str] = ..., retry_at_us: _Optional[int] = ..., remote_id: _Optional[str] = ..., remote_url: _Optional[str] = ..., points_shown: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetRunRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class GetRunResponse(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: Run
+    def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
+
+class ListRunsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "state", "name_contains")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    NAME_CONTAINS_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    state: RunState
+    name_contains: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., name_contains: _Optional[str] = ...) -> None: ...
+
+class ListRunsResponse(_message.Message):
+    __slots__ = ("runs", "next_page_token")
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[Run]
+    next_page_token: str
+    def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WatchRunsRequest(_message.Message):
+    __slots__ = ("run_ids",)
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class WatchRunsResponse(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: Run
+    def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
+
+class ReadMetricsRequest(_message.Message):
+    __slots__ = ("run_id", "keys", "from_step", "to_step", "max_points")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    FROM_STEP_FIELD_NUMBER: _ClassVar[int]
+    TO_STEP_FIELD_NUMBER: _ClassVar[int]
+    MAX_POINTS_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    from_step: int
+    to_step: int
+    max_points: int
+    def __init__(self, run_id: _Optional[str] = ..., keys: _Optional[_Iterable[str]] = ..., from_step: _Optional[int] = ..., to_step: _Optional[int] = ..., max_points: _Optional[int] = ...) -> None: ...
+
+class ReadMetricsResponse(_message.Message):
+    __slots__ = ("key", "steps", "values", "times_us", "points_in_range")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    POINTS_IN_RANGE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    steps: bytes
+    values: bytes
+    times_us: bytes
+    points_in_range: int
+    def __init__(self, key: _Optional[str] = ..., steps: _Optional[bytes] = ..., values: _Optional[bytes] = ..., times_us: _Optional[bytes] = ..., points_in_range: _Optional[int] = ...) -> None: ...
+
+class SinkStatusRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class SinkStatusResponse(_message.Message):
+    __slots__ = ("sinks", "dead_letters")
+    SINKS_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTERS_FIELD_NUMBER: _ClassVar[int]
+    sinks: _containers.RepeatedCompositeFieldContainer[Sink]
+    dead_letters: _containers.RepeatedCompositeFieldContainer[DeadLetter]
+    def __init__(self, sinks: _Optional[_Iterable[_Union[Sink, _Mapping]]] = ..., dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ...) -> None: ...
+
+class DeadLetter(_message.Message):
+    __slots__ = ("id", "spec", "kind", "points", "reason", "at_us")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    AT_US_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    spec: str
+    kind: str
+    points: int
+    reason: str
+    at_us: int
+    def __init__(self, id: _Optional[int] = ..., spec: _Optional[str] = ..., kind: _Optional[str] = ..., points: _Optional[int] = ..., reason: _Optional[str] = ..., at_us: _Optional[int] = ...) -> None: ...
