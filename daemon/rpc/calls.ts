@@ -1,0 +1,106 @@
+/**
+ * Turns async functions into gRPC handlers: thrown PipekitErrors travel typed, cancellation arrives as an
+ * AbortSignal, streams respect back-pressure.
+ */
+import { once } from "node:events";
+import type {
+  handleBidiStreamingCall,
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerDuplexStream,
+  ServerWritableStream,
+} from "@grpc/grpc-js";
+import { PipekitError } from "@pipekit/proto";
+import type { Logger } from "pino";
+
+/** One request, one answer. */
+export function unary<Q, A>(
+  log: Logger,
+  handle: (request: Q, signal: AbortSignal) => Promise<A>,
+): handleUnaryCall<Q, A> {
+  return (call, callback) => {
+    handle(call.request, abortOnCancel(call)).then(
+      (answer) => callback(null, answer),
+      (error: unknown) => callback(toPipekitError(error, log).toServiceError()),
+    );
+  };
+}
+
+/** One request, a stream of answers. */
+export function serverStream<Q, A>(
+  log: Logger,
+  handle: (request: Q, signal: AbortSignal) => AsyncIterable<A>,
+): handleServerStreamingCall<Q, A> {
+  return (call) => {
+    const signal = abortOnCancel(call);
+    void pump(call, handle(call.request, signal), signal, log);
+  };
+}
+
+/** A stream of requests, one answer. */
+export function clientStream<Q, A>(
+  log: Logger,
+  handle: (requests: AsyncIterable<Q>, signal: AbortSignal) => Promise<A>,
+): handleClientStreamingCall<Q, A> {
+  return (call, callback) => {
+    handle(call, abortOnCancel(call)).then(
+      (answer) => callback(null, answer),
+      (error: unknown) => {
+        callback(toPipekitError(error, log).toServiceError());
+        // What the client still sends is read and dropped, else it never sees the answer.
+        call.resume();
+      },
+    );
+  };
+}
+
+/** A stream of requests, a stream of answers. */
+export function bidiStream<Q, A>(
+  log: Logger,
+  handle: (requests: AsyncIterable<Q>, signal: AbortSignal) => AsyncIterable<A>,
+): handleBidiStreamingCall<Q, A> {
+  return (call) => {
+    const signal = abortOnCancel(call);
+    void pump(call, handle(call, signal), signal, log);
+  };
+}
+
+/** Any thrown value as a typed failure. A full disk is STORAGE_FULL; what nobody foresaw is INTERNAL and logged. */
+export function toPipekitError(error: unknown, log: Logger): PipekitError {
+  if (error instanceof PipekitError) return error;
+  if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
+    return new PipekitError("STORAGE_FULL", "The disk of the daemon is full.", {
+      mend: "Free disk space; what was acknowledged is safe.",
+      cause: error,
+    });
+  }
+  log.error({ err: error }, "unforeseen failure in a call");
+  return new PipekitError("INTERNAL", "The daemon failed unexpectedly.", {
+    mend: "See the daemon's log: `pkx logs`.",
+    cause: error,
+  });
+}
+
+async function pump<Q, A>(
+  call: ServerWritableStream<Q, A> | ServerDuplexStream<Q, A>,
+  answers: AsyncIterable<A>,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  try {
+    for await (const answer of answers) {
+      if (signal.aborted) return;
+      if (!call.write(answer)) await once(call, "drain", { signal });
+    }
+    call.end();
+  } catch (error) {
+    if (!signal.aborted) call.emit("error", toPipekitError(error, log).toServiceError());
+  }
+}
+
+function abortOnCancel(call: { on(event: "cancelled", listener: () => void): unknown }): AbortSignal {
+  const controller = new AbortController();
+  call.on("cancelled", () => controller.abort(new Error("The client cancelled the call.")));
+  return controller.signal;
+}
