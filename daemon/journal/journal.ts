@@ -9,12 +9,15 @@ import type { Artifact, Frame, MetricColumns, Record, RunStart, SeriesSummary } 
 export interface Journal {
   /**
    * Appends a frame, grouped with others into one commit. A frame with a seq seen before is `duplicate`.
-   * Throws PipekitError: INVALID_FRAME (gap in seq, no records, writer of another run), RUN_NOT_FOUND (no start
+   * A frame may have no records: it stands for one whose records were all rejected, so that its seq is used up.
+   * Throws PipekitError: INVALID_FRAME (gap in seq, writer of another run), RUN_NOT_FOUND (no start
    * yet), RUN_EXISTS (another start), RUN_ENDED, STORAGE_FULL, CORRUPT_JOURNAL.
    * The caller has checked the records (columns, JSON) and turned artifacts into content-store files.
    * `sinks` are the canonical specs of the run's sinks; they count only when the frame starts the run.
    */
   append(frame: Frame, sinks: readonly string[]): Promise<AppendResult>;
+  /** Seq of the last frame of a writer that is on disk; 0 when there is none. */
+  lastSeq(writerId: string): Promise<number>;
   /** One run by id or unique prefix of 8 characters or more. Throws RUN_NOT_FOUND, REF_AMBIGUOUS. */
   run(idOrPrefix: string): Promise<RunEntry>;
   /** Newest first. `before` is the run id after which to go on. */

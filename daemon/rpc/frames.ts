@@ -1,0 +1,177 @@
+/** Turns a client's frame into one that the journal may keep: checks every record, takes in artifacts. */
+import {
+  type Artifact,
+  checkColumns,
+  type Frame,
+  PipekitError,
+  type Record,
+  type RunStart,
+} from "@pipekit/proto";
+import type { ContentStore } from "../content/index.ts";
+
+/** What a checked frame needs besides itself. */
+export interface CheckedFrame {
+  /** The frame without the records that can never be accepted. */
+  readonly frame: Frame;
+  /** Canonical specs of the run's sinks; empty unless the frame starts a run. */
+  readonly sinks: readonly string[];
+  /** The first reason for which something was left out. */
+  readonly rejection: PipekitError | undefined;
+  /** Staged files to remove once the frame is on disk. */
+  readonly staged: readonly string[];
+}
+
+/** Where names and specs of trackers are resolved. */
+export interface SinkResolver {
+  /** Canonical specs, without repeats. Throws INVALID_TRACKER_SPEC. */
+  canonicalSpecs(specs: readonly string[]): string[];
+  /** Specs of a tracker named in the config; undefined when there is none. */
+  named(tracker: string): readonly string[] | undefined;
+  /** Names that `named` knows. */
+  readonly names: readonly string[];
+}
+
+const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+const ARTIFACT_NAME_MAX = 512;
+
+/** Throws INVALID_FRAME unless the ids are ULIDs and the seq is a positive safe integer. */
+export function checkFrameIds(frame: Frame): void {
+  if (!ULID.test(frame.writerId)) throw invalidFrame("writer_id", "The writer id is not a ULID.");
+  if (!ULID.test(frame.runId)) throw invalidFrame("run_id", "The run id is not a ULID.");
+  if (!Number.isSafeInteger(frame.seq) || frame.seq < 1)
+    throw invalidFrame("seq", "A frame's seq starts at 1.");
+}
+
+/**
+ * Checks a frame and ingests its artifacts. A record at fault is left out and named in `rejection`, so that one bad
+ * value costs itself and nothing else. Throws INVALID_FRAME, and STORAGE_FULL when the content store has no room.
+ */
+export async function checkFrame(
+  frame: Frame,
+  resolver: SinkResolver,
+  content: ContentStore,
+  signal: AbortSignal,
+): Promise<CheckedFrame> {
+  checkFrameIds(frame);
+  const records: Record[] = [];
+  const sinks: string[] = [];
+  const staged: string[] = [];
+  let rejection: PipekitError | undefined;
+  for (const record of frame.records) {
+    try {
+      const fact = record.record;
+      if (fact === undefined) throw invalidFrame("records", "A record is empty.");
+      switch (fact.$case) {
+        case "start": {
+          const outcome = resolveSinks(fact.value, resolver);
+          sinks.push(...outcome.sinks);
+          rejection ??= outcome.rejection;
+          checkJsonObject(fact.value.configJson || "{}", "config_json");
+          break;
+        }
+        case "params":
+          checkJsonObject(fact.value.paramsJson, "params_json");
+          break;
+        case "metrics":
+          checkColumns(fact.value);
+          break;
+        case "artifact": {
+          const artifact = await takeArtifact(fact.value, content, signal);
+          if (fact.value.staged) staged.push(fact.value.path);
+          records.push({ record: { $case: "artifact", value: artifact } });
+          continue;
+        }
+        default:
+          break;
+      }
+      records.push(record);
+    } catch (error) {
+      if (!(error instanceof PipekitError) || error.code === "STORAGE_FULL") throw error;
+      rejection ??= error;
+    }
+  }
+  return { frame: { ...frame, records }, sinks, rejection, staged };
+}
+
+/**
+ * Sinks of a run. A spec at fault is reported and left out rather than costing the run: a start that was spooled
+ * while no daemon answered must not lose what follows it.
+ */
+function resolveSinks(
+  start: RunStart,
+  resolver: SinkResolver,
+): { sinks: string[]; rejection?: PipekitError } {
+  const specs = [...start.sinks];
+  let rejection: PipekitError | undefined;
+  if (start.tracker !== "") {
+    const named = resolver.named(start.tracker);
+    if (named === undefined) {
+      const known = resolver.names.length > 0 ? resolver.names.join(", ") : "none";
+      rejection = new PipekitError("INVALID_TRACKER_SPEC", `No tracker is named ${start.tracker}.`, {
+        field: "tracker",
+        mend: `Name it under \`trackers\` in the daemon's config; known names: ${known}.`,
+      });
+    } else {
+      specs.push(...named);
+    }
+  }
+  const sinks: string[] = [];
+  for (const spec of specs) {
+    try {
+      sinks.push(...resolver.canonicalSpecs([spec]));
+    } catch (error) {
+      if (!(error instanceof PipekitError)) throw error;
+      rejection ??= error;
+    }
+  }
+  return { sinks: [...new Set(sinks)], ...(rejection && { rejection }) };
+}
+
+/** Ingests an artifact; the answer has files with digests and no path. */
+export async function takeArtifact(
+  artifact: Artifact,
+  content: ContentStore,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  checkArtifactName(artifact.name);
+  if (artifact.uri !== "") return { ...artifact, path: "", staged: false, files: [] };
+  const files = await content.ingest(artifact.path, { staged: artifact.staged }, signal);
+  return { name: artifact.name, path: "", staged: false, files, uri: "" };
+}
+
+function checkArtifactName(name: string): void {
+  const parts = name.split("/");
+  const sane = name.length <= ARTIFACT_NAME_MAX && !/[\\\0]/.test(name);
+  if (!sane || parts.some((part) => part === "" || part === "." || part === "..")) {
+    throw new PipekitError("INVALID_ARGUMENT", "The artifact's name is not a plain relative path.", {
+      field: "artifact.name",
+      mend: "Use a name such as `plots/loss.png`.",
+    });
+  }
+}
+
+function checkJsonObject(text: string, field: string): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new PipekitError("INVALID_CONFIG", `${field} is not JSON.`, {
+      field,
+      mend: "Send a JSON object; NaN and Infinity are not JSON.",
+      cause,
+    });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new PipekitError("INVALID_CONFIG", `${field} is not a JSON object.`, {
+      field,
+      mend: "Send an object.",
+    });
+  }
+}
+
+function invalidFrame(field: string, message: string): PipekitError {
+  return new PipekitError("INVALID_FRAME", message, {
+    field,
+    mend: "Update the client: this is a defect of it.",
+  });
+}

@@ -1,0 +1,268 @@
+import { rm } from "node:fs/promises";
+import {
+  type Frame,
+  type LogResponse,
+  PipekitError,
+  type ReadMetricsRequest,
+  type ReadMetricsResponse,
+  type Record,
+  type TrackerServiceServer,
+} from "@pipekit/proto";
+import type { Logger } from "pino";
+import type { ContentStore } from "../content/index.ts";
+import type { Delivery } from "../delivery/index.ts";
+import type { Journal, SeriesChunk } from "../journal/index.ts";
+import { bidiStream, serverStream, toPipekitError, unary } from "./calls.ts";
+import { type CheckedFrame, checkFrame, checkFrameIds, type SinkResolver } from "./frames.ts";
+import { pipelined, type Turn } from "./pipeline.ts";
+import { briefRun, fullRun, runStateName, toSink } from "./runs.ts";
+import { changedIds } from "./watch.ts";
+
+/** Frames of one Log stream that may wait for their commit at a time. */
+const FRAMES_IN_FLIGHT = 64;
+/** A watcher sees a run at most this often, milliseconds. */
+const WATCH_INTERVAL_MS = 100;
+const MAX_PAGE = 1000;
+const DEFAULT_PAGE = 100;
+const MAX_DEAD_LETTERS = 100;
+
+/** What the TrackerService works with. */
+export interface TrackerServiceOptions {
+  readonly journal: Journal;
+  readonly content: ContentStore;
+  readonly delivery: Pick<Delivery, "canonicalSpecs" | "onChange">;
+  /** Named trackers of the config: name to specs. */
+  readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
+  readonly log: Logger;
+  /** True once the daemon takes no more frames. */
+  readonly draining?: () => boolean;
+}
+
+/** The TrackerService over a journal. See tracker.proto for what each method promises. */
+export function trackerService(options: TrackerServiceOptions): TrackerServiceServer {
+  const { journal, log } = options;
+  const intake = new Intake(options);
+  return {
+    startRun: unary(log, async ({ frame }, signal) => {
+      const [first] = frame?.records ?? [];
+      if (frame === undefined || first?.record?.$case !== "start") {
+        throw new PipekitError("INVALID_FRAME", "The first record of the frame is not a start.", {
+          field: "frame.records[0]",
+          mend: "Send a RunStart first.",
+        });
+      }
+      await intake.appendWhole(frame, signal);
+      return { run: await fullRun(journal, await journal.run(frame.runId)) };
+    }),
+    log: bidiStream(log, (requests, signal) =>
+      pipelined(requests, FRAMES_IN_FLIGHT, ({ frame }) => intake.begin(frame, signal)),
+    ),
+    attachArtifact: unary(log, async ({ writerId, seq, runId, artifact }, signal) => {
+      if (artifact === undefined) throw missing("artifact");
+      const record: Record = { record: { $case: "artifact", value: artifact } };
+      const checked = await intake.appendWhole({ writerId, seq, runId, records: [record] }, signal);
+      const fact = checked.frame.records[0]?.record;
+      return { artifact: fact?.$case === "artifact" ? fact.value : artifact };
+    }),
+    endRun: unary(log, async ({ writerId, seq, runId, end }, signal) => {
+      if (end === undefined) throw missing("end");
+      await intake.appendWhole(
+        { writerId, seq, runId, records: [{ record: { $case: "end", value: end } }] },
+        signal,
+      );
+      return { run: await fullRun(journal, await journal.run(runId)) };
+    }),
+    getRun: unary(log, async ({ runId }) => ({ run: await fullRun(journal, await journal.run(runId)) })),
+    listRuns: unary(log, async ({ pageSize, pageToken, state, nameContains }) => {
+      const limit = checkPageSize(pageSize);
+      const stateName = runStateName(state);
+      const entries = await journal.runs({
+        limit: limit + 1,
+        ...(pageToken !== "" && { before: pageToken }),
+        ...(stateName !== undefined && { state: stateName }),
+        ...(nameContains !== "" && { nameContains }),
+      });
+      const page = entries.slice(0, limit);
+      const runs = await Promise.all(
+        page.map(async (entry) => briefRun(entry, await journal.sinks(entry.runId))),
+      );
+      return { runs, nextPageToken: entries.length > limit ? (page.at(-1)?.runId ?? "") : "" };
+    }),
+    watchRuns: serverStream(log, async function* ({ runIds }, signal) {
+      const wanted = new Set<string>();
+      for (const id of runIds) wanted.add((await journal.run(id)).runId);
+      const initial = wanted.size > 0 ? [...wanted] : await unfinishedRuns(journal);
+      const subscribe = (changed: (id: string) => void) => {
+        const stops = [
+          journal.onCommit((ids) => {
+            ids.forEach(changed);
+          }),
+          options.delivery.onChange(changed),
+        ];
+        return () => {
+          for (const stop of stops) stop();
+        };
+      };
+      for await (const id of changedIds(subscribe, initial, WATCH_INTERVAL_MS, signal)) {
+        if (wanted.size > 0 && !wanted.has(id)) continue;
+        yield { run: await fullRun(journal, await journal.run(id)) };
+      }
+    }),
+    readMetrics: serverStream(log, (request) => readMetrics(journal, request)),
+    sinkStatus: unary(log, async ({ runId }) => {
+      const run = await journal.run(runId);
+      const [sinks, letters] = await Promise.all([
+        journal.sinks(run.runId),
+        journal.deadLetters({ runId: run.runId, limit: MAX_DEAD_LETTERS }),
+      ]);
+      return {
+        sinks: sinks.map((sink) => toSink(sink, run.points)),
+        deadLetters: letters.map(({ id, spec, kind, points, reason, atUs }) => ({
+          id,
+          spec,
+          kind,
+          points,
+          reason,
+          atUs,
+        })),
+      };
+    }),
+  };
+}
+
+/** The way in: checks frames, appends them, removes what was staged for them. */
+class Intake {
+  readonly #options: TrackerServiceOptions;
+  readonly #resolver: SinkResolver;
+
+  constructor(options: TrackerServiceOptions) {
+    this.#options = options;
+    this.#resolver = {
+      canonicalSpecs: (specs) => options.delivery.canonicalSpecs(specs),
+      named: (tracker) => (Object.hasOwn(options.trackers, tracker) ? options.trackers[tracker] : undefined),
+      names: Object.keys(options.trackers),
+    };
+  }
+
+  /** Appends a frame that must be good as a whole; throws its rejection before anything is written. */
+  async appendWhole(frame: Frame, signal: AbortSignal): Promise<CheckedFrame> {
+    const checked = await this.#check(frame, signal);
+    if (checked.rejection !== undefined) throw checked.rejection;
+    await this.#append(checked);
+    return checked;
+  }
+
+  /** Takes a frame of a Log stream: what is good of it is kept, and a rejection is an answer, not an end. */
+  begin(frame: Frame | undefined, signal: AbortSignal): Turn<LogResponse> {
+    if (frame === undefined) throw missing("frame");
+    const { writerId, seq } = frame;
+    const appended = this.#check(frame, signal).then((checked) => ({ checked, done: this.#append(checked) }));
+    const result = appended.then(async ({ checked, done }) => {
+      await done;
+      return { writerId, ackedSeq: seq, rejection: checked.rejection?.toDetail() };
+    });
+    return {
+      taken: appended.catch(() => undefined),
+      result: result.catch((e: unknown) => this.#reject(frame, e)),
+    };
+  }
+
+  /** A frame that will never be accepted is answered; one that may be accepted later ends the stream, to be sent again. */
+  #reject(frame: Frame, error: unknown): LogResponse {
+    const failure = toPipekitError(error, this.#options.log);
+    if (!FINAL_REJECTIONS.has(failure.code)) throw failure;
+    return { writerId: frame.writerId, ackedSeq: frame.seq, rejection: failure.toDetail() };
+  }
+
+  async #check(frame: Frame, signal: AbortSignal): Promise<CheckedFrame> {
+    if (this.#options.draining?.()) {
+      throw new PipekitError("DAEMON_UNAVAILABLE", "The daemon is shutting down.", {
+        mend: "Send the frame again: the client starts the daemon anew.",
+      });
+    }
+    const { journal, content } = this.#options;
+    const hasArtifact = frame.records.some((record) => record.record?.$case === "artifact");
+    if (hasArtifact) {
+      checkFrameIds(frame);
+      // A replay's staged files are gone already; the journal drops the frame unread.
+      if (frame.seq <= (await journal.lastSeq(frame.writerId))) {
+        return { frame: { ...frame, records: [] }, sinks: [], rejection: undefined, staged: [] };
+      }
+    }
+    return checkFrame(frame, this.#resolver, content, signal);
+  }
+
+  async #append(checked: CheckedFrame): Promise<void> {
+    await this.#options.journal.append(checked.frame, checked.sinks);
+    // Only now: a crash before the commit must leave the file for the replay.
+    await Promise.all(checked.staged.map((path) => rm(path, { recursive: true, force: true })));
+  }
+}
+
+const FINAL_REJECTIONS: ReadonlySet<string> = new Set([
+  "INVALID_ARGUMENT",
+  "INVALID_FRAME",
+  "RUN_NOT_FOUND",
+  "RUN_EXISTS",
+  "RUN_ENDED",
+]);
+
+async function* readMetrics(
+  journal: Journal,
+  request: ReadMetricsRequest,
+): AsyncGenerator<ReadMetricsResponse> {
+  if (request.maxPoints !== 0 && request.maxPoints < 4) {
+    throw new PipekitError("INVALID_ARGUMENT", "max_points is neither 0 nor at least 4.", {
+      field: "max_points",
+      mend: "Ask for at least 4 points a key.",
+    });
+  }
+  const { runId } = await journal.run(request.runId);
+  const chunks = journal.readMetrics({
+    runId,
+    keys: request.keys,
+    maxPoints: request.maxPoints,
+    ...(request.fromStep !== undefined && { fromStep: request.fromStep }),
+    ...(request.toStep !== undefined && { toStep: request.toStep }),
+  });
+  for await (const chunk of chunks) yield toMetricsMessage(chunk);
+}
+
+function toMetricsMessage(chunk: SeriesChunk): ReadMetricsResponse {
+  return {
+    key: chunk.key,
+    steps: bytesOf(chunk.steps),
+    values: bytesOf(chunk.values),
+    timesUs: bytesOf(chunk.timesUs),
+    pointsInRange: chunk.pointsInRange,
+  };
+}
+
+function bytesOf(column: BigInt64Array | Float64Array): Buffer {
+  return Buffer.from(column.buffer, column.byteOffset, column.byteLength);
+}
+
+async function unfinishedRuns(journal: Journal): Promise<string[]> {
+  const [running, open] = await Promise.all([
+    journal.runs({ limit: MAX_PAGE, state: "running" }),
+    journal.openSinks(),
+  ]);
+  return [...new Set([...running.map((run) => run.runId), ...open.map((sink) => sink.runId)])];
+}
+
+function checkPageSize(size: number): number {
+  if (size < 0 || size > MAX_PAGE) {
+    throw new PipekitError("INVALID_ARGUMENT", `page_size is not between 0 and ${MAX_PAGE}.`, {
+      field: "page_size",
+      mend: `Ask for at most ${MAX_PAGE} at a time.`,
+    });
+  }
+  return size === 0 ? DEFAULT_PAGE : size;
+}
+
+function missing(field: string): PipekitError {
+  return new PipekitError("INVALID_ARGUMENT", `The request has no ${field}.`, {
+    field,
+    mend: `Fill ${field}.`,
+  });
+}
