@@ -65,7 +65,7 @@ export interface RegistryBackend {
     options: { readonly after?: string; readonly limit: number; readonly folders?: boolean },
     signal: AbortSignal,
   ): Promise<readonly string[]>;
-  /** Receives a large object with bounded memory and its digest. */
+  /** Receives a large object with bounded memory and its digest; throws SourceUnreadable for a file it cannot read. */
   receive(source: BlobSource, signal: AbortSignal): Promise<PendingBlob>;
   /** Streams a large object from byte `offset`, in chunks of at most 1 MiB; throws ObjectMissing. */
   read(key: string, offset: number, signal: AbortSignal): AsyncIterable<Buffer>;
@@ -82,6 +82,29 @@ export class ObjectMissing extends Error {
     super(`No object has the key ${key}.`);
     this.name = "ObjectMissing";
     this.key = key;
+  }
+}
+
+/** A file to copy that cannot be read. `reason` is half a sentence. */
+export class SourceUnreadable extends Error {
+  readonly path: string;
+  readonly reason: string;
+  constructor(path: string, reason: string, cause?: unknown) {
+    super(`${path} cannot be read: ${reason}.`, cause === undefined ? {} : { cause });
+    this.name = "SourceUnreadable";
+    this.path = path;
+    this.reason = reason;
+  }
+
+  /** Names the system's reason for a failed open or read. */
+  static from(path: string, error: unknown): SourceUnreadable {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: "it does not exist",
+      EACCES: "permission is denied",
+      EISDIR: "it is a folder",
+    };
+    return new SourceUnreadable(path, reasons[code] ?? `the system says ${code || String(error)}`, error);
   }
 }
 

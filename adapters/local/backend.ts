@@ -1,0 +1,245 @@
+/**
+ * Models in a folder, shared by any number of processes.
+ *
+ * Every object is a file that is written under `_tmp/`, made durable there and then given its name by link() (create,
+ * publish) or rename() (replace): nobody ever sees a part of one, and no file is changed once it has a name.
+ *
+ * Architecture Invariant: replace and remove run under the folder's lock; create needs none, since link() is atomic and
+ * never replaces. The file system must have hard links.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { chmod, link, open, rename, rm, stat, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import {
+  type BlobSource,
+  type ObjectInfo,
+  ObjectMissing,
+  type ObjectVersion,
+  type PendingBlob,
+  type RegistryBackend,
+  type StoredObject,
+} from "../registry.ts";
+import {
+  copyHashed,
+  type Digest,
+  ensureFolder,
+  hashAndSync,
+  syncFolder,
+  writeDurably,
+  writeHashed,
+} from "./files.ts";
+import { foldersUnder, keysUnder } from "./listing.ts";
+import { FolderLock } from "./lock.ts";
+import { readChunks } from "./read.ts";
+import { watchFile } from "./watch.ts";
+
+export const TEMP_FOLDER = "_tmp";
+export const LOCK_FILE = "_lock.sqlite";
+/** What SQLite may put beside the lock is hidden as well. */
+const HIDDEN: ReadonlySet<string> = new Set([TEMP_FOLDER, LOCK_FILE, `${LOCK_FILE}-journal`]);
+const MAX_SMALL_BYTES = 16 * 1024 * 1024;
+
+export class LocalBackend implements RegistryBackend {
+  readonly spec: string;
+  readonly #root: string;
+  /** Mode of objects: read-only, for whom the root is readable. */
+  readonly #mode: number;
+  readonly #lock: FolderLock;
+
+  /** `root` and the folder for temporary files in it exist. */
+  constructor(spec: string, root: string, rootMode: number) {
+    this.spec = spec;
+    this.#root = root;
+    this.#mode = 0o400 | (rootMode & 0o044);
+    this.#lock = new FolderLock(join(root, LOCK_FILE));
+  }
+
+  async get(key: string, _signal: AbortSignal): Promise<StoredObject | undefined> {
+    return (await this.#read(key))?.object;
+  }
+
+  async create(key: string, bytes: Buffer, signal: AbortSignal): Promise<ObjectVersion | undefined> {
+    signal.throwIfAborted();
+    const path = this.#path(key);
+    await ensureFolder(dirname(path));
+    return this.#withTemp(bytes, async (temp) => {
+      const version = await versionOf(temp, bytes);
+      return (await linkNew(temp, path)) ? version : undefined;
+    });
+  }
+
+  async replace(
+    key: string,
+    bytes: Buffer,
+    version: ObjectVersion,
+    signal: AbortSignal,
+  ): Promise<ObjectVersion | undefined> {
+    const path = this.#path(key);
+    return this.#withTemp(bytes, (temp) =>
+      this.#lock.hold(async () => {
+        const current = await this.#read(key);
+        if (current?.object.version !== version) return undefined;
+        await makeLater(temp, current.mtimeNs);
+        const next = await versionOf(temp, bytes);
+        await rename(temp, path);
+        await syncFolder(dirname(path));
+        return next;
+      }, signal),
+    );
+  }
+
+  async remove(key: string, signal: AbortSignal): Promise<void> {
+    const path = this.#path(key);
+    await this.#lock.hold(async () => {
+      await rm(path, { force: true });
+      await syncFolder(dirname(path)).catch(unlessMissing);
+    }, signal);
+  }
+
+  async info(key: string, _signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      const { size, mtimeMs } = await stat(this.#path(key));
+      return { key, size, modifiedAtUs: Math.round(mtimeMs * 1000) };
+    } catch (error) {
+      return unlessMissing(error);
+    }
+  }
+
+  async list(
+    prefix: string,
+    options: { readonly after?: string; readonly limit: number; readonly folders?: boolean },
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const walk = options.folders === true ? foldersUnder : keysUnder;
+    const keys: string[] = [];
+    for await (const key of walk(this.#root, prefix, options.after ?? "", HIDDEN)) {
+      signal.throwIfAborted();
+      if (keys.length >= options.limit) break;
+      keys.push(key);
+    }
+    return keys;
+  }
+
+  async receive(source: BlobSource, signal: AbortSignal): Promise<PendingBlob> {
+    const temp = this.#tempPath();
+    const digest = await this.#receiveInto(temp, source, signal);
+    const publish = async (key: string, publishing: AbortSignal): Promise<boolean> => {
+      publishing.throwIfAborted();
+      const path = this.#path(key);
+      await ensureFolder(dirname(path));
+      await chmod(temp, this.#mode);
+      const created = await linkNew(temp, path);
+      await rm(temp, { force: true });
+      return created;
+    };
+    return { ...digest, publish, discard: () => rm(temp, { force: true }) };
+  }
+
+  read(key: string, offset: number, signal: AbortSignal): AsyncIterable<Buffer> {
+    return readChunks(this.#path(key), offset, signal, () => new ObjectMissing(key));
+  }
+
+  localPath(key: string): string {
+    return this.#path(key);
+  }
+
+  watch(key: string, changed: () => void): () => void {
+    return watchFile(this.#path(key), changed);
+  }
+
+  async #receiveInto(temp: string, source: BlobSource, signal: AbortSignal): Promise<Digest> {
+    if (source.kind === "stream") return writeHashed(source.chunks, temp, signal);
+    if (source.kind === "file") return copyHashed(source.path, temp, signal);
+    // Hashed where it lies, so that a cancelled call leaves the file to its owner.
+    const before = await stat(source.path).catch(() => undefined);
+    const digest = await hashAndSync(source.path, signal);
+    if (before === undefined || before.dev !== (await stat(this.#root)).dev) {
+      const copied = await copyHashed(source.path, temp, signal);
+      await rm(source.path, { force: true });
+      return copied;
+    }
+    await rename(source.path, temp);
+    const after = await stat(temp);
+    if (after.ino !== before.ino || after.mtimeMs !== before.mtimeMs || after.size !== digest.size) {
+      await rm(temp, { force: true });
+      throw new Error(`The staged file ${source.path} was changed while it was taken.`);
+    }
+    return digest;
+  }
+
+  async #read(key: string): Promise<{ object: StoredObject; mtimeNs: bigint } | undefined> {
+    let handle: Awaited<ReturnType<typeof open>>;
+    try {
+      handle = await open(this.#path(key), "r");
+    } catch (error) {
+      return unlessMissing(error);
+    }
+    try {
+      const { size, ino, mtimeNs } = await handle.stat({ bigint: true });
+      if (size > MAX_SMALL_BYTES) throw new Error(`The object ${key} is too large to be read whole.`);
+      const bytes = await handle.readFile();
+      return { object: { bytes, version: versionText(bytes, ino, mtimeNs) }, mtimeNs };
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #withTemp<T>(bytes: Buffer, use: (temp: string) => Promise<T>): Promise<T> {
+    const temp = this.#tempPath();
+    try {
+      await writeDurably(temp, bytes);
+      await chmod(temp, this.#mode);
+      return await use(temp);
+    } finally {
+      await rm(temp, { force: true });
+    }
+  }
+
+  #tempPath(): string {
+    return join(this.#root, TEMP_FOLDER, randomUUID());
+  }
+
+  #path(key: string): string {
+    if (key.split("/").some((part) => part === "" || part === "." || part === "..") || HIDDEN.has(key)) {
+      throw new Error(`\`${key}\` is no key of an object.`);
+    }
+    return join(this.#root, key);
+  }
+}
+
+/** Gives `temp` the name `path` as well, durably, unless that name is taken. */
+async function linkNew(temp: string, path: string): Promise<boolean> {
+  try {
+    await link(temp, path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
+  await syncFolder(dirname(path));
+  return true;
+}
+
+async function versionOf(path: string, bytes: Buffer): Promise<ObjectVersion> {
+  const { ino, mtimeNs } = await stat(path, { bigint: true });
+  return versionText(bytes, ino, mtimeNs);
+}
+
+/** Inodes are used again and clocks tick coarsely: content, inode and a time that only grows are one version together. */
+function versionText(bytes: Buffer, ino: bigint, mtimeNs: bigint): ObjectVersion {
+  return `${createHash("sha256").update(bytes).digest("hex").slice(0, 32)}-${ino}-${mtimeNs}`;
+}
+
+/** Moves a file's time of writing behind that of the file it replaces. */
+async function makeLater(path: string, thanNs: bigint): Promise<void> {
+  const { mtimeNs } = await stat(path, { bigint: true });
+  if (mtimeNs > thanNs) return;
+  const seconds = Number(thanNs / 1_000_000n + 2n) / 1000;
+  await utimes(path, seconds, seconds);
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
+    return undefined;
+  }
+  throw error;
+}

@@ -1,0 +1,31 @@
+/** Registry backend for a folder of this host: `local:/absolute/folder`. */
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { RegistryKind } from "../registry.ts";
+import { LocalBackend, TEMP_FOLDER } from "./backend.ts";
+import { ensureFolder } from "./files.ts";
+import { localRoot, parseLocalSpec } from "./spec.ts";
+
+/** Age after which a temporary file is taken for the remains of a dead process. */
+const STALE_MS = 24 * 60 * 60 * 1000;
+
+export const localRegistry: RegistryKind = {
+  schemes: ["local"],
+  parse: parseLocalSpec,
+  async open(spec) {
+    const root = localRoot(spec);
+    const temp = join(root, TEMP_FOLDER);
+    await ensureFolder(temp);
+    await removeStale(temp);
+    return new LocalBackend(parseLocalSpec(spec), root, (await stat(root)).mode);
+  },
+};
+
+/** Removes files that nobody can be writing any more. */
+async function removeStale(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > STALE_MS) await rm(path, { force: true });
+  }
+}

@@ -1,0 +1,64 @@
+/** Listing a folder as an object store would: keys in byte order, after a key, up to a limit. */
+import type { Dirent } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Keys of objects under `prefix`, byte order. `hidden` are entries of the root that hold no objects. */
+export async function* keysUnder(
+  root: string,
+  prefix: string,
+  after: string,
+  hidden: ReadonlySet<string>,
+): AsyncGenerator<string> {
+  const { folder, partial } = splitPrefix(prefix);
+  for (const entry of await entries(root, folder, hidden)) {
+    if (!entry.startsWith(partial)) continue;
+    const key = folder + entry;
+    if (!key.endsWith("/")) {
+      if (isAfter(key, after)) yield key;
+    } else if (isAfter(key, after) || after.startsWith(key)) {
+      yield* keysUnder(root, key, after, hidden);
+    }
+  }
+}
+
+/** Distinct first path segments after `prefix`, each with the prefix before it and `/` behind it, byte order. */
+export async function* foldersUnder(
+  root: string,
+  prefix: string,
+  after: string,
+  hidden: ReadonlySet<string>,
+): AsyncGenerator<string> {
+  const { folder, partial } = splitPrefix(prefix);
+  for (const entry of await entries(root, folder, hidden)) {
+    const key = folder + entry;
+    if (entry.endsWith("/") && entry.startsWith(partial) && isAfter(key, after)) yield key;
+  }
+}
+
+function splitPrefix(prefix: string): { folder: string; partial: string } {
+  const end = prefix.lastIndexOf("/") + 1;
+  return { folder: prefix.slice(0, end), partial: prefix.slice(end) };
+}
+
+/** Names in a folder, folders with `/` behind, sorted so that the keys made of them are in byte order. */
+async function entries(root: string, folder: string, hidden: ReadonlySet<string>): Promise<string[]> {
+  let found: Dirent[];
+  try {
+    found = await readdir(join(root, folder), { withFileTypes: true });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
+      return [];
+    }
+    throw error;
+  }
+  return found
+    .filter((entry) => folder !== "" || !hidden.has(entry.name))
+    .filter((entry) => entry.isFile() || entry.isDirectory())
+    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+    .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+function isAfter(key: string, after: string): boolean {
+  return Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0;
+}

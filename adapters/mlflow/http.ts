@@ -1,0 +1,184 @@
+/**
+ * One HTTP exchange on kept-alive connections: no redirects, no Origin, a time limit, and bodies streamed from disk.
+ *
+ * Node's http client rather than fetch: fetch keeps a second copy of a streamed body for a possible redirect, which
+ * holds a whole artifact in memory.
+ */
+
+import { createReadStream } from "node:fs";
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+} from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+
+/** Bytes `start` to `start + length` of a file. */
+export interface FileSlice {
+  readonly path: string;
+  readonly start: number;
+  readonly length: number;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST" | "PUT";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | FileSlice;
+  /** Milliseconds without any progress of a streamed body, else for the whole exchange. */
+  readonly timeoutMs: number;
+  /** True when the server may carry it out twice: it is repeated once when a kept connection turns out dead. */
+  readonly repeatable: boolean;
+}
+
+/** What came back: an answer of any status, or no whole answer and why, as the end of a sentence. */
+export type HttpReply =
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly retryAfter: string | undefined;
+      readonly location: string | undefined;
+      readonly etag: string | undefined;
+      readonly text: string;
+    }
+  | { readonly kind: "silence"; readonly why: string };
+
+type Outcome = HttpReply | { readonly kind: "stale" };
+
+// Servers close idle connections after some seconds (uvicorn: 5); ours go first, so that none is used as it closes.
+const AGENT_OPTIONS = { keepAlive: true, maxFreeSockets: 16, timeout: 4000 };
+const AGENTS = { http: new HttpAgent(AGENT_OPTIONS), https: new HttpsAgent(AGENT_OPTIONS) };
+
+/** Longest body that is read; the largest honest one is a page of metric history. */
+const LONGEST_BODY = 32 * 1024 * 1024;
+const READ_CHUNK = 256 * 1024;
+
+/** Carries out a request. Never throws; ends at once when `signal` aborts. */
+export async function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpReply> {
+  const first = await once(request, signal);
+  if (first.kind !== "stale") return first;
+  const second = await once(request, signal);
+  return second.kind === "stale" ? { kind: "silence", why: "closed the connection" } : second;
+}
+
+function once(request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
+  if (signal.aborted) return Promise.resolve({ kind: "silence", why: "was not asked: the call was aborted" });
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  const call = start(request);
+  const body = typeof request.body === "object" ? request.body : undefined;
+  let bodyFault: string | undefined;
+  const finish = (outcome: Outcome) => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+    resolve(outcome);
+  };
+  const giveUp = (why: string) => {
+    finish({ kind: "silence", why });
+    call.destroy();
+  };
+  const onAbort = () => giveUp("was not waited for: the call was aborted");
+  const timer = setTimeout(
+    () => giveUp(`gave no answer within ${Math.round(request.timeoutMs / 1000)} s`),
+    request.timeoutMs,
+  );
+  signal.addEventListener("abort", onAbort, { once: true });
+  call.on("response", async (response) => {
+    finish(await collect(response));
+    // An answer before the end of the body: the server wants no more of it.
+    if (!call.writableEnded) call.destroy();
+  });
+  call.on("error", (error: NodeJS.ErrnoException) => {
+    const stale =
+      call.reusedSocket && request.repeatable && ["ECONNRESET", "EPIPE"].includes(error.code ?? "");
+    finish(stale ? { kind: "stale" } : { kind: "silence", why: bodyFault ?? networkFault(error) });
+  });
+  if (body === undefined) call.end(request.body);
+  else {
+    stream(body, call, () => timer.refresh()).catch((error: Error) => {
+      bodyFault = `was not sent all of a file that cannot be read: ${error.message}`;
+      call.destroy(error);
+    });
+  }
+  return promise;
+}
+
+function start(request: HttpRequest): ClientRequest {
+  const length =
+    typeof request.body === "object" ? request.body.length : Buffer.byteLength(request.body ?? "");
+  const secure = request.url.startsWith("https:");
+  const options = {
+    method: request.method,
+    agent: secure ? AGENTS.https : AGENTS.http,
+    headers: {
+      ...request.headers,
+      ...(request.method === "GET" ? {} : { "content-length": String(length) }),
+    },
+  };
+  return secure ? httpsRequest(request.url, options) : httpRequest(request.url, options);
+}
+
+/** Writes a slice of a file as the body; ends quietly when the exchange has ended before it. */
+async function stream(slice: FileSlice, call: ClientRequest, progress: () => void): Promise<void> {
+  if (slice.length > 0) {
+    const { path, start: from, length } = slice;
+    const file = createReadStream(path, { start: from, end: from + length - 1, highWaterMark: READ_CHUNK });
+    for await (const chunk of file) {
+      if (call.destroyed || call.writableEnded) return;
+      progress();
+      if (!call.write(chunk)) await drained(call);
+    }
+  }
+  if (!call.destroyed) call.end();
+}
+
+function drained(call: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      call.off("drain", done);
+      call.off("close", done);
+      resolve();
+    };
+    call.on("drain", done);
+    call.on("close", done);
+  });
+}
+
+async function collect(response: IncomingMessage): Promise<HttpReply> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > LONGEST_BODY) {
+        response.destroy();
+        return { kind: "silence", why: `answered with more than ${LONGEST_BODY} bytes` };
+      }
+      chunks.push(chunk);
+    }
+  } catch {
+    return { kind: "silence", why: "broke off in the middle of an answer" };
+  }
+  const { "retry-after": retryAfter, location, etag } = response.headers;
+  const text = Buffer.concat(chunks).toString("utf8");
+  return { kind: "answer", status: response.statusCode ?? 0, retryAfter, location, etag, text };
+}
+
+function networkFault(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return "refuses connections";
+    case "ECONNRESET":
+    case "EPIPE":
+      return "closed the connection";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "is not a host name that can be resolved";
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+    case "ETIMEDOUT":
+      return "cannot be reached";
+    default:
+      return `cannot be talked to (${error.code ?? error.name})`;
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Specs of MLflow destinations.
+ *
+ *     mlflow://HOST[:PORT]/EXPERIMENT[?QUERY]          http
+ *     mlflow+http://HOST[:PORT]/EXPERIMENT[?QUERY]     the same
+ *     mlflow+https://HOST[:PORT]/EXPERIMENT[?QUERY]    https
+ *
+ * EXPERIMENT is exactly one path segment, percent-encoded: a slash in a name is %2F. QUERY has
+ * `base=/PREFIX` when the server lives under a path, and references to credentials, never credentials themselves:
+ * `token=REF`, or `username=REF&password=REF`, where REF is `env:NAME` or `file:/absolute/path`.
+ */
+
+import { SpecError } from "@pipekit/adapters/tracker";
+
+/** Where a secret is found. */
+export type Reference =
+  | { readonly from: "env"; readonly name: string }
+  | { readonly from: "file"; readonly path: string };
+
+/** A spec, understood. */
+export interface MlflowSpec {
+  readonly secure: boolean;
+  /** `host` or `host:port`, lower case, default port left out. */
+  readonly authority: string;
+  /** Empty, or a path that starts with a slash and does not end in one. */
+  readonly base: string;
+  readonly experiment: string;
+  readonly token?: Reference;
+  readonly username?: Reference;
+  readonly password?: Reference;
+}
+
+export const SCHEMES = ["mlflow", "mlflow+http", "mlflow+https"] as const;
+
+const EXAMPLE = "Write it like `mlflow://127.0.0.1:5000/my-experiment`.";
+const PREFIX_MEND =
+  "Write one segment, a slash in its name as %2F, and a server's prefix as `?base=/prefix`: " +
+  "`mlflow://127.0.0.1:5000/my-experiment?base=/prefix`.";
+const SECRET_MEND =
+  "Name where it is found: `?token=env:NAME`, `?username=env:NAME&password=env:NAME` or `file:/path`.";
+const KNOWN = ["base", "username", "password", "token"] as const;
+const LONGEST_EXPERIMENT = 500;
+
+/** Reads a spec. Throws SpecError, which never repeats what might be a secret. */
+export function parseSpec(spec: string): MlflowSpec {
+  const parts = /^(mlflow(?:\+https?)?):\/\/(.*)$/is.exec(spec.trim());
+  if (parts === null) throw new SpecError("An MLflow spec starts with mlflow://.", EXAMPLE);
+  const secure = parts[1]?.toLowerCase() === "mlflow+https";
+  const url = address(secure, parts[2] ?? "");
+  if (url.username !== "" || url.password !== "") {
+    throw new SpecError("The MLflow spec carries credentials in its address.", SECRET_MEND);
+  }
+  if (url.hash !== "") {
+    throw new SpecError("The MLflow spec has a `#` in it.", "Write a # in an experiment's name as %23.");
+  }
+  const query = readQuery(url.searchParams);
+  return {
+    secure,
+    authority: url.host,
+    base: readBase(query.get("base")),
+    experiment: readExperiment(url.pathname),
+    ...readCredentials(query),
+  };
+}
+
+/** The one spelling of a spec. */
+export function formatSpec(spec: MlflowSpec): string {
+  const scheme = spec.secure ? "mlflow+https" : "mlflow";
+  const query = [...(spec.base === "" ? [] : [`base=${spec.base}`]), ...credentialQuery(spec)].join("&");
+  const experiment = encodeURIComponent(spec.experiment);
+  return `${scheme}://${spec.authority}/${experiment}${query === "" ? "" : `?${query}`}`;
+}
+
+/** Server and credential references, without the experiment. */
+export function endpointOf(spec: MlflowSpec): string {
+  return [trackingUrl(spec), ...credentialQuery(spec)].join(" ");
+}
+
+/** Address of the server, without a slash at its end. */
+export function trackingUrl(spec: MlflowSpec): string {
+  return `${spec.secure ? "https" : "http"}://${spec.authority}${spec.base}`;
+}
+
+function address(secure: boolean, rest: string): URL {
+  if (/^(?:[/?#]|$)/.test(rest)) throw new SpecError("The MLflow spec names no host.", EXAMPLE);
+  try {
+    return new URL(`${secure ? "https" : "http"}://${rest}`);
+  } catch {
+    throw new SpecError("The host or port of the MLflow spec is not valid.", EXAMPLE);
+  }
+}
+
+function readExperiment(pathname: string): string {
+  const segments = pathname.replace(/^\//, "").replace(/\/$/, "").split("/");
+  if (segments.length > 1) {
+    throw new SpecError("The path of the MLflow spec has several segments.", PREFIX_MEND);
+  }
+  let experiment: string;
+  try {
+    experiment = decodeURIComponent(segments[0] ?? "");
+  } catch {
+    throw new SpecError("The experiment of the MLflow spec is not percent-encoded UTF-8.", EXAMPLE);
+  }
+  if (experiment.trim() === "") throw new SpecError("The MLflow spec names no experiment.", EXAMPLE);
+  if ([...experiment].length > LONGEST_EXPERIMENT) {
+    throw new SpecError(
+      `The experiment's name is longer than ${LONGEST_EXPERIMENT} characters.`,
+      "Choose a shorter name; MLflow takes no longer one.",
+    );
+  }
+  return experiment;
+}
+
+function readQuery(query: URLSearchParams): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const [key, value] of query) {
+    if (!KNOWN.some((known) => known === key)) {
+      const named = /^[a-z_-]{1,20}$/.test(key) ? ` \`${key}\`` : "";
+      throw new SpecError(
+        `The MLflow spec has an unknown query key${named}.`,
+        "Known keys are base, token, username and password, as in `mlflow://127.0.0.1:5000/my-experiment?token=env:NAME`.",
+      );
+    }
+    if (values.has(key)) throw new SpecError(`The MLflow spec gives \`${key}\` twice.`, "Leave one of them.");
+    values.set(key, value);
+  }
+  return values;
+}
+
+function readBase(value: string | undefined): string {
+  const base = (value ?? "").replace(/\/+$/, "");
+  const plain = base === "" || /^(?:\/[A-Za-z0-9._~-]+)+$/.test(base);
+  if (!plain || base.split("/").some((part) => part === "." || part === "..")) {
+    throw new SpecError("The `base` of the MLflow spec is not a plain path.", PREFIX_MEND);
+  }
+  return base;
+}
+
+function readCredentials(query: Map<string, string>): Pick<MlflowSpec, "token" | "username" | "password"> {
+  const token = readReference("token", query.get("token"));
+  const username = readReference("username", query.get("username"));
+  const password = readReference("password", query.get("password"));
+  if (token !== undefined && (username !== undefined || password !== undefined)) {
+    throw new SpecError("The MLflow spec names both a token and a user.", "Leave one of them.");
+  }
+  if ((username === undefined) !== (password === undefined)) {
+    const lacking = username === undefined ? "username" : "password";
+    throw new SpecError(`The MLflow spec names no \`${lacking}\` beside the other half.`, SECRET_MEND);
+  }
+  if (token !== undefined) return { token };
+  return username === undefined || password === undefined ? {} : { username, password };
+}
+
+function readReference(key: string, value: string | undefined): Reference | undefined {
+  if (value === undefined) return undefined;
+  const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(value)?.[1];
+  if (name !== undefined) return { from: "env", name };
+  const path = /^file:(\/[^\0\r\n]+)$/.exec(value)?.[1];
+  if (path !== undefined) return { from: "file", path };
+  throw new SpecError(`The \`${key}\` of the MLflow spec is not a reference.`, SECRET_MEND);
+}
+
+function credentialQuery(spec: MlflowSpec): string[] {
+  const references = { username: spec.username, password: spec.password, token: spec.token };
+  return Object.entries(references).flatMap(([key, reference]) => {
+    if (reference === undefined) return [];
+    const value = reference.from === "env" ? `env:${reference.name}` : `file:${escapePath(reference.path)}`;
+    return [`${key}=${value}`];
+  });
+}
+
+function escapePath(path: string): string {
+  return path.split("/").map(encodeURIComponent).join("/");
+}

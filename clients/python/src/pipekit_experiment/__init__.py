@@ -1,0 +1,83 @@
+"""Experiment tracking and a model registry for pipekit, by way of a local daemon.
+
+Names are imported when they are first used (PEP 562): `import pipekit_experiment` loads neither grpc nor
+numpy nor torch, so that a training script pays for nothing before it logs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from pipekit_experiment import adapters as adapters
+    from pipekit_experiment import errors as errors
+    from pipekit_experiment._src.active_run import ActiveRun as ActiveRun
+    from pipekit_experiment._src.connection import Connection as Connection
+    from pipekit_experiment._src.connection import connect as connect
+    from pipekit_experiment._src.errors import PipekitError as PipekitError
+    from pipekit_experiment._src.protocols import ExperimentTracker as ExperimentTracker
+    from pipekit_experiment._src.protocols import ModelRegistry as ModelRegistry
+    from pipekit_experiment._src.run import Run as Run
+    from pipekit_experiment._src.run import RunArtifacts as RunArtifacts
+    from pipekit_experiment._src.run import RunMetrics as RunMetrics
+    from pipekit_experiment._src.sink_status import SinkStatus as SinkStatus
+    from pipekit_experiment._src.tracking import Tracker as Tracker
+    from pipekit_experiment._src.tracking import replay_spool as replay_spool
+    from pipekit_experiment._src.tracking import start_run as start_run
+    from pipekit_experiment.callbacks import LogToExperiment as LogToExperiment
+
+_HOMES: dict[str, str] = {
+    "ActiveRun": "_src.active_run",
+    "Connection": "_src.connection",
+    "ExperimentTracker": "_src.protocols",
+    "LogToExperiment": "callbacks",
+    "ModelRegistry": "_src.protocols",
+    "PipekitError": "_src.errors",
+    "Run": "_src.run",
+    "RunArtifacts": "_src.run",
+    "RunMetrics": "_src.run",
+    "SinkStatus": "_src.sink_status",
+    "Tracker": "_src.tracking",
+    "connect": "_src.connection",
+    "replay_spool": "_src.tracking",
+    "start_run": "_src.tracking",
+}
+_MODULES = frozenset({"adapters", "errors"})
+
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+    "ActiveRun",
+    "Connection",
+    "ExperimentTracker",
+    "LogToExperiment",
+    "ModelRegistry",
+    "PipekitError",
+    "Run",
+    "RunArtifacts",
+    "RunMetrics",
+    "SinkStatus",
+    "Tracker",
+    "__version__",
+    "adapters",
+    "connect",
+    "errors",
+    "replay_spool",
+    "start_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,207 @@
+"""What may be logged: keys, steps and values, checked where the call can still be mended."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pipekit_experiment._src.errors import InvalidMetricError
+
+MAX_KEY_BYTES = 1024
+MAX_STEP = 2**53 - 1
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+PLAIN_TYPES: set[type] = {float, int, bool}
+"""Types of values that need no look: immutable, and turned into a float by the packer without a device sync.
+
+Numpy scalars and subclasses of float and int join when they are first seen.
+"""
+
+
+class KeySet:
+    """The checked, ordered keys of a row. Compared by identity."""
+
+    __slots__ = ("encoded_bytes", "keys")
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.keys = keys
+        self.encoded_bytes = sum(check_key(key) for key in keys)
+
+
+def check_key(key: object) -> int:
+    """Returns the bytes that the key takes in a frame. Raises InvalidMetricError unless it is a metric key."""
+    if not isinstance(key, str):
+        raise InvalidMetricError(
+            f"A metric key is a {type(key).__name__}, not a str.",
+            field=repr(key)[:80],
+            mend="Name it by a str.",
+        )
+    shown = key if len(key) <= 80 else f"{key[:77]}..."
+    if not key:
+        raise InvalidMetricError("A metric key is empty.", field="key", mend="Give the metric a name.")
+    if _CONTROL.search(key):
+        raise InvalidMetricError(
+            f"The metric key {shown!r} holds a control character.",
+            field=shown,
+            mend="Use printable characters.",
+        )
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise InvalidMetricError(
+            f"The metric key {shown!r} holds half of a surrogate pair.",
+            field=ascii(shown),
+            mend="Use valid Unicode.",
+        ) from None
+    if size > MAX_KEY_BYTES:
+        raise InvalidMetricError(
+            f"The metric key {shown!r} has {size} bytes; at most {MAX_KEY_BYTES} are allowed.",
+            field=shown,
+            mend="Shorten the key.",
+        )
+    return size + 3
+
+
+def check_step(step: Any) -> int:
+    """The step as an int. Raises InvalidMetricError unless it is an integer within +-(2^53 - 1)."""
+    kind = type(step)
+    if kind is not int:
+        try:
+            # A bool as a step is a slip (`step=training`); numpy's and torch's refuse or pass as integers.
+            number = None if kind is bool or kind.__name__ == "bool_" else operator.index(step)
+        except (TypeError, ValueError, RuntimeError):
+            number = None
+        if number is None:
+            raise InvalidMetricError(
+                f"The step {step!r} is a {kind.__name__}, not an integer."[:200],
+                field="step",
+                mend="Pass an int, such as the number of optimizer steps so far.",
+            )
+        step = number
+    if not -MAX_STEP <= step <= MAX_STEP:
+        raise InvalidMetricError(
+            f"The step {step} lies beyond 2^53 - 1."[:200], field="step", mend="Pass a smaller step."
+        )
+    return step
+
+
+def check_metrics(metrics: object) -> None:
+    """Raises InvalidMetricError unless `metrics` is a mapping."""
+    if not isinstance(metrics, Mapping):
+        raise InvalidMetricError(
+            f"The metrics are a {type(metrics).__name__}, not a mapping of names to numbers.",
+            field="metrics",
+            mend='Pass a dict, such as {"loss": 0.3}.',
+        )
+
+
+def accept_values(keys: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Values as they are kept until the flusher packs them. Raises InvalidMetricError that names the key."""
+    return tuple(
+        [
+            value if type(value) in PLAIN_TYPES else _accept(key, value)
+            for key, value in zip(keys, values, strict=True)
+        ]
+    )
+
+
+def _accept(key: str, value: Any) -> Any:
+    kind = type(value)
+    if isinstance(value, (float, int)):
+        PLAIN_TYPES.add(kind)
+        return value
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        if isinstance(value, numpy.generic):
+            if value.dtype.kind not in "biuf":
+                raise _not_a_number(key, value)
+            PLAIN_TYPES.add(kind)
+            return value
+        if isinstance(value, numpy.ndarray):
+            _check_single(key, value)
+            if value.dtype.kind not in "biuf":
+                raise _not_a_number(key, value)
+            # An array in host memory may be written to before the flusher comes; reading it waits for nothing.
+            return float(value.item())
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        return _accept_tensor(key, value, torch)
+    if hasattr(kind, "__array__") or hasattr(kind, "__dlpack__") or hasattr(value, "dtype"):
+        _check_single(key, value)
+        return value
+    if hasattr(kind, "__float__"):
+        try:
+            return float(value)
+        except Exception as error:
+            raise _not_a_number(key, value) from error
+    raise _not_a_number(key, value)
+
+
+def _accept_tensor(key: str, value: Any, torch: Any) -> Any:
+    if value.numel() != 1:
+        _check_single(key, value)
+    if value.is_complex() or value.is_meta:
+        raise _not_a_number(key, value)
+    # Detached, else the value would keep the whole autograd graph alive until the flusher comes.
+    value = value.detach()
+    if value.device.type == "cpu":
+        return float(value)
+    # A copy on the device, queued and not waited for: the loop may write to the tensor in place.
+    copy = value.clone()
+    if value.device.type != "cuda":
+        return copy
+    stream = torch.cuda.current_stream(value.device)
+    if stream == torch.cuda.default_stream(value.device):
+        return copy
+    return _CudaScalar(copy, stream.record_event())
+
+
+class _CudaScalar:
+    """A scalar computed on a stream of its own: the flusher's read must wait for that stream."""
+
+    __slots__ = ("_event", "_tensor")
+
+    def __init__(self, tensor: Any, event: Any) -> None:
+        self._tensor = tensor
+        self._event = event
+
+    def __float__(self) -> float:
+        self._event.synchronize()
+        return float(self._tensor)
+
+
+def _check_single(key: str, value: Any) -> None:
+    shape = tuple(getattr(value, "shape", ()))
+    if math.prod(shape) != 1:
+        raise InvalidMetricError(
+            f'The metric "{key}" is an array of shape {shape}, not a single number.',
+            field=key,
+            mend="Log a single number, such as the array's mean.",
+        )
+
+
+def _not_a_number(key: str, value: Any) -> InvalidMetricError:
+    kind = type(value).__name__
+    mend = "Pass a float or int, or an array with a single number."
+    if isinstance(value, Mapping):
+        mend = "Flatten it, such as train/loss for {'train': {'loss': ...}}."
+    elif isinstance(value, str):
+        mend = "Use log_params or set_tags for text."
+    return InvalidMetricError(f'The metric "{key}" is a {kind}, which is no number.', field=key, mend=mend)
+
+
+def to_float(value: Any) -> float:
+    """The value as a float; waits for the device that computes it. Raises whatever the conversion raises."""
+    try:
+        return float(value)
+    except Exception:
+        if hasattr(value, "item"):
+            return float(value.item())
+        if hasattr(value, "__array__"):
+            return float(value.__array__().item())
+        raise

@@ -1,0 +1,68 @@
+"""Operators are duck-typed: what the registry asks of one, and how it makes one again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pipekit_experiment._src.errors import NotAnOperatorError
+from pipekit_experiment._src.registry_trust import require_trusted_state, trusted_object
+
+_MEND = "An Operator has `.state`, `from_state` and `with_weights`; see pipekit_experiment.operators."
+
+
+def state_of(operator: object) -> Mapping[str, Any]:
+    """The operator's `.state`, an attribute or a method. Raises NotAnOperatorError unless it is one."""
+    kind = type(operator).__name__
+    state: Any = getattr(operator, "state", None)
+    if isinstance(operator, type):
+        raise NotAnOperatorError(
+            f"The class {operator.__name__} is not an Operator; an instance of it may be.", mend=_MEND
+        )
+    if callable(state):
+        state = state()
+    if not isinstance(state, Mapping):
+        raise NotAnOperatorError(f"A {kind} is not an Operator: it has no `.state` mapping.", mend=_MEND)
+    entries = cast("Mapping[str, Any]", state)
+    for name in ("module", "class", "config"):
+        expected = Mapping if name == "config" else str
+        if not isinstance(entries.get(name), expected):
+            raise NotAnOperatorError(
+                f"A {kind} is not an Operator: its `.state` has no `{name}`.", field=name, mend=_MEND
+            )
+    return entries
+
+
+def weights_of(operator: Any) -> Any:
+    """What the operator's `get_weights()` returns; None when it has no such method."""
+    hook = getattr(operator, "get_weights", None)
+    return hook() if callable(hook) else None
+
+
+def rebuild(state: Mapping[str, Any], weights: bytes | None) -> Any:
+    """`Class.from_state(state)`, then `.with_weights(weights)` when there are weights.
+
+    Raises UntrustedModuleError before anything is imported, NotAnOperatorError when the class lacks a method.
+    """
+    require_trusted_state(state)
+    name = f"{state['module']}.{state['class']}"
+    found = trusted_object(state["module"], state["class"])
+    if not isinstance(found, type) or not callable(getattr(found, "from_state", None)):
+        raise NotAnOperatorError(
+            f"{name} is not an Operator class: it has no `from_state`.", field=name, mend=_MEND
+        )
+    operator: Any = cast("Any", found).from_state(state)
+    if weights is None:
+        return operator
+    if not callable(getattr(operator, "with_weights", None)):
+        raise NotAnOperatorError(
+            f"{name} is not an Operator that takes weights: it has no `with_weights`.", field=name, mend=_MEND
+        )
+    operator = operator.with_weights(weights)
+    if operator is None:
+        raise NotAnOperatorError(
+            f"{name}.with_weights returned None.",
+            field=name,
+            mend="Return the operator that has the weights.",
+        )
+    return operator

@@ -1,0 +1,232 @@
+"""start_run and Tracker: the way into tracking."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pipekit_experiment._src.active_run import ActiveRun, text_tags
+from pipekit_experiment._src.errors import (
+    DaemonUnavailableError,
+    InvalidArgumentError,
+    InvalidTrackerSpecError,
+    from_rpc_error,
+)
+from pipekit_experiment._src.hub import the_hub
+from pipekit_experiment._src.inprocess import InProcessSink
+from pipekit_experiment._src.protocols import ExperimentTracker
+from pipekit_experiment._src.run import Run, now
+from pipekit_experiment._src.run_config import config_json
+from pipekit_experiment._src.ulid import is_ulid, new_ulid
+
+_START_WAIT_S = 5.0
+_STATUSES = {"completed": "completed", "finished": "completed", "success": "completed", "failed": "failed"}
+
+
+@runtime_checkable
+class HasSpecs(Protocol):
+    """A tracker that the daemon serves."""
+
+    specs: tuple[str, ...]
+    tracker: str
+
+
+def start_run(
+    name: str | None = None,
+    *,
+    config: Mapping[str, Any] | None = None,
+    tracker: str | None = None,
+    sinks: Sequence[str | ExperimentTracker] | str | ExperimentTracker = (),
+    tags: Mapping[str, Any] | None = None,
+    pipeline_hash: str = "",
+    run_id: str | None = None,
+) -> ActiveRun:
+    """Starts a run.
+
+    Args:
+        name: Display name; by default one made of the run's id.
+        config: Parameters of the run. What JSON cannot say becomes text.
+        tracker: A tracker named in the daemon's config; its sinks are added to `sinks`.
+        sinks: Where the run goes: tracker specs such as `mlflow+http://127.0.0.1:5000/experiment`, tracker objects
+            such as `adapters.mlflow.MLflowTracker`, or an object of your own that satisfies ExperimentTracker, which
+            is then called from a thread of its own. Empty: the journal alone keeps the run.
+        tags: Labels.
+        pipeline_hash: Content hash of the pipeline.
+        run_id: A ULID for the run; by default a fresh one.
+
+    Waits up to 5 seconds for the daemon, which is started when there is none. If none can be had, a RuntimeWarning
+    says why, and the run goes on: it is buffered and spooled.
+
+    Raises InvalidTrackerSpecError, InvalidConfigError, RunExistsError, and other PipekitErrors for a daemon that
+    answers and refuses.
+    """
+    specs, names, own = _split_sinks(sinks)
+    names += [tracker] if tracker else []
+    if len(set(names)) > 1:
+        raise InvalidTrackerSpecError(
+            f"A run takes one tracker of the daemon's config, not {len(set(names))}: {', '.join(sorted(set(names)))}.",
+            field="tracker",
+            mend="Put their sinks under one name.",
+        )
+    if run_id is not None and not is_ulid(run_id):
+        raise InvalidArgumentError(
+            f"The run id {run_id[:60]!r} is not a ULID.", field="run_id", mend="Leave run_id out."
+        )
+    hub = the_hub()
+    run_id = run_id or new_ulid()
+    shown_name = f"run-{run_id[-6:].lower()}" if name is None else str(name)
+    run = ActiveRun(
+        hub, run_id, name=shown_name, pipeline_hash=pipeline_hash, config=dict(config or {}), started_at=now()
+    )
+    start = {
+        "name": shown_name,
+        "tracker": names[0] if names else "",
+        "sinks": list(dict.fromkeys(specs)),
+        "pipeline_hash": pipeline_hash,
+        "config_json": config_json(config or {}),
+        "started_at_us": int(run.started_at.timestamp() * 1_000_000),
+        "client": _client(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "tags": text_tags(tags or {}),
+    }
+    _hand_over_start(run, start)
+    for instance in own:
+        sink = InProcessSink(instance, hub.loud)
+        sink.start(shown_name, run.config)
+        run.writer.sinks.append(sink)
+    hub.runs[run_id] = run
+    hub.add(run.writer)
+    return run
+
+
+def _hand_over_start(run: ActiveRun, start: dict[str, Any]) -> None:
+    """Makes the start frame, and journals it if a daemon answers in time; else it stays first in line."""
+    import grpc
+
+    from pipekit_experiment._generated.tracker_pb2 import Frame, StartRunRequest
+    from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
+    from pipekit_experiment._src.connection import connect
+
+    deadline = time.monotonic() + _START_WAIT_S
+    writer, hub = run.writer, run.writer.hub
+    frame = writer.start_frame(start)
+    try:
+        for attempt in (1, 2):
+            connection = connect(timeout_s=max(0.1, deadline - time.monotonic()))
+            hub.staging_folder = Path(connection.hello.staging_folder)
+            try:
+                TrackerServiceStub(connection.channel).StartRun(
+                    StartRunRequest(frame=Frame.FromString(frame)),
+                    timeout=max(0.1, deadline - time.monotonic()),
+                )
+                break
+            except grpc.RpcError as error:
+                failure = from_rpc_error(error)
+                if not isinstance(failure, DaemonUnavailableError):
+                    raise failure from error
+                # The daemon has left since the connection was made: once more, with a new one.
+                connection.discard()
+                if attempt == 2:
+                    raise failure from error
+        with hub.changed:
+            writer.outbox.ack(1)
+    except DaemonUnavailableError as error:
+        hub.sender.lost(error)
+
+
+def _split_sinks(
+    sinks: Sequence[str | ExperimentTracker] | str | ExperimentTracker,
+) -> tuple[list[str], list[str], list[ExperimentTracker]]:
+    """Specs, names of configured trackers, and trackers that live in this process."""
+    given = sinks if isinstance(sinks, (list, tuple, set)) else [sinks]
+    specs: list[str] = []
+    names: list[str] = []
+    own: list[ExperimentTracker] = []
+    for sink in given:
+        if isinstance(sink, str):
+            specs.append(sink)
+        elif isinstance(sink, HasSpecs):
+            specs.extend(sink.specs)
+            names.extend([sink.tracker] if sink.tracker else [])
+        elif isinstance(sink, ExperimentTracker):
+            own.append(sink)
+        else:
+            raise InvalidTrackerSpecError(
+                f"A sink is a {type(sink).__name__}, which is neither a tracker spec nor a tracker.",
+                field="sinks",
+                mend="Pass a spec such as mlflow+http://127.0.0.1:5000/experiment.",
+            )
+    return specs, names, own
+
+
+def _client() -> str:
+    from pipekit_experiment import __version__
+
+    return f"python/{__version__}"
+
+
+class Tracker:
+    """A set of sinks served by the daemon. Satisfies ExperimentTracker.
+
+    `specs` are tracker specs; `tracker` names a tracker of the daemon's config. Both may be given, or neither: then
+    the journal alone keeps the runs.
+    """
+
+    def __init__(self, *specs: str, tracker: str | None = None) -> None:
+        self.specs = specs
+        self.tracker = tracker or ""
+
+    def start_run(self, name: str, config: Mapping[str, Any] | None = None) -> ActiveRun:
+        """See the function start_run."""
+        return start_run(name, config=config, sinks=[self])
+
+    def log_metrics(self, run: Run, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """See ActiveRun.log."""
+        _active(run).log(metrics, step)
+
+    def log_artifact(self, run: Run, path: str | Path, name: str | None = None) -> None:
+        """See ActiveRun.log_artifact."""
+        _active(run).log_artifact(path, name)
+
+    def end_run(self, run: Run, status: str = "completed") -> None:
+        """See ActiveRun.end. `status` is `completed` or `failed`; `finished` and `success` mean completed."""
+        outcome = _STATUSES.get(status.lower())
+        if outcome is None:
+            raise ValueError(f"A run ends as completed or failed, not as {status!r}.")
+        _active(run).end("completed" if outcome == "completed" else "failed")
+
+    def __repr__(self) -> str:
+        parts = [repr(spec) for spec in self.specs]
+        parts += [f"tracker={self.tracker!r}"] if self.tracker else []
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _active(run: Run) -> ActiveRun:
+    if not isinstance(run, ActiveRun):
+        raise TypeError(f"This tracker did not start the {type(run).__name__} given to it.")
+    return run
+
+
+def replay_spool(timeout_s: float = 60.0) -> int:
+    """Hands to the daemon what earlier processes left in the spool, and waits for it; how many files are left over.
+
+    Every process does this by itself once it logs. Raises DaemonUnavailableError.
+    """
+    from pipekit_experiment._src.connection import connect
+    from pipekit_experiment._src.spool import spool_files
+
+    deadline = time.monotonic() + timeout_s
+    hub = the_hub()
+    connect(timeout_s=timeout_s)
+    hub.adopt_orphans()
+    hub.wake_flusher()
+    with hub.changed:
+        adopted = [outbox for outbox in hub.outboxes.values() if outbox.spooled]
+    for outbox in adopted:
+        hub.wait_acked(outbox, outbox.last_seq, deadline)
+    return len(spool_files(hub.spool_folder))

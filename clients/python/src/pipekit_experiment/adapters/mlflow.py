@@ -1,0 +1,67 @@
+"""MLflow, by way of the daemon: this module does not import mlflow."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import quote, unquote, urlsplit
+
+from pipekit_experiment._src.errors import InvalidTrackerSpecError
+from pipekit_experiment._src.tracking import Tracker
+
+__all__ = ["MLflowTracker"]
+
+_MEND = "Pass the address of a tracking server, such as http://127.0.0.1:5000."
+
+
+class MLflowTracker(Tracker):
+    """Runs in one experiment of one MLflow tracking server. Satisfies ExperimentTracker.
+
+    Args:
+        tracking_uri: The server's address, such as `http://mlflow.local:5000` or `https://host/base`; by default
+            `$MLFLOW_TRACKING_URI`.
+        experiment_name: The experiment; it is created when there is none of this name.
+
+    Credentials do not belong in the address: the daemon takes them from its environment (MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN) and from `~/.mlflow/credentials`.
+    Raises InvalidTrackerSpecError.
+    """
+
+    def __init__(self, tracking_uri: str | None = None, experiment_name: str = "Default") -> None:
+        uri = tracking_uri if tracking_uri is not None else os.environ.get("MLFLOW_TRACKING_URI", "")
+        self.tracking_uri = uri
+        self.experiment_name = experiment_name
+        super().__init__(mlflow_spec(uri, experiment_name))
+
+    def __repr__(self) -> str:
+        return f"MLflowTracker(tracking_uri={self.tracking_uri!r}, experiment_name={self.experiment_name!r})"
+
+
+def mlflow_spec(tracking_uri: str, experiment_name: str) -> str:
+    """The tracker spec `mlflow+http://host:port/EXPERIMENT[?base=/path]`. Raises InvalidTrackerSpecError."""
+    try:
+        parts = urlsplit(tracking_uri)
+        port = parts.port
+    except ValueError as error:
+        raise _invalid("The MLflow tracking URI cannot be parsed.") from error
+    if parts.username or parts.password:
+        raise InvalidTrackerSpecError(
+            "The MLflow tracking URI holds credentials.",
+            field="tracking_uri",
+            mend="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the daemon's environment instead.",
+        )
+    if parts.scheme not in ("http", "https"):
+        raise _invalid(f"The MLflow tracking URI {tracking_uri!r} is not an http or https address.")
+    if not parts.hostname or parts.query or parts.fragment:
+        raise _invalid(f"The MLflow tracking URI {tracking_uri!r} is not the address of a server.")
+    if not experiment_name:
+        raise InvalidTrackerSpecError(
+            "The MLflow experiment has no name.", field="experiment_name", mend="Name the experiment."
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    spec = f"mlflow+{parts.scheme}://{host}{'' if port is None else f':{port}'}/{quote(experiment_name, safe='')}"
+    base = unquote(parts.path).strip("/")
+    return f"{spec}?base={quote('/' + base, safe='')}" if base else spec
+
+
+def _invalid(message: str) -> InvalidTrackerSpecError:
+    return InvalidTrackerSpecError(message, field="tracking_uri", mend=_MEND)

@@ -1,0 +1,206 @@
+import { hostname } from "node:os";
+import {
+  type DeadLetter,
+  type HelloResponse,
+  PipekitError,
+  type Run,
+  RunState,
+  type Sink,
+  type StatusResponse,
+} from "@pipekit/proto";
+import { ulid } from "ulid";
+import { type CallSettings, unary } from "./calls.ts";
+import { Connection, type ConnectOptions, VERSION } from "./connection.ts";
+import { toJson } from "./json.ts";
+import { type MetricSeries, type MetricsQuery, mergeSeries, readMetrics } from "./metrics.ts";
+import { Registry } from "./registry.ts";
+import { RunWriter } from "./run.ts";
+import { resuming } from "./streams.ts";
+
+/** What to start. */
+export interface StartRunOptions extends CallSettings {
+  /** Display name; not unique. */
+  readonly name?: string | undefined;
+  /** The run's config; sinks show it as params. */
+  readonly config?: Readonly<{ [name: string]: unknown }> | undefined;
+  /** A tracker named in the daemon's config. */
+  readonly tracker?: string | undefined;
+  /** Tracker specs, such as `mlflow+http://127.0.0.1:5000/experiment`. */
+  readonly sinks?: readonly string[] | undefined;
+  readonly tags?: Readonly<{ [name: string]: string }> | undefined;
+  readonly pipelineHash?: string | undefined;
+  /** A ULID; made anew by default. */
+  readonly runId?: string | undefined;
+  /** Points kept while no daemon answers. Default 1 000 000. */
+  readonly maxBufferedPoints?: number | undefined;
+}
+
+/** Which runs to list. */
+export interface ListRunsOptions extends CallSettings {
+  readonly state?: "running" | "completed" | "failed" | undefined;
+  readonly nameContains?: string | undefined;
+}
+
+/** What became of a run at its sinks. */
+export interface SinkReport {
+  readonly sinks: readonly Sink[];
+  /** The first hundred. */
+  readonly deadLetters: readonly DeadLetter[];
+}
+
+const STATES = {
+  running: RunState.RUN_STATE_RUNNING,
+  completed: RunState.RUN_STATE_COMPLETED,
+  failed: RunState.RUN_STATE_FAILED,
+} as const;
+
+/**
+ * Connects to the daemon of this user and state folder, and starts it when none answers.
+ * Throws PipekitError: DAEMON_UNAVAILABLE, PROTOCOL_MISMATCH, UNSAFE_FOLDER, INVALID_ARGUMENT (endpoint).
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Client> {
+  return new Client(await Connection.open(options));
+}
+
+/** What a process does with the daemon. Close it when done. */
+export class Client implements AsyncDisposable {
+  readonly #connection: Connection;
+  readonly #writers = new Set<RunWriter>();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** What the daemon said of itself. */
+  get daemon(): HelloResponse {
+    return this.#connection.hello;
+  }
+
+  /**
+   * Starts a run; resolves once its start is on the daemon's disk. Throws INVALID_TRACKER_SPEC, INVALID_CONFIG,
+   * RUN_EXISTS, INVALID_FRAME (run id that is no ULID), DAEMON_UNAVAILABLE.
+   */
+  async startRun(options: StartRunOptions = {}): Promise<RunWriter> {
+    const { signal } = options;
+    const runId = options.runId ?? ulid();
+    const writerId = ulid();
+    const value = {
+      name: options.name ?? "",
+      tracker: options.tracker ?? "",
+      sinks: [...(options.sinks ?? [])],
+      pipelineHash: options.pipelineHash ?? "",
+      configJson: options.config === undefined ? "" : toJson(options.config, "config"),
+      startedAtUs: Date.now() * 1000,
+      client: `typescript/${VERSION}`,
+      host: hostname(),
+      pid: process.pid,
+      tags: { ...options.tags },
+    };
+    const frame = { writerId, seq: 1, runId, records: [{ record: { $case: "start" as const, value } }] };
+    await this.#connection.call(
+      ({ tracker }) => unary(tracker.startRun.bind(tracker), { frame }, { signal }),
+      signal,
+    );
+    const { maxBufferedPoints } = options;
+    const writer = new RunWriter(this.#connection, { runId, writerId, nextSeq: 2, maxBufferedPoints });
+    this.#writers.add(writer);
+    return writer;
+  }
+
+  /** Starts a run, does the work, and ends the run as completed, or as failed with the error's message when it throws. */
+  async withRun<T>(options: StartRunOptions, work: (run: RunWriter) => Promise<T> | T): Promise<T> {
+    const run = await this.startRun(options);
+    let result: T;
+    try {
+      result = await work(run);
+    } catch (error) {
+      // The work's own error is the one to throw.
+      await run.end("failed", { reason: String(error) }).catch(() => undefined);
+      throw error;
+    }
+    await run.end("completed");
+    return result;
+  }
+
+  /** Reads a run by id or unique prefix of 8 characters or more. Throws RUN_NOT_FOUND, REF_AMBIGUOUS. */
+  async getRun(runId: string, { signal }: CallSettings = {}): Promise<Run> {
+    const { run } = await this.#connection.call(
+      ({ tracker }) => unary(tracker.getRun.bind(tracker), { runId }, { signal }),
+      signal,
+    );
+    if (run === undefined) throw new PipekitError("INTERNAL", "The daemon answered without a run.");
+    return run;
+  }
+
+  /** The runs, newest first, without `series`, `params` and `artifacts`. Pages as it is read. */
+  async *listRuns({ state, nameContains = "", signal }: ListRunsOptions = {}): AsyncGenerator<Run> {
+    const stateCode = state === undefined ? RunState.RUN_STATE_UNSPECIFIED : STATES[state];
+    let pageToken = "";
+    do {
+      const request = { pageSize: 0, pageToken, state: stateCode, nameContains };
+      const page = await this.#connection.call(
+        ({ tracker }) => unary(tracker.listRuns.bind(tracker), request, { signal }),
+        signal,
+      );
+      yield* page.runs;
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+  }
+
+  /** Streams the series of a run as they come; a long series comes in several parts. Throws RUN_NOT_FOUND. */
+  readMetrics(runId: string, query: MetricsQuery = {}): AsyncGenerator<MetricSeries> {
+    return readMetrics(this.#connection, runId, query);
+  }
+
+  /** Reads the series of a run whole. Throws RUN_NOT_FOUND. */
+  async readSeries(runId: string, query: MetricsQuery = {}): Promise<MetricSeries[]> {
+    return mergeSeries(this.readMetrics(runId, query));
+  }
+
+  /**
+   * The runs as they are, then each again when it changes (default: those that run or are not delivered). Goes on over
+   * restarts of the daemon. Ends by leaving the loop, or by throwing the signal's reason.
+   */
+  async *watchRuns(runIds: readonly string[] = [], { signal }: CallSettings = {}): AsyncGenerator<Run> {
+    const open = () => this.#connection.services.tracker.watchRuns({ runIds: [...runIds] });
+    for await (const { run } of resuming(this.#connection, open, signal)) if (run !== undefined) yield run;
+  }
+
+  /** How far each sink of a run is. Throws RUN_NOT_FOUND. */
+  sinkStatus(runId: string, { signal }: CallSettings = {}): Promise<SinkReport> {
+    return this.#connection.call(
+      ({ tracker }) => unary(tracker.sinkStatus.bind(tracker), { runId }, { signal }),
+      signal,
+    );
+  }
+
+  /** A registry by its spec, such as `local:/srv/models`; by default the one in the daemon's state folder. */
+  registry(spec = ""): Registry {
+    return new Registry(this.#connection, spec);
+  }
+
+  /** How the daemon is. */
+  status({ signal }: CallSettings = {}): Promise<StatusResponse> {
+    return this.#connection.call(({ daemon }) => unary(daemon.status.bind(daemon), {}, { signal }), signal);
+  }
+
+  /** Stops the daemon, after waiting at most so many seconds for delivery. Returns the points not delivered yet. */
+  async shutdown({
+    waitForDeliveryS = 0,
+    signal,
+  }: CallSettings & { readonly waitForDeliveryS?: number } = {}) {
+    const { daemon } = this.#connection.services;
+    const answer = await unary(daemon.shutdown.bind(daemon), { waitForDeliveryS }, { signal });
+    return answer.pointsPending;
+  }
+
+  /** Lets go of the daemon. Runs that are not ended stay running; what they have not flushed is lost. */
+  close(): void {
+    for (const writer of this.#writers) writer.close();
+    this.#connection.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}

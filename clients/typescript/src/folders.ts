@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { realpathSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+
+/** Environment variables, as in process.env. */
+export type Env = Readonly<{ [name: string]: string | undefined }>;
+
+const NAME = "pipekit-experiment";
+
+/** Absolute path of the state folder: $PKX_STATE_DIR, else under $XDG_STATE_HOME, else under ~/.local/state. */
+export function stateFolder(env: Env, home = homedir()): string {
+  const named = env["PKX_STATE_DIR"];
+  return resolve(named ? named : join(xdg(env["XDG_STATE_HOME"]) ?? join(home, ".local/state"), NAME));
+}
+
+/** Absolute path of the runtime folder: $PKX_RUNTIME_DIR, else under $XDG_RUNTIME_DIR, else in /tmp by user id. */
+export function runtimeFolder(env: Env, uid = process.getuid?.() ?? 0): string {
+  const named = env["PKX_RUNTIME_DIR"];
+  if (named) return resolve(named);
+  const base = xdg(env["XDG_RUNTIME_DIR"]);
+  return base === undefined ? `/tmp/${NAME}-${uid}` : join(base, NAME);
+}
+
+/** The socket of the daemon of a state folder. The folder's real path counts, so it should exist. */
+export function socketPath(runtime: string, state: string): string {
+  const id = createHash("sha256").update(realPath(state)).digest("hex").slice(0, 16);
+  return join(runtime, `${id}.sock`);
+}
+
+/** The XDG specification has relative paths ignored. */
+function xdg(value: string | undefined): string | undefined {
+  return value !== undefined && isAbsolute(value) ? value : undefined;
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}

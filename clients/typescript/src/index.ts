@@ -1,0 +1,53 @@
+/**
+ * `@pipekit/experiment`: track runs, resolve, load and watch models through the local daemon, which is found or
+ * started on demand.
+ *
+ *     import { connect } from "@pipekit/experiment";
+ *     const client = await connect();
+ *     await client.withRun({ name: "demo" }, async (run) => run.log({ loss: 0.5 }));
+ *     await client.registry().load("production", { toFile: "weights.bin" });
+ *     client.close();
+ *
+ * Failures are PipekitErrors with a `code`, a sentence, and a `mend` that says what to do. Every call takes an
+ * AbortSignal and then rejects with the signal's reason.
+ */
+
+export {
+  type Artifact,
+  type DeadLetter,
+  type FailureCode,
+  type HelloResponse,
+  type Model,
+  PipekitError,
+  type Run,
+  RunState,
+  type SeriesSummary,
+  type Sink,
+  SinkState,
+  type StatusResponse,
+  type TagMove,
+  type VerifyResponse,
+} from "@pipekit/proto";
+export type { CallSettings } from "./calls.ts";
+export {
+  Client,
+  connect,
+  type ListRunsOptions,
+  type SinkReport,
+  type StartRunOptions,
+} from "./client.ts";
+export { type ConnectOptions, VERSION } from "./connection.ts";
+export { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
+export type { MetricSeries, MetricsQuery } from "./metrics.ts";
+export {
+  defaultActor,
+  type ListModelsOptions,
+  type Loaded,
+  type LoadOptions,
+  type OperatorState,
+  Registry,
+  type Stored,
+  type StoreOptions,
+  type TagOptions,
+} from "./registry.ts";
+export { RunWriter, type WaitSettings } from "./run.ts";

@@ -1,0 +1,172 @@
+/** Bytes in and out of the registry: weights to a file that appears whole or not at all, weights from anywhere. */
+import { createHash, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { ClientWritableStream } from "@grpc/grpc-js";
+import {
+  type LoadHeader,
+  type Model,
+  PipekitError,
+  type StoreRequest,
+  WEIGHTS_CHUNK_BYTES,
+} from "@pipekit/proto";
+import { answers, type CallSettings, isUnavailable } from "./calls.ts";
+import type { Connection } from "./connection.ts";
+
+/** Where chunks go: called in order, never overlapping. */
+interface Receiver {
+  /** Called once, before the first chunk. */
+  begin(model: Model): unknown;
+  write(chunk: Buffer): unknown;
+}
+
+/** What has been received, and what is still to come. */
+export type Progress = (receivedBytes: number, totalBytes: number) => void;
+
+/** Which model to receive. */
+export interface DownloadRequest extends CallSettings {
+  readonly registry: string;
+  readonly ref: string;
+  readonly onProgress?: Progress | undefined;
+}
+
+const MAX_RESUMES = 5;
+
+/**
+ * Receives a model's weights and verifies size and SHA-256; after a break goes on where it was.
+ * Throws CORRUPT_MODEL, INVALID_ARGUMENT for a model without weights, and what Load throws.
+ */
+async function receive(connection: Connection, request: DownloadRequest, to: Receiver): Promise<Model> {
+  const { registry, ref, signal, onProgress } = request;
+  const digest = createHash("sha256");
+  let model: Model | undefined;
+  let received = 0;
+  for (let resumes = 0; ; resumes++) {
+    const { generation } = connection;
+    const before = received;
+    try {
+      // A tag may move between two attempts; the hash does not.
+      const message = { registry, ref: model?.hash ?? ref, byPath: false, offset: received };
+      for await (const { part } of answers(() => connection.services.registry.load(message), signal)) {
+        if (part?.$case === "header") {
+          if (model !== undefined) continue;
+          model = withWeights(part.value);
+          await to.begin(model);
+        } else if (part !== undefined && model !== undefined) {
+          const written = to.write(part.value);
+          digest.update(part.value);
+          await written;
+          received += part.value.length;
+          if (received > model.weightsSize) break;
+          onProgress?.(received, model.weightsSize);
+        }
+      }
+      if (model === undefined) throw new PipekitError("INTERNAL", "The daemon sent no header.");
+      verify(model, received, digest.digest("hex"));
+      return model;
+    } catch (error) {
+      if (!isUnavailable(error) || (resumes >= MAX_RESUMES && received === before)) throw error;
+      await connection.ready(generation, signal);
+    }
+  }
+}
+
+function withWeights({ model }: LoadHeader): Model {
+  if (model === undefined) throw new PipekitError("INTERNAL", "The daemon sent a header without a model.");
+  if (model.hasWeights) return model;
+  throw new PipekitError("INVALID_ARGUMENT", `The model ${model.hash} has no weights.`, {
+    field: "ref",
+    mend: "Read its operator with stat() instead.",
+  });
+}
+
+function verify(model: Model, received: number, sha256: string): void {
+  if (received === model.weightsSize && sha256 === model.weightsSha256) return;
+  const fault =
+    received === model.weightsSize
+      ? `have the SHA-256 ${sha256} instead of ${model.weightsSha256}`
+      : `are ${received} bytes instead of ${model.weightsSize}`;
+  throw new PipekitError("CORRUPT_MODEL", `The weights of ${model.hash} ${fault}.`, {
+    field: model.hash,
+    mend: "Run `pkx models verify`, and store the model again if it is damaged.",
+  });
+}
+
+/** Receives weights into memory. */
+export async function downloadToBuffer(
+  connection: Connection,
+  request: DownloadRequest,
+): Promise<{ readonly model: Model; readonly weights: Buffer }> {
+  let weights = Buffer.alloc(0);
+  let offset = 0;
+  const model = await receive(connection, request, {
+    begin: ({ weightsSize }) => {
+      weights = Buffer.allocUnsafe(weightsSize);
+    },
+    write: (chunk) => {
+      offset += chunk.copy(weights, offset);
+    },
+  });
+  return { model, weights };
+}
+
+/** Receives weights into a file, which appears at `path` when it is whole, verified and on disk, and not before. */
+export async function downloadToFile(
+  connection: Connection,
+  request: DownloadRequest,
+  path: string,
+): Promise<Model> {
+  const target = resolve(path);
+  const draft = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.part`);
+  let file: FileHandle | undefined;
+  try {
+    const model = await receive(connection, request, {
+      begin: async () => {
+        file = await open(draft, "wx", 0o600);
+      },
+      write: (chunk) => file?.writev([chunk]),
+    });
+    await file?.sync();
+    await file?.close();
+    file = undefined;
+    request.signal?.throwIfAborted();
+    await rename(draft, target);
+    await syncFolder(dirname(target));
+    return model;
+  } catch (error) {
+    await file?.close();
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Sends weights in chunks of 1 MiB at most, no faster than they are taken. */
+export async function sendChunks(
+  call: ClientWritableStream<StoreRequest>,
+  weights: AsyncIterable<Uint8Array>,
+  over: AbortSignal,
+): Promise<void> {
+  for await (const piece of weights) {
+    for (let at = 0; at < piece.length; at += WEIGHTS_CHUNK_BYTES) {
+      if (over.aborted) return;
+      const chunk = Buffer.from(
+        piece.buffer,
+        piece.byteOffset + at,
+        Math.min(WEIGHTS_CHUNK_BYTES, piece.length - at),
+      );
+      if (!call.write({ part: { $case: "weightsChunk", value: chunk } })) {
+        await once(call, "drain", { signal: over }).catch(() => undefined);
+      }
+    }
+  }
+}

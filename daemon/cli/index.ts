@@ -1,0 +1,66 @@
+/**
+ * `pkx`: the commands of a person at a terminal.
+ *
+ * Architecture Invariant: commands reach the daemon through `@pipekit/experiment`, as every client does; only `doctor`
+ * and `logs` look at files, and they change none.
+ */
+import { Command } from "commander";
+import { VERSION } from "../version.ts";
+import { Commands, report } from "./context.ts";
+import { addDaemonCommands } from "./daemon.ts";
+import { addDoctorCommand } from "./doctor.ts";
+import { EXIT_HELP } from "./exit.ts";
+import { addLogCommand } from "./logs.ts";
+import { addModelCommands } from "./models.ts";
+import { addRunCommands } from "./runs.ts";
+import { addTagCommands } from "./tags.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+
+export type { Terminal } from "./terminal.ts";
+
+/** Runs `pkx` with the arguments after its name; resolves with the exit code. Never rejects. */
+export async function runCli(
+  args: readonly string[],
+  terminal: Terminal = processTerminal(),
+): Promise<number> {
+  const commands = new Commands(terminal);
+  const program = new Command("pkx")
+    .description("Experiment tracking and model registry of pipekit, through one local daemon.")
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .addHelpText("after", `\n${EXIT_HELP}\n\nExamples:\n${EXAMPLES.replace(/^/gm, "  ")}`);
+  addDaemonCommands(program, commands);
+  addDoctorCommand(program, commands);
+  addRunCommands(program, commands);
+  addLogCommand(program, commands);
+  addModelCommands(program, commands);
+  addTagCommands(program, commands);
+  prepare(program, terminal);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return commands.exitCode;
+  } catch (error) {
+    return report(error, terminal);
+  }
+}
+
+const EXAMPLES = `pkx status
+pkx runs list
+pkx runs show 01JB3C8Z --metric loss
+pkx tag candidate production --force --reason "passed review"
+pkx models load production --to weights.safetensors`;
+
+/** Commander writes to the terminal given, and throws instead of ending the process. Settings are not inherited. */
+function prepare(command: Command, terminal: Terminal): void {
+  command.exitOverride().showHelpAfterError("Add --help for help.");
+  command.configureOutput({
+    writeOut: (text) => terminal.out(text),
+    writeErr: (text) => terminal.err(text),
+    getOutHelpWidth: () => Math.min(terminal.columns, 110),
+    getErrHelpWidth: () => Math.min(terminal.columns, 110),
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  });
+  for (const child of command.commands) prepare(child, terminal);
+}

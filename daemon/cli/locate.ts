@@ -1,0 +1,16 @@
+import { runtimeFolder, socketPath, stateFolder } from "@pipekit/experiment";
+import type { Context } from "./context.ts";
+
+/** Where the daemon of a command is, by the rules of the clients. */
+export interface Location {
+  readonly state: string;
+  readonly runtime: string;
+  readonly socket: string;
+}
+
+export function locate({ options, terminal: { env } }: Context): Location {
+  const state = options.stateDir ?? stateFolder(env);
+  const runtime = runtimeFolder(env);
+  const named = options.stateDir === undefined ? env["PKX_ENDPOINT"] : undefined;
+  return { state, runtime, socket: named?.replace(/^unix:(\/\/)?/, "") ?? socketPath(runtime, state) };
+}

@@ -1,0 +1,164 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { PipekitError } from "@pipekit/proto";
+import { z } from "zod";
+import { type Env, foldersOf } from "./folders.ts";
+
+/** The settings, by the names they have in the config file. */
+const Settings = z.strictObject({
+  state_dir: z.string().min(1),
+  runtime_dir: z.string().min(1),
+  idle_exit_s: z.number().int().min(0).max(315_360_000),
+  orphan_grace_s: z.number().min(0).max(86_400),
+  log_level: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]),
+  trackers: z.record(z.string().regex(/^[\w.-]{1,64}$/), z.array(z.string().min(1)).min(1)),
+});
+
+const SomeSettings = Settings.partial();
+
+type SettingName = keyof z.infer<typeof Settings>;
+type SomeSettings = z.infer<typeof SomeSettings>;
+
+const NAMES = Object.keys(Settings.shape) as SettingName[];
+const NUMBERS: ReadonlySet<string> = new Set(["idle_exit_s", "orphan_grace_s"]);
+
+/** What each setting wants, for a person. */
+const WANTED: { readonly [name in SettingName]: string } = {
+  state_dir: "a path",
+  runtime_dir: "a path",
+  idle_exit_s: "a whole number of seconds, 0 for never",
+  orphan_grace_s: "a number of seconds",
+  log_level: "one of trace, debug, info, warn, error, fatal",
+  trackers: "a map of tracker name to list of tracker specs",
+};
+
+/** How the daemon is to run. Paths are absolute. */
+export interface Config {
+  readonly stateFolder: string;
+  readonly runtimeFolder: string;
+  /** The config file, whether it exists or not. */
+  readonly configFile: string;
+  /** Seconds without work after which the daemon exits; 0 for never. */
+  readonly idleExitS: number;
+  /** Seconds that a run stays running after its process is gone and its last frame came. */
+  readonly orphanGraceS: number;
+  readonly logLevel: z.infer<typeof Settings>["log_level"];
+  /** Named trackers: name to specs. */
+  readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
+}
+
+/** Settings of the command line, as text. `config` names the config file. */
+export type CommandLineSettings = Readonly<{ [name in SettingName | "config"]?: string | undefined }>;
+
+interface Layer {
+  readonly values: Readonly<{ [name: string]: unknown }>;
+  /** Says for a person where a key stands, such as `idle_exit_s in /a/config.yaml, line 3`. */
+  readonly place: (path: readonly PropertyKey[]) => string;
+  /** Names the keys that are allowed. */
+  readonly allowed: string;
+}
+
+/**
+ * Reads the settings: command line over config file over environment over default.
+ * Throws PipekitError INVALID_DAEMON_CONFIG that names key and file (or variable), and the keys that are allowed.
+ */
+export async function loadConfig(commandLine: CommandLineSettings, env: Env): Promise<Config> {
+  const { config, ...flags } = commandLine;
+  const folders = foldersOf(env);
+  const configFile = config === undefined ? folders.configFile : resolve(config);
+  const named = config !== undefined || Boolean(env["PKX_CONFIG"]);
+  const layers = [environmentLayer(env), await fileLayer(configFile, named), commandLineLayer(flags)];
+  const merged: SomeSettings = Object.assign({}, ...layers.map(parseLayer));
+  return {
+    stateFolder: resolve(merged.state_dir ?? folders.stateFolder),
+    runtimeFolder: resolve(merged.runtime_dir ?? folders.runtimeFolder),
+    configFile,
+    idleExitS: merged.idle_exit_s ?? 900,
+    orphanGraceS: merged.orphan_grace_s ?? 10,
+    logLevel: merged.log_level ?? "info",
+    trackers: merged.trackers ?? {},
+  };
+}
+
+function parseLayer(layer: Layer): SomeSettings {
+  const parsed = SomeSettings.safeParse(layer.values);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  if (issue?.code === "unrecognized_keys") {
+    const path = [...issue.path, ...issue.keys.slice(0, 1)];
+    throw invalid(path, `Unknown setting: ${layer.place(path)}.`, layer.allowed);
+  }
+  const path = issue?.path ?? [];
+  const wanted = WANTED[path[0] as SettingName] ?? "a map of settings";
+  throw invalid(path, `${layer.place(path)}, is wrong: it must be ${wanted}.`, layer.allowed);
+}
+
+function invalid(path: readonly PropertyKey[], message: string, mend: string, cause?: unknown): PipekitError {
+  return new PipekitError("INVALID_DAEMON_CONFIG", message, {
+    field: path.map(String).join("."),
+    mend,
+    cause,
+  });
+}
+
+function environmentLayer(env: Env): Layer {
+  const variable = (name: string) => `PKX_${name.toUpperCase()}`;
+  // Folders have their own rules (see foldersOf), and named trackers do not fit into a variable.
+  const names = NAMES.filter((name) => !["state_dir", "runtime_dir", "trackers"].includes(name));
+  const values = Object.fromEntries(
+    names.flatMap((name) => {
+      const text = env[variable(name)];
+      return text === undefined || text === "" ? [] : [[name, fromText(name, text)]];
+    }),
+  );
+  return {
+    values,
+    place: ([name]) => `${variable(String(name))}, an environment variable`,
+    allowed: `Set it right or unset it. Variables read: ${names.map(variable).join(", ")}.`,
+  };
+}
+
+function commandLineLayer(flags: Omit<CommandLineSettings, "config">): Layer {
+  const given = Object.entries(flags).filter(([, text]) => text !== undefined);
+  return {
+    values: Object.fromEntries(given.map(([name, text]) => [name, fromText(name, text ?? "")])),
+    place: ([name]) => `--${String(name).replaceAll("_", "-")}, on the command line`,
+    allowed: "See `pkx serve --help`.",
+  };
+}
+
+function fromText(name: string, text: string): unknown {
+  return NUMBERS.has(name) && text.trim() !== "" ? Number(text) : text;
+}
+
+async function fileLayer(file: string, named: boolean): Promise<Layer> {
+  const allowed = `Keys allowed: ${NAMES.join(", ")}.`;
+  const none: Layer = { values: {}, place: () => file, allowed };
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    if (!named && (code === "ENOENT" || code === "ENOTDIR")) return none;
+    throw invalid([], `The config file ${file} cannot be read (${String(code)}).`, "Mend the path.", cause);
+  }
+  // Loaded only when there is a file: it costs start time.
+  const { isNode, LineCounter, parseDocument } = await import("yaml");
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const fault = document.errors[0];
+  if (fault !== undefined) {
+    const where = `${file}, line ${lines.linePos(fault.pos[0]).line}`;
+    throw invalid([], `The config file ${where}, is not YAML (${fault.code}).`, allowed);
+  }
+  const values: unknown = document.toJS() ?? {};
+  if (typeof values !== "object" || Array.isArray(values)) {
+    throw invalid([], `The config file ${file} does not hold a map of settings.`, allowed);
+  }
+  const place = (path: readonly PropertyKey[]) => {
+    const node = document.getIn(path as (string | number)[], true);
+    const range = isNode(node) ? node.range : undefined;
+    return `${path.map(String).join(".")} in ${file}${range ? `, line ${lines.linePos(range[0]).line}` : ""}`;
+  };
+  return { values: values as Layer["values"], place, allowed };
+}

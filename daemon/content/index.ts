@@ -1,0 +1,10 @@
+/**
+ * Content: files by digest, and the canonical texts that digests are made of.
+ *
+ * Architecture Invariant: canonical JSON is made here and nowhere else, in no client.
+ */
+export { canonicalJson, canonicalText, compactText } from "./canonical.ts";
+export { JsonNumber, type JsonObject, type JsonValue, parseJson } from "./json.ts";
+export { checkClientPath } from "./staging.ts";
+export { type ContentStore, openContentStore } from "./store.ts";
+export { unreadable } from "./walk.ts";

@@ -1,0 +1,55 @@
+import type { TrackerKind } from "@pipekit/adapters/tracker";
+import { GuardedAdapter } from "./guard.ts";
+import type { SinkParts } from "./parts.ts";
+
+/** The adapter of one sink of one run: made when it is needed, opened once, closed when idle, replaced when abandoned. */
+export class Session {
+  readonly #parts: SinkParts;
+  readonly #kind: TrackerKind;
+  readonly #spec: string;
+  #adapter: GuardedAdapter | undefined;
+  #isOpen = false;
+
+  constructor(parts: SinkParts, kind: TrackerKind, spec: string) {
+    this.#parts = parts;
+    this.#kind = kind;
+    this.#spec = spec;
+  }
+
+  /** Whether the run is open in the tool and the adapter good for calls. */
+  get isOpen(): boolean {
+    return this.#isOpen && this.#adapter?.abandoned === false;
+  }
+
+  /** Whether so many adapters are open that this one should be closed as soon as it can. */
+  get isCrowded(): boolean {
+    return this.#parts.openAdapters.count > this.#parts.limits.openAdapters;
+  }
+
+  get adapter(): GuardedAdapter {
+    if (this.#adapter?.abandoned) void this.close();
+    if (this.#adapter === undefined) {
+      const { clock, log, limits, context } = this.#parts;
+      this.#adapter = new GuardedAdapter(() => this.#kind.connect(this.#spec, context), clock, log, limits);
+      this.#parts.openAdapters.count++;
+    }
+    return this.#adapter;
+  }
+
+  markOpen(): void {
+    this.#isOpen = true;
+  }
+
+  takeNotes(): readonly string[] {
+    return this.#adapter?.takeNotes() ?? [];
+  }
+
+  async close(): Promise<void> {
+    const adapter = this.#adapter;
+    if (adapter === undefined) return;
+    this.#adapter = undefined;
+    this.#isOpen = false;
+    this.#parts.openAdapters.count--;
+    await adapter.close();
+  }
+}

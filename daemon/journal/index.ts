@@ -1,0 +1,40 @@
+/**
+ * The journal room: the daemon's durable, ordered store of records.
+ *
+ * Architecture Invariant: nothing outside this folder knows that the journal is SQLite.
+ * Architecture Invariant: `append` resolves only after the frame is on disk (fsync); before that nobody sees it.
+ * Architecture Invariant: SQLite runs in threads of its own; the writer alone writes, and never decodes a frame.
+ * Architecture Invariant: workers load neither gRPC nor the generated code; what they need travels as plain data.
+ *
+ * A frame's way: facts.ts (main thread) -> link.ts -> worker.ts -> writer.ts and group.ts (one transaction a group).
+ * A question's way: store.ts -> link.ts -> worker.ts -> reader.ts, and scan.ts for metric points.
+ */
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { Journal } from "./journal.ts";
+import { SqliteJournal } from "./store.ts";
+
+export * from "./journal.ts";
+export { flattenParams } from "./params.ts";
+
+export interface JournalOptions {
+  /** Absolute path of the state folder; it exists and is the user's own. */
+  readonly stateFolder: string;
+  readonly log: Logger;
+}
+
+/**
+ * Opens `journal.db` in the state folder, makes it when there is none, and recovers what was acknowledged.
+ * Throws PipekitError CORRUPT_JOURNAL, STORAGE_FULL, UNSAFE_FOLDER (cannot be opened or written),
+ * INVALID_DAEMON_CONFIG (written by a newer daemon), DAEMON_UNAVAILABLE (locked by another process).
+ */
+export async function openJournal({ stateFolder, log }: JournalOptions): Promise<Journal> {
+  const journal = new SqliteJournal(join(stateFolder, "journal.db"), log);
+  try {
+    await journal.open();
+    return journal;
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}

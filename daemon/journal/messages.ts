@@ -1,0 +1,174 @@
+import type { SeriesSummary } from "@pipekit/proto";
+import type { Fault } from "./faults.ts";
+import type {
+  AppendResult,
+  Cursor,
+  DeadLetterEntry,
+  JournalTotals,
+  NewDeadLetter,
+  RunEntry,
+  RunQuery,
+  SinkEntry,
+} from "./journal.ts";
+
+/** What the workers answer to, and what travels with it. Every value is structured-cloned or transferred. */
+
+/** Which worker a thread is. */
+export type Role = "writer" | "reader";
+
+/** `workerData` of a journal worker. */
+export interface WorkerSetup {
+  readonly role: Role;
+  /** Absolute path of the journal file. */
+  readonly file: string;
+}
+
+/** A table of calls: the name of each with its arguments and its answer. */
+export type CallTable = { readonly [kind: string]: { readonly args: unknown; readonly answer: unknown } };
+
+/** One call of a table as it is posted to the worker. */
+export type CallOf<C extends CallTable> = {
+  [K in keyof C]: { readonly id: number; readonly kind: K; readonly args: C[K]["args"] };
+}[keyof C];
+
+/** One answer: the value, or why there is none. */
+export type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly fault: Fault };
+
+/** What a worker posts: answers, and the runs that a commit changed. */
+export interface WorkerReport {
+  readonly answers: readonly Answer[];
+  readonly touched: readonly string[];
+}
+
+/** Numbers for each key in SeriesSums.stats: points, last step, last value, minimum, maximum (NaN: none). */
+export const STATS_PER_KEY = 5;
+
+/** Sums of a frame's points by key. */
+export interface SeriesSums {
+  readonly keys: readonly string[];
+  /** STATS_PER_KEY numbers a key. */
+  readonly stats: Float64Array;
+}
+
+/** What the writer must know of a frame; the body stays opaque to it, so that it never decodes protobuf. */
+export interface FrameFacts {
+  readonly runId: string;
+  readonly writerId: string;
+  readonly seq: number;
+  /** True when it holds no records. */
+  readonly empty: boolean;
+  readonly points: number;
+  readonly start?: StartFacts;
+  readonly end?: {
+    readonly state: "completed" | "failed";
+    readonly reason: string;
+    readonly endedAtUs: number;
+    /** True when the frame holds nothing else. */
+    readonly alone: boolean;
+  };
+  readonly tags: readonly Pair[];
+  /** Flattened; values as JSON text. */
+  readonly params: readonly Pair[];
+  /** One JSON text an artifact. */
+  readonly artifacts: readonly string[];
+  readonly series: SeriesSums;
+}
+
+/** The start record. */
+export interface StartFacts {
+  /** As JSON with a fixed order of fields: equal text means equal content. */
+  readonly json: string;
+  readonly name: string;
+  readonly startedAtUs: number;
+  readonly tags: readonly Pair[];
+}
+
+/** Name and value. */
+export type Pair = readonly [name: string, value: string];
+
+/** The writes that stand in the writer's queue together are committed together. */
+export type WriteCalls = {
+  append: {
+    args: { readonly facts: FrameFacts; readonly body: Uint8Array; readonly sinks: readonly string[] };
+    answer: AppendResult;
+  };
+  saveSink: {
+    args: {
+      readonly sink: SinkEntry;
+      readonly deadLetters: readonly NewDeadLetter[];
+      readonly atUs: number;
+    };
+    answer: null;
+  };
+};
+
+/** Small questions that the writer's thread answers between two commits. */
+export type LookupCalls = {
+  lastSeq: { args: string; answer: number };
+  run: { args: string; answer: RunEntry };
+  series: { args: string; answer: readonly SeriesSummary[] };
+  openSinks: { args: null; answer: readonly SinkEntry[] };
+  sinks: { args: string; answer: readonly SinkEntry[] };
+  totals: { args: null; answer: Omit<JournalTotals, "bytes"> };
+};
+
+/** Every worker can be told to finish and end. */
+export type CloseCall = { close: { args: null; answer: null } };
+
+/** Calls of the writer's thread. */
+export type WriterCalls = WriteCalls & LookupCalls & CloseCall & { open: { args: null; answer: null } };
+
+/** Which points of which run a scan takes. */
+export interface ScanRange {
+  readonly runId: string;
+  readonly keys: readonly string[];
+  readonly fromStep: number;
+  readonly toStep: number;
+  /** Frames up to this position. */
+  readonly upTo: number;
+}
+
+/** Points of one series. */
+export interface PointColumns {
+  readonly key: string;
+  readonly steps: BigInt64Array<ArrayBuffer>;
+  readonly values: Float64Array<ArrayBuffer>;
+  readonly timesUs: BigInt64Array<ArrayBuffer>;
+}
+
+/** How many points of a key lie in a range. */
+export interface KeyCount {
+  readonly key: string;
+  readonly points: number;
+}
+
+/** Questions that read much; the reader's thread answers them. */
+export type ReaderCalls = {
+  runs: { args: RunQuery; answer: readonly RunEntry[] };
+  deadLetters: {
+    args: { readonly runId?: string; readonly limit: number };
+    answer: readonly DeadLetterEntry[];
+  };
+  /** Frames after the cursor, until they hold `maxPoints` items behind it. */
+  frames: {
+    args: { readonly runId: string; readonly cursor: Cursor; readonly maxPoints: number };
+    answer: readonly { readonly position: number; readonly body: Uint8Array }[];
+  };
+  /** The snapshot that a read of metrics works on, and how many points it will find. */
+  plan: {
+    args: Omit<ScanRange, "upTo">;
+    answer: { readonly upTo: number; readonly counts: readonly KeyCount[] };
+  };
+  /** All points of the range in frames after `after`, until about `maxPoints` are found; `next` is undefined at the end. */
+  page: {
+    args: { readonly range: ScanRange; readonly after: number; readonly maxPoints: number };
+    answer: { readonly chunks: readonly PointColumns[]; readonly next: number | undefined };
+  };
+  /** The range down-sampled to at most `maxPoints` a key. */
+  sample: {
+    args: { readonly range: ScanRange; readonly counts: readonly KeyCount[]; readonly maxPoints: number };
+    answer: readonly PointColumns[];
+  };
+};

@@ -1,0 +1,151 @@
+import { stat } from "node:fs/promises";
+import { Frame, PipekitError, type SeriesSummary } from "@pipekit/proto";
+import type { Logger } from "pino";
+import { frameFacts } from "./facts.ts";
+import { corrupt } from "./faults.ts";
+import type {
+  AppendResult,
+  Cursor,
+  CursorRecord,
+  DeadLetterEntry,
+  Journal,
+  JournalTotals,
+  MetricQuery,
+  NewDeadLetter,
+  RunEntry,
+  RunQuery,
+  SeriesChunk,
+  SinkEntry,
+} from "./journal.ts";
+import { WorkerLink } from "./link.ts";
+import type { CloseCall, ReaderCalls, WriterCalls } from "./messages.ts";
+import { readMetrics } from "./metrics.ts";
+import { recordsBehind } from "./records.ts";
+
+/** The reader's thread is given back after this long without a question, milliseconds: it costs about 10 MB. */
+const READER_IDLE_MS = 30_000;
+
+/** The journal's main-thread half: turns calls into messages to the writer and the reader. */
+export class SqliteJournal implements Journal {
+  readonly #file: string;
+  readonly #log: Logger;
+  readonly #writer: WorkerLink<WriterCalls>;
+  readonly #reader: WorkerLink<ReaderCalls & CloseCall>;
+  readonly #listeners = new Set<(runIds: ReadonlySet<string>) => void>();
+  #touched = new Set<string>();
+
+  constructor(file: string, log: Logger) {
+    this.#file = file;
+    this.#log = log;
+    this.#writer = new WorkerLink({
+      setup: { role: "writer", file },
+      log,
+      onTouched: (runIds) => this.#touch(runIds),
+    });
+    this.#reader = new WorkerLink({ setup: { role: "reader", file }, log, idleMs: READER_IDLE_MS });
+  }
+
+  /** Opens the file, makes it when there is none. Throws CORRUPT_JOURNAL, STORAGE_FULL, UNSAFE_FOLDER. */
+  async open(): Promise<void> {
+    await this.#writer.call("open", null);
+  }
+
+  async append(frame: Frame, sinks: readonly string[]): Promise<AppendResult> {
+    const facts = frameFacts(frame);
+    const body = Frame.encode(frame).finish();
+    // The encoder gives memory that nobody else uses: it moves to the writer without a copy.
+    const transfer = body.buffer instanceof ArrayBuffer ? [body.buffer, facts.series.stats.buffer] : [];
+    return this.#writer.call("append", { facts, body, sinks }, transfer as ArrayBuffer[]);
+  }
+
+  lastSeq(writerId: string): Promise<number> {
+    return this.#writer.call("lastSeq", writerId);
+  }
+
+  run(idOrPrefix: string): Promise<RunEntry> {
+    return this.#writer.call("run", idOrPrefix);
+  }
+
+  runs(query: RunQuery): Promise<readonly RunEntry[]> {
+    return this.#reader.call("runs", query);
+  }
+
+  series(runId: string): Promise<readonly SeriesSummary[]> {
+    return this.#writer.call("series", runId);
+  }
+
+  readMetrics(query: MetricQuery): AsyncIterable<SeriesChunk> {
+    return readMetrics(this.#reader, query);
+  }
+
+  async readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]> {
+    const frames = await this.#reader.call("frames", { runId, cursor, maxPoints });
+    try {
+      return recordsBehind(cursor, frames);
+    } catch (error) {
+      const { code, message, ...options } = corrupt(`a frame of run ${runId} cannot be read`, this.#file);
+      throw new PipekitError(code, message, { ...options, cause: error });
+    }
+  }
+
+  openSinks(): Promise<readonly SinkEntry[]> {
+    return this.#writer.call("openSinks", null);
+  }
+
+  sinks(runId: string): Promise<readonly SinkEntry[]> {
+    return this.#writer.call("sinks", runId);
+  }
+
+  async saveSink(sink: SinkEntry, deadLetters: readonly NewDeadLetter[]): Promise<void> {
+    await this.#writer.call("saveSink", { sink, deadLetters, atUs: Date.now() * 1000 });
+  }
+
+  deadLetters(query: { runId?: string; limit: number }): Promise<readonly DeadLetterEntry[]> {
+    return this.#reader.call("deadLetters", query);
+  }
+
+  async totals(): Promise<JournalTotals> {
+    const [totals, file, log] = await Promise.all([
+      this.#writer.call("totals", null),
+      sizeOf(this.#file),
+      sizeOf(`${this.#file}-wal`),
+    ]);
+    return { ...totals, bytes: file + log };
+  }
+
+  onCommit(listener: (runIds: ReadonlySet<string>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  async close(): Promise<void> {
+    // The writer is last: the last connection to close moves the write-ahead log into the file.
+    await this.#reader.close();
+    await this.#writer.close();
+  }
+
+  #touch(runIds: readonly string[]): void {
+    if (this.#touched.size === 0) setImmediate(() => this.#tell());
+    for (const runId of runIds) this.#touched.add(runId);
+  }
+
+  #tell(): void {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    for (const listener of this.#listeners) {
+      try {
+        listener(touched);
+      } catch (error) {
+        this.#log.error({ err: error }, "a listener of the journal failed");
+      }
+    }
+  }
+}
+
+/** Bytes of a file; 0 when there is none. */
+async function sizeOf(path: string): Promise<number> {
+  const info = await stat(path).catch(() => undefined);
+  return info?.size ?? 0;
+}

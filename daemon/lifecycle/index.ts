@@ -1,0 +1,15 @@
+/**
+ * The daemon's life: one daemon for a state folder, from the lock to the drain.
+ *
+ * Architecture Invariant: only the holder of the state folder's lock removes a socket, and only a dead one or its own.
+ * Architecture Invariant: a drain never waits for a tracker; what was acknowledged is on disk already.
+ */
+
+export { type ClaimResult, claimState } from "./claim.ts";
+export { type DrainStep, drain } from "./drain.ts";
+export { IdleWatch } from "./idle.ts";
+export { type DaemonInfo, readDaemonInfo, StateLock, writeDaemonInfo } from "./lock.ts";
+export { createLog } from "./log.ts";
+export { OrphanWatch } from "./orphans.ts";
+export { drainOnSignal, EXIT_INTERRUPTED } from "./signals.ts";
+export { type Answerer, isOurs, type SocketIdentity, sealSocket, whoAnswers } from "./socket.ts";

@@ -1,0 +1,159 @@
+import { hostname } from "node:os";
+import { PipekitError, RunState } from "@pipekit/proto";
+import { ulid } from "ulid";
+import type { Journal, RunEntry } from "../journal/journal.ts";
+import { type LiveProcess, liveProcess, startedAtUs } from "./processes.ts";
+
+const PAGE = 500;
+/**
+ * A process younger than its run by more than this is another one that got the pid. Generous, because start times
+ * in /proc move when the clock is set.
+ */
+const CLOCK_SLACK_US = 120 * 1e6;
+
+/** How the writers of running runs are watched. */
+export interface OrphanWatchOptions {
+  readonly journal: Pick<Journal, "append" | "run" | "runs" | "onCommit">;
+  /** Silence after the end of the process before the run is ended, milliseconds. */
+  readonly graceMs: number;
+  /** Milliseconds between two looks. */
+  readonly intervalMs: number;
+  readonly log: OrphanLog;
+}
+
+interface OrphanLog {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** A running run and the process that writes it. */
+interface Writer {
+  readonly pid: number;
+  /** The process as first seen; undefined when it was gone already. */
+  readonly seen: LiveProcess | undefined;
+  lastFrameMs: number;
+  /** A frame came since the last look: the run may have ended. */
+  touched: boolean;
+}
+
+/**
+ * Ends the runs whose writing process is gone: kill -9 leaves nobody to say so. Once the process is gone and no
+ * frame came for the grace time, a run gets an end record: FAILED, reason `killed`.
+ */
+export class OrphanWatch {
+  readonly #options: OrphanWatchOptions;
+  readonly #writers = new Map<string, Writer>();
+  /** Runs that are not watched: ended, or written from elsewhere. */
+  readonly #settled = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #stopCommits: (() => void) | undefined;
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(options: OrphanWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Finds the runs that are running, then watches. */
+  async start(): Promise<void> {
+    const { journal, intervalMs } = this.#options;
+    this.#stopCommits = journal.onCommit((runIds) => this.#committed(runIds));
+    let before: string | undefined;
+    while (true) {
+      const page = await journal.runs({ limit: PAGE, state: "running", ...(before && { before }) });
+      for (const run of page) this.#watch(run);
+      before = page.at(-1)?.runId;
+      if (page.length < PAGE) break;
+    }
+    this.#timer = setInterval(() => this.look(), intervalMs);
+    this.#timer.unref();
+  }
+
+  /** Number of running runs whose process lives. */
+  get living(): number {
+    let count = 0;
+    for (const writer of this.#writers.values()) if (isAlive(writer)) count++;
+    return count;
+  }
+
+  /** Looks at every watched run once; resolves when what was found is journaled. */
+  look(): Promise<void> {
+    this.#looking = this.#looking
+      .then(() => this.#lookOnce())
+      .catch((err: unknown) => this.#options.log.error({ err }, "cannot look after running runs"));
+    return this.#looking;
+  }
+
+  /** Stops; resolves when nothing more will be journaled. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#stopCommits?.();
+    this.#writers.clear();
+    await this.#looking;
+  }
+
+  #committed(runIds: ReadonlySet<string>): void {
+    for (const runId of runIds) {
+      const writer = this.#writers.get(runId);
+      if (writer !== undefined) {
+        writer.lastFrameMs = performance.now();
+        writer.touched = true;
+      } else if (!this.#settled.has(runId)) {
+        this.#options.journal.run(runId).then(
+          (run) => this.#watch(run),
+          (err: unknown) => this.#options.log.error({ err, runId }, "cannot look after a run"),
+        );
+      }
+    }
+  }
+
+  #watch(run: RunEntry): void {
+    const { pid, host } = run.start;
+    if (run.state !== "running" || pid <= 0 || host !== hostname()) {
+      this.#settle(run.runId);
+      return;
+    }
+    const process = liveProcess(pid);
+    const reused = process !== undefined && startedAtUs(process) > run.start.startedAtUs + CLOCK_SLACK_US;
+    const writer = {
+      pid,
+      seen: reused ? undefined : process,
+      lastFrameMs: performance.now(),
+      touched: false,
+    };
+    this.#writers.set(run.runId, writer);
+  }
+
+  #settle(runId: string): void {
+    this.#writers.delete(runId);
+    this.#settled.add(runId);
+    // Delivery never commits, so a run that ended is not heard of again; the set need not remember for long.
+    if (this.#settled.size > 1000) this.#settled.delete(this.#settled.values().next().value ?? "");
+  }
+
+  async #lookOnce(): Promise<void> {
+    for (const [runId, writer] of [...this.#writers]) {
+      if (writer.touched) {
+        writer.touched = false;
+        if ((await this.#options.journal.run(runId)).state !== "running") this.#settle(runId);
+      } else if (!isAlive(writer) && performance.now() - writer.lastFrameMs >= this.#options.graceMs) {
+        await this.#end(runId, writer.pid);
+      }
+    }
+  }
+
+  async #end(runId: string, pid: number): Promise<void> {
+    const end = { state: RunState.RUN_STATE_FAILED, reason: "killed", endedAtUs: Date.now() * 1000 } as const;
+    const records = [{ record: { $case: "end" as const, value: end } }];
+    try {
+      await this.#options.journal.append({ writerId: ulid(), seq: 1, runId, records }, []);
+      this.#options.log.info({ runId, pid }, "ended a run whose process is gone");
+    } catch (error) {
+      if (!(error instanceof PipekitError && error.code === "RUN_ENDED")) throw error;
+    }
+    this.#settle(runId);
+  }
+}
+
+function isAlive(writer: Writer): boolean {
+  return writer.seen !== undefined && liveProcess(writer.pid)?.startTicks === writer.seen.startTicks;
+}

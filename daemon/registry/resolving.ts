@@ -1,0 +1,101 @@
+/** From a reference to a hash. */
+import type { RegistryBackend } from "@pipekit/adapters/registry";
+import { PipekitError, type TagMove } from "@pipekit/proto";
+import { FILES, modelKey } from "./model.ts";
+import { isHash, parseRef, refText } from "./ref.ts";
+import { nearestName } from "./suggest.ts";
+import type { LoggedMove } from "./tag-file.ts";
+import type { Tags } from "./tags.ts";
+
+export interface Resolved {
+  readonly hash: string;
+  /** The move that made a tag point there; undefined when the reference is a hash. */
+  readonly move: TagMove | undefined;
+}
+
+const MAX_CANDIDATES = 5;
+
+export class Resolving {
+  readonly #backend: RegistryBackend;
+  readonly #tags: Tags;
+
+  constructor(backend: RegistryBackend, tags: Tags) {
+    this.#backend = backend;
+    this.#tags = tags;
+  }
+
+  /** Throws REF_INVALID, REF_NOT_FOUND, REF_AMBIGUOUS. A name is resolved by one read of its tag. */
+  async resolve(text: string, signal: AbortSignal): Promise<Resolved> {
+    const ref = parseRef(text);
+    if (ref.kind === "prefix") return { hash: await this.#unique(ref.prefix, signal), move: undefined };
+    if (ref.kind === "hash") {
+      if (!(await this.exists(ref.hash, signal))) throw notFound(text, "No model has the hash", "");
+      return { hash: ref.hash, move: undefined };
+    }
+    const last = await this.tag(ref.name, signal);
+    if (ref.kind === "tag") return resolved(last);
+    const seq = ref.kind === "move" ? ref.seq : last.seq - ref.steps;
+    const move = await this.#tags.moveAt(last, seq, signal);
+    if (move === undefined) {
+      throw notFound(refText(ref), `The tag has moved ${last.seq} times, which does not reach`, "");
+    }
+    return resolved(move);
+  }
+
+  /** The last move of a tag. Throws REF_NOT_FOUND that suggests a name. */
+  async tag(name: string, signal: AbortSignal): Promise<LoggedMove> {
+    const last = await this.#tags.current(name, signal);
+    if (last !== undefined) return last;
+    const near = nearestName(name, await this.#tags.names(signal));
+    throw notFound(name, "No tag has the name", near === undefined ? "" : `Did you mean \`${near}\`? `);
+  }
+
+  /** Whether there is a model of this hash. */
+  async exists(hash: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.#backend.info(modelKey(hash, FILES.metadata), signal)) !== undefined;
+  }
+
+  async #unique(prefix: string, signal: AbortSignal): Promise<string> {
+    const found: string[] = [];
+    for await (const hash of this.hashes(prefix, "", signal)) {
+      if (await this.exists(hash, signal)) found.push(hash);
+      if (found.length > MAX_CANDIDATES) break;
+    }
+    const [only] = found;
+    if (only === undefined) throw notFound(prefix, "No model's hash begins with", "");
+    if (found.length === 1) return only;
+    const shown = found.slice(0, MAX_CANDIDATES).join(", ");
+    const more = found.length > MAX_CANDIDATES ? " and more" : "";
+    throw new PipekitError("REF_AMBIGUOUS", `The prefix ${prefix} fits several models: ${shown}${more}.`, {
+      field: "ref",
+      mend: "Give more digits.",
+    });
+  }
+
+  /** Hashes after `after` whose folder exists and begins with `prefix`, byte order; stored models and half-stored ones. */
+  async *hashes(prefix: string, after: string, signal: AbortSignal): AsyncGenerator<string> {
+    const limit = 500;
+    let last = after === "" ? undefined : `${after}/`;
+    for (;;) {
+      const options = { limit, folders: true, ...(last !== undefined && { after: last }) };
+      const folders = await this.#backend.list(prefix, options, signal);
+      for (const folder of folders) {
+        const hash = folder.slice(0, -1);
+        if (isHash(hash)) yield hash;
+      }
+      if (folders.length < limit) return;
+      last = folders.at(-1);
+    }
+  }
+}
+
+function resolved({ nonce: _, ...move }: LoggedMove): Resolved {
+  return { hash: move.hash, move };
+}
+
+function notFound(ref: string, what: string, hint: string): PipekitError {
+  return new PipekitError("REF_NOT_FOUND", `${what} \`${ref}\`.`, {
+    field: "ref",
+    mend: `${hint}See \`pkx models\` for what is stored.`,
+  });
+}

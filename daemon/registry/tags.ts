@@ -1,0 +1,237 @@
+/**
+ * Names that point to hashes, each with a numbered, gapless history.
+ *
+ * A move is: see to it that the log has the current move n ("help before move": its mover may have died), replace the tag
+ * by move n+1 if it is still at n (compare and swap), write the log entry n+1. The tag is the truth; the log follows it by
+ * at most one entry. Resolving a name is one read.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import type { RegistryBackend } from "@pipekit/adapters/registry";
+import { PipekitError } from "@pipekit/proto";
+import { KeyedMutex } from "./mutex.ts";
+import {
+  decodeLog,
+  decodeTag,
+  encodeLog,
+  encodeTag,
+  type LoggedMove,
+  logKey,
+  nameOfTagKey,
+  seqOfLogKey,
+  tagKey,
+} from "./tag-file.ts";
+
+/** A move that is asked for. */
+export interface MoveRequest {
+  readonly name: string;
+  readonly hash: string;
+  readonly force: boolean;
+  /** Empty for any. */
+  readonly expectedHash: string;
+  readonly actor: string;
+  readonly reason: string;
+}
+
+interface CurrentTag {
+  readonly move: LoggedMove;
+  readonly version: string;
+}
+
+/** Lost races after which a mover gives up; somebody else has moved the tag in each of them. */
+const MAX_ATTEMPTS = 200;
+const LIST_PAGE = 1000;
+
+export class Tags {
+  readonly #backend: RegistryBackend;
+  readonly #movers = new KeyedMutex();
+  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #moved: () => void;
+
+  /** `moved` is called after each move made here. */
+  constructor(backend: RegistryBackend, moved: () => void) {
+    this.#backend = backend;
+    this.#moved = moved;
+  }
+
+  /** The tag's last move; undefined when there is no such tag. Throws CORRUPT_MODEL. */
+  async current(name: string, signal: AbortSignal): Promise<LoggedMove | undefined> {
+    return (await this.#read(name, signal))?.move;
+  }
+
+  /** Move number `seq` of a tag whose last move is `last`; undefined when there is none. Throws CORRUPT_MODEL. */
+  async moveAt(last: LoggedMove, seq: number, signal: AbortSignal): Promise<LoggedMove | undefined> {
+    if (seq === last.seq) return last;
+    if (seq > last.seq || seq < 1) return undefined;
+    const key = logKey(last.name, seq);
+    const found = await this.#backend.get(key, signal);
+    if (found === undefined) return undefined;
+    const move = decodeLog(last.name, found.bytes);
+    if (move === undefined) throw damaged(key);
+    return move;
+  }
+
+  /** Throws TAG_EXISTS or TAG_CONFLICT when the request cannot be granted as the tag stands. */
+  async move(request: MoveRequest, signal: AbortSignal): Promise<LoggedMove> {
+    // Racers of this process queue here instead of undoing each other's work.
+    return this.#movers.run(request.name, async () => {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        const move = await this.#tryMove(request, signal);
+        if (move !== undefined) return move;
+        await setTimeout(Math.random() * Math.min(2 * (attempt + 1), 30), undefined, { signal });
+      }
+      throw conflict(request.name, "was moved by others again and again while this call tried to");
+    });
+  }
+
+  /** Names of all tags with their hashes. */
+  async all(signal: AbortSignal): Promise<Map<string, string>> {
+    const hashes = new Map<string, string>();
+    for (const name of await this.names(signal)) {
+      const tag = await this.#backend.get(tagKey(name), signal);
+      const move = tag && decodeTag(name, tag.bytes);
+      if (move !== undefined) hashes.set(name, move.hash);
+    }
+    return hashes;
+  }
+
+  /** Names of all tags in byte order. */
+  async names(signal: AbortSignal): Promise<string[]> {
+    const names: string[] = [];
+    for (let after: string | undefined; ; ) {
+      const options = after === undefined ? { limit: LIST_PAGE } : { limit: LIST_PAGE, after };
+      const keys = await this.#backend.list("_tags/", options, signal);
+      names.push(...keys.filter((key) => key.endsWith(".txt")).map(nameOfTagKey));
+      if (keys.length < LIST_PAGE) return names;
+      after = keys.at(-1);
+    }
+  }
+
+  /** Calls `changed` when the tag may have moved, here or elsewhere; returns the stop function. */
+  onMove(name: string, changed: () => void): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(changed));
+    const stop = this.#backend.watch(tagKey(name), changed);
+    return () => {
+      stop();
+      listeners.delete(changed);
+      if (listeners.size === 0) this.#listeners.delete(name);
+    };
+  }
+
+  /** One attempt; undefined when somebody else moved the tag meanwhile. */
+  async #tryMove(request: MoveRequest, signal: AbortSignal): Promise<LoggedMove | undefined> {
+    const { name, hash } = request;
+    const current = await this.#read(name, signal);
+    if (current?.move.hash === hash) {
+      await this.#ensureLogged(current.move, signal);
+      return current.move;
+    }
+    checkGrant(request, current?.move);
+    const before = current?.move ?? (await this.#lastLogged(name, signal));
+    if (current !== undefined) await this.#ensureLogged(current.move, signal);
+    const move: LoggedMove = {
+      name,
+      seq: (before?.seq ?? 0) + 1,
+      hash,
+      previousHash: before?.hash ?? "",
+      actor: request.actor,
+      atUs: Date.now() * 1000,
+      reason: request.reason,
+      nonce: randomUUID(),
+    };
+    if (!(await this.#swap(move, current, signal))) return undefined;
+    this.#notify(name);
+    await this.#ensureLogged(move, signal);
+    return move;
+  }
+
+  /** Compares and swaps. When the answer is lost, looks whether it was done: the nonce tells. */
+  async #swap(move: LoggedMove, current: CurrentTag | undefined, signal: AbortSignal): Promise<boolean> {
+    const key = tagKey(move.name);
+    const bytes = encodeTag(move);
+    try {
+      const version =
+        current === undefined
+          ? await this.#backend.create(key, bytes, signal)
+          : await this.#backend.replace(key, bytes, current.version, signal);
+      return version !== undefined;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const now = await this.current(move.name, signal);
+      if (now?.nonce === move.nonce) return true;
+      // Whoever moved the tag on from our move has logged it first.
+      const logged = now && (await this.moveAt(now, move.seq, signal));
+      if (logged?.nonce === move.nonce) return true;
+      throw error;
+    }
+  }
+
+  async #ensureLogged(move: LoggedMove, signal: AbortSignal): Promise<void> {
+    const key = logKey(move.name, move.seq);
+    if ((await this.#backend.info(key, signal)) !== undefined) return;
+    await this.#backend.create(key, encodeLog(move), signal);
+  }
+
+  /** The last move in the log of a tag that is not there: its numbers go on even if a person has removed the tag. */
+  async #lastLogged(name: string, signal: AbortSignal): Promise<LoggedMove | undefined> {
+    let last: string | undefined;
+    for (;;) {
+      const options = last === undefined ? { limit: LIST_PAGE } : { limit: LIST_PAGE, after: last };
+      const keys = await this.#backend.list(`_log/${name}/`, options, signal);
+      last = keys.at(-1) ?? last;
+      if (keys.length < LIST_PAGE) break;
+    }
+    if (last === undefined) return undefined;
+    const found = await this.#backend.get(last, signal);
+    const move = found && decodeLog(name, found.bytes);
+    if (move === undefined || move.seq !== seqOfLogKey(last)) throw damaged(last);
+    return move;
+  }
+
+  async #read(name: string, signal: AbortSignal): Promise<CurrentTag | undefined> {
+    const key = tagKey(name);
+    const found = await this.#backend.get(key, signal);
+    if (found === undefined) return undefined;
+    const move = decodeTag(name, found.bytes);
+    if (move === undefined) throw damaged(key);
+    return { move, version: found.version };
+  }
+
+  #notify(name: string): void {
+    this.#moved();
+    for (const changed of this.#listeners.get(name) ?? []) changed();
+  }
+}
+
+/** Throws TAG_CONFLICT or TAG_EXISTS when a tag that stands at `current` may not move as asked for. */
+export function checkGrant(request: MoveRequest, current: LoggedMove | undefined): void {
+  const { name, expectedHash } = request;
+  if (expectedHash !== "" && current?.hash !== expectedHash) {
+    throw conflict(name, current === undefined ? "does not exist" : `points to ${current.hash}`);
+  }
+  if (current !== undefined && current.hash !== request.hash && !request.force) {
+    throw tagExists(name, current.hash);
+  }
+}
+
+export function tagExists(name: string, hash: string): PipekitError {
+  return new PipekitError("TAG_EXISTS", `The tag \`${name}\` points to ${hash} already.`, {
+    field: "name",
+    mend: "Choose another name, or give `force` to move it.",
+  });
+}
+
+function conflict(name: string, state: string): PipekitError {
+  return new PipekitError("TAG_CONFLICT", `The tag \`${name}\` ${state}.`, {
+    field: "name",
+    mend: "Look at its history, then decide again.",
+  });
+}
+
+function damaged(key: string): PipekitError {
+  return new PipekitError("CORRUPT_MODEL", `The registry's file ${key} is damaged.`, {
+    field: key,
+    mend: "Restore it from a backup; `_log` holds the tag's earlier moves.",
+  });
+}

@@ -1,0 +1,70 @@
+import { homedir } from "node:os";
+import { localRegistry } from "@pipekit/adapters/local";
+import { mlflowTracker } from "@pipekit/adapters/mlflow";
+import { PipekitError, RegistryServiceService, TrackerServiceService } from "@pipekit/proto";
+import { ensurePrivateFolder } from "./config/index.ts";
+import { openContentStore } from "./content/index.ts";
+import { createDelivery, type Delivery } from "./delivery/index.ts";
+import type { RoomContext, Rooms } from "./host.ts";
+import { openJournal } from "./journal/index.ts";
+import { createRegistries } from "./registry/index.ts";
+import { registryService } from "./rpc/registry.ts";
+import { trackerService } from "./rpc/tracker.ts";
+
+/** Opens every room of the daemon and joins them: the one place that knows them all. */
+export async function openRooms(context: RoomContext): Promise<Rooms> {
+  const { config, stateFolder, layout, log, draining } = context;
+  ensurePrivateFolder(layout.stagingFolder);
+  const [journal, content] = await Promise.all([
+    openJournal({ stateFolder, log }),
+    openContentStore({ stateFolder }),
+  ]);
+  const registries = createRegistries({
+    kinds: [localRegistry],
+    defaultSpec: `local:${layout.modelsFolder}`,
+    stagingFolder: layout.stagingFolder,
+    log,
+  });
+  const delivery = createDelivery({
+    journal,
+    content,
+    kinds: [mlflowTracker],
+    context: {
+      env: process.env,
+      home: homedir(),
+      log: (level, message, fields = {}) => log[level](fields, message),
+    },
+    log,
+  });
+  checkTrackers(config.trackers, config.configFile, delivery);
+  const tracker = trackerService({ journal, content, delivery, trackers: config.trackers, log, draining });
+  return {
+    journal,
+    delivery,
+    services: [
+      { definition: TrackerServiceService, implementation: tracker },
+      { definition: RegistryServiceService, implementation: registryService({ registries, log }) },
+    ],
+  };
+}
+
+/** A wrong spec of a named tracker is better told at the start than to each run that names it. */
+function checkTrackers(
+  trackers: Readonly<{ [name: string]: readonly string[] }>,
+  configFile: string,
+  delivery: Pick<Delivery, "canonicalSpecs">,
+): void {
+  for (const [name, specs] of Object.entries(trackers)) {
+    try {
+      delivery.canonicalSpecs(specs);
+    } catch (cause) {
+      if (!(cause instanceof PipekitError)) throw cause;
+      const message = `trackers.${name} in ${configFile} is wrong: ${cause.message}`;
+      throw new PipekitError("INVALID_DAEMON_CONFIG", message, {
+        field: `trackers.${name}`,
+        mend: cause.mend,
+        cause,
+      });
+    }
+  }
+}

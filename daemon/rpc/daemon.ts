@@ -1,0 +1,104 @@
+import {
+  type DaemonServiceServer,
+  PipekitError,
+  PROTOCOL_MAX,
+  PROTOCOL_MIN,
+  type StatusResponse,
+} from "@pipekit/proto";
+import type { Logger } from "pino";
+import type { Journal } from "../journal/journal.ts";
+import { unary } from "./calls.ts";
+
+/** What never changes about a running daemon. */
+export interface DaemonIdentity {
+  readonly version: string;
+  readonly startedAtUs: number;
+  readonly stateFolder: string;
+  readonly stagingFolder: string;
+  readonly endpoint: string;
+  readonly logFile: string;
+  readonly idleExitS: number;
+}
+
+/** What the DaemonService works with. */
+export interface DaemonServiceOptions {
+  readonly identity: DaemonIdentity;
+  readonly journal: Pick<Journal, "totals">;
+  readonly delivery: {
+    /** Resolves when every sink has taken everything, or after the time. */
+    whenDelivered(timeoutMs: number, signal: AbortSignal): Promise<unknown>;
+  };
+  readonly draining: () => boolean;
+  /** Begins the drain; the answer to the caller still goes out. */
+  readonly shutdown: (reason: string) => void;
+  readonly log: Logger;
+}
+
+/** The DaemonService: who the daemon is, how it is, and its end. */
+export function daemonService(options: DaemonServiceOptions): DaemonServiceServer {
+  const { identity, journal, delivery, log } = options;
+  return {
+    hello: unary(log, async ({ client, protocolMin, protocolMax }) => {
+      const protocol = agree(client, protocolMin, protocolMax, identity.version);
+      log.debug({ client, protocol }, "hello");
+      return {
+        protocol,
+        daemonVersion: identity.version,
+        capabilities: [],
+        stateFolder: identity.stateFolder,
+        pid: process.pid,
+        stagingFolder: identity.stagingFolder,
+      };
+    }),
+    status: unary(log, async (): Promise<StatusResponse> => {
+      const totals = await journal.totals();
+      return {
+        daemonVersion: identity.version,
+        pid: process.pid,
+        startedAtUs: identity.startedAtUs,
+        stateFolder: identity.stateFolder,
+        endpoint: identity.endpoint,
+        journalBytes: totals.bytes,
+        frames: totals.frames,
+        points: totals.points,
+        runsRunning: totals.runsRunning,
+        runs: totals.runs,
+        pointsPending: totals.pointsPending,
+        deadLetters: totals.deadLetters,
+        rssBytes: process.memoryUsage.rss(),
+        draining: options.draining(),
+        idleExitS: identity.idleExitS,
+        logFile: identity.logFile,
+      };
+    }),
+    shutdown: unary(log, async ({ waitForDeliveryS }, signal) => {
+      if (waitForDeliveryS < 0) {
+        throw new PipekitError("INVALID_ARGUMENT", "wait_for_delivery_s is negative.", {
+          field: "wait_for_delivery_s",
+          mend: "Give seconds, or 0 for not at all.",
+        });
+      }
+      if (waitForDeliveryS > 0) await delivery.whenDelivered(waitForDeliveryS * 1000, signal);
+      // Who hung up while it waited no longer wants the daemon stopped.
+      signal.throwIfAborted();
+      const { pointsPending } = await journal.totals();
+      options.shutdown("Shutdown was called");
+      return { pointsPending };
+    }),
+  };
+}
+
+/** The newest version that client and daemon both speak; throws PROTOCOL_MISMATCH with what to update. */
+function agree(client: string, min: number, max: number, version: string): number {
+  const newest = Math.min(max, PROTOCOL_MAX);
+  if (min <= max && newest >= Math.max(min, PROTOCOL_MIN)) return newest;
+  const who = client === "" ? "The client" : `The client ${client.slice(0, 100)}`;
+  const spoken = min === max ? `protocol ${max}` : `protocols ${min} to ${max}`;
+  const ours = PROTOCOL_MIN === PROTOCOL_MAX ? `${PROTOCOL_MAX}` : `${PROTOCOL_MIN} to ${PROTOCOL_MAX}`;
+  const mend =
+    max < PROTOCOL_MIN
+      ? "Update the client: pip install -U pipekit-experiment, or npm install @pipekit/experiment@latest."
+      : "Stop the older daemon with `pkx stop`; the client then starts the newer one that came with it.";
+  const message = `${who} speaks ${spoken}, and this daemon (version ${version}) speaks ${ours}.`;
+  throw new PipekitError("PROTOCOL_MISMATCH", message, { field: "protocol_max", mend });
+}

@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+import { PipekitError } from "@pipekit/proto";
+import { loadConfig } from "./config/index.ts";
+import { hostDaemon, type RoomContext, type Rooms } from "./host.ts";
+
+const HELP = `Usage: pkx serve [options]
+
+Runs the daemon of a state folder in the foreground until it is stopped (SIGTERM, Ctrl-C, \`pkx stop\`) or idle.
+Clients start it by themselves; run it by hand to watch it, or under a service manager.
+
+Options:
+  --state-dir DIR         journal, models and log (default: ~/.local/state/pipekit-experiment)
+  --runtime-dir DIR       folder of the socket (default: $XDG_RUNTIME_DIR/pipekit-experiment)
+  --config FILE           config file (default: ~/.config/pipekit-experiment/config.yaml)
+  --idle-exit-s SECONDS   exit after so long without work; 0 for never (default: 900)
+  --orphan-grace-s SECONDS
+                          end a run as killed so long after its process is gone and silent (default: 10)
+  --log-level LEVEL       trace, debug, info, warn, error or fatal (default: info)
+  --ready-fd N            file descriptor that gets the line \`ready ENDPOINT\` (default: 1)
+  --help                  this text
+
+Exit codes: 0 stopped, or another daemon serves this state folder already; 1 cannot serve; 2 wrong command line;
+130 ended by a second signal.
+
+Examples:
+  pkx serve
+  pkx serve --state-dir /scratch/pkx --idle-exit-s 0
+`;
+
+const OPTIONS = {
+  "state-dir": { type: "string" },
+  "runtime-dir": { type: "string" },
+  config: { type: "string" },
+  "idle-exit-s": { type: "string" },
+  "orphan-grace-s": { type: "string" },
+  "log-level": { type: "string" },
+  "ready-fd": { type: "string", default: "1" },
+  help: { type: "boolean", default: false },
+} as const;
+
+const EXIT_CANNOT_SERVE = 1;
+const EXIT_USAGE = 2;
+
+/** `pkx serve`: the arguments are those after the word. Returns when the daemon serves, or sets the exit code. */
+export async function serve(
+  args: readonly string[],
+  openRooms: (context: RoomContext) => Promise<Rooms> = openRealRooms,
+): Promise<void> {
+  const values = readOptions(args);
+  if (values === undefined) return;
+  try {
+    const commandLine = {
+      config: values.config,
+      state_dir: values["state-dir"],
+      runtime_dir: values["runtime-dir"],
+      idle_exit_s: values["idle-exit-s"],
+      orphan_grace_s: values["orphan-grace-s"],
+      log_level: values["log-level"],
+    };
+    const config = await loadConfig(commandLine, process.env);
+    const result = await hostDaemon({ config, openRooms, readyFd: Number(values["ready-fd"]) });
+    if (result.kind === "running") {
+      const pid = result.pid === 0 ? "" : ` (pid ${result.pid})`;
+      process.stderr.write(`already running${pid}\n`);
+    }
+  } catch (error) {
+    process.stderr.write(explain(error));
+    // At once: a room that was opened already may keep the process.
+    process.exit(EXIT_CANNOT_SERVE);
+  }
+}
+
+/** Loaded after the lock is taken: who loses the race for it should be gone soon. */
+async function openRealRooms(context: RoomContext): Promise<Rooms> {
+  const { openRooms } = await import("./rooms.ts");
+  return openRooms(context);
+}
+
+function readOptions(args: readonly string[]) {
+  try {
+    const { values } = parseArgs({ args: [...args], options: OPTIONS });
+    if (!/^\d{1,4}$/.test(values["ready-fd"])) throw new Error("--ready-fd is not a file descriptor.");
+    if (!values.help) return values;
+    process.stdout.write(HELP);
+  } catch (error) {
+    process.stderr.write(`pkx serve: ${error instanceof Error ? error.message : error}\n\n${HELP}`);
+    process.exitCode = EXIT_USAGE;
+  }
+  return undefined;
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof PipekitError)) return `pkx serve: ${error instanceof Error ? error.stack : error}\n`;
+  return `pkx serve: ${error.message} [${error.code}]\n${error.mend === "" ? "" : `  ${error.mend}\n`}`;
+}

@@ -1,0 +1,81 @@
+/**
+ * `npm run bench`: every figure of DESIGN section 10 that this step has, ours and the peers' in one run, as a Markdown
+ * table on standard output. `npm run bench -- --write` also keeps it in docs/benchmarks.md. Gates nothing.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { connect } from "@pipekit/experiment";
+import { pipekitEnv, ROOT } from "../e2e/demo/processes.ts";
+import { startMlflowServer } from "../support/mlflow-server.ts";
+import { delivery } from "./delivery.ts";
+import { machine, residentBytes } from "./machine.ts";
+import { models } from "./models.ts";
+import { coldStart, importTime, logCall, throughput } from "./python.ts";
+import { type Figure, markdownTable } from "./report.ts";
+
+const IDLE_MS = 5000;
+
+/** The bundle, as users run it. */
+async function startBundle(env: NodeJS.ProcessEnv) {
+  const child = spawn(process.execPath, [join(ROOT, "daemon/dist/pkx.mjs"), "serve"], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  return child;
+}
+
+async function idleMemory(env: NodeJS.ProcessEnv, pid: number): Promise<Figure[]> {
+  const client = await connect({ env });
+  await client.status();
+  client.close();
+  await delay(IDLE_MS);
+  const mib = residentBytes(pid) / 2 ** 20;
+  return [
+    {
+      name: "daemon's resident memory, idle after one client",
+      ours: `${mib.toFixed(0)} MiB`,
+      peer: "",
+      ratio: "",
+      goal: "<= 80 MB",
+      met: mib * 2 ** 20 <= 80e6,
+    },
+  ];
+}
+
+const home = mkdtempSync(join(tmpdir(), "pkx-bench-"));
+const env = pipekitEnv(home);
+const mlflow = await startMlflowServer();
+const daemon = await startBundle(env);
+const figures: Figure[] = [];
+try {
+  const parts: [string, () => Promise<Figure[]> | Figure[]][] = [
+    ["idle memory", () => idleMemory(env, daemon.pid ?? 0)],
+    ["log call", () => logCall(env, mlflow.url)],
+    ["import", () => importTime()],
+    ["throughput", () => throughput(env)],
+    ["cold start", () => coldStart()],
+    ["models", () => models(env, home)],
+    ["delivery", () => delivery(env, mlflow.url, mlflow.host)],
+  ];
+  for (const [name, part] of parts) {
+    const started = performance.now();
+    figures.push(...(await part()));
+    console.error(`  ${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  }
+} finally {
+  daemon.kill("SIGTERM");
+  await mlflow.stop();
+  rmSync(home, { recursive: true, force: true });
+}
+const table = `${machine()}, ${new Date().toISOString().slice(0, 10)}\n\n${markdownTable(figures)}`;
+console.log(table);
+if (process.argv.includes("--write")) {
+  mkdirSync(join(ROOT, "docs"), { recursive: true });
+  const page = `# Benchmarks\n\nMade by \`npm run bench -- --write\`: ours and the peers' figures in one run on one machine.\n\n${table}\n`;
+  writeFileSync(join(ROOT, "docs/benchmarks.md"), page);
+}

@@ -1,0 +1,75 @@
+"""Cost of one call that logs ten scalars: ours and the mlflow client's, in one process run each, one JSON line.
+
+Usage: log_call.py ours|mlflow-sync|mlflow-async CALLS [MLFLOW_URL]
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+
+SCALARS = {f"metric/{i}": 0.5 + i for i in range(10)}
+
+
+def percentile(sorted_values: list[int], share: float) -> float:
+    """Nearest-rank percentile, microseconds."""
+    rank = max(0, math.ceil(share * len(sorted_values)) - 1)
+    return sorted_values[rank] / 1000
+
+
+def measure(log: Callable[[int], object], calls: int, pause_s: float) -> dict[str, float]:
+    """Times each call alone."""
+    took: list[int] = []
+    for step in range(calls):
+        start = time.perf_counter_ns()
+        log(step)
+        took.append(time.perf_counter_ns() - start)
+        if pause_s:
+            time.sleep(pause_s)
+    took.sort()
+    return {
+        "p50_us": percentile(took, 0.5),
+        "p99_us": percentile(took, 0.99),
+        "max_us": took[-1] / 1000,
+    }
+
+
+def ours(calls: int) -> dict[str, dict[str, float]]:
+    """Our client: the run is journaled only."""
+    import pipekit_experiment as pe
+
+    with pe.start_run("bench-log-call") as run:
+        for step in range(200):
+            run.log(SCALARS, step)
+        full = measure(lambda step: run.log(SCALARS, step), calls, 0)
+        paced = measure(lambda step: run.log(SCALARS, step), min(calls, 1000), 0.002)
+        run.flush(30)
+        assert run.dropped == 0, f"{run.dropped} points dropped"
+    return {"full": full, "paced": paced}
+
+
+def peer(calls: int, url: str, synchronous: bool) -> dict[str, dict[str, float]]:
+    """The mlflow client against the same server that other rows use."""
+    import mlflow
+
+    mlflow.set_tracking_uri(url)
+    mlflow.set_experiment("bench-log-call")
+    with mlflow.start_run():
+
+        def log(step: int) -> object:
+            return mlflow.log_metrics(SCALARS, step=step, synchronous=synchronous)
+
+        for step in range(3):
+            log(step)
+        full = measure(log, calls, 0)
+        paced = measure(log, min(calls, 100), 0.002)
+    return {"full": full, "paced": paced}
+
+
+if __name__ == "__main__":
+    what, count = sys.argv[1], int(sys.argv[2])
+    result = ours(count) if what == "ours" else peer(count, sys.argv[3], what == "mlflow-sync")
+    print(json.dumps(result))

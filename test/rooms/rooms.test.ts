@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+
+/**
+ * Architecture Invariant: who may import whom. A room is a folder below daemon/ or adapters/; `seams` are
+ * adapters/tracker.ts and adapters/registry.ts; `root` are the composition files directly in daemon/.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "daemon/root": [
+    "daemon/cli",
+    "daemon/config",
+    "daemon/content",
+    "daemon/delivery",
+    "daemon/journal",
+    "daemon/lifecycle",
+    "daemon/registry",
+    "daemon/rpc",
+    "adapters/mlflow",
+    "adapters/local",
+    "seams",
+    "clients/typescript",
+    "proto",
+  ],
+  "daemon/cli": ["daemon/config", "daemon/root", "clients/typescript", "proto"],
+  "daemon/rpc": ["daemon/content", "daemon/delivery", "daemon/journal", "daemon/registry", "proto"],
+  "daemon/lifecycle": ["daemon/config", "daemon/delivery", "daemon/journal", "proto"],
+  "daemon/delivery": ["daemon/journal", "seams", "proto"],
+  "daemon/registry": ["daemon/content", "seams", "proto"],
+  "daemon/journal": ["proto"],
+  "daemon/content": ["proto"],
+  "daemon/config": ["clients/typescript", "proto"],
+  "adapters/mlflow": ["seams"],
+  "adapters/local": ["seams"],
+  seams: [],
+  "clients/typescript": ["proto"],
+  proto: [],
+};
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const SOURCES = ["daemon", "adapters", "clients/typescript/src", "proto"].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+    .filter((path) => !/(^|\/)(node_modules|dist|generated)\//.test(path)),
+);
+
+/** The room of a file, by its path from the root. */
+function roomOf(path: string): string {
+  const [top = "", second = "", third] = path.split("/");
+  if (top === "proto") return "proto";
+  if (top === "clients") return "clients/typescript";
+  if (top === "adapters" && third === undefined) return "seams";
+  return third === undefined ? `${top}/root` : `${top}/${second}`;
+}
+
+/** The room that an import leads to; undefined for a package from outside. */
+function targetRoom(from: string, specifier: string): string | undefined {
+  if (specifier.startsWith(".")) return roomOf(relative(ROOT, resolve(ROOT, dirname(from), specifier)));
+  if (specifier === "@pipekit/proto") return "proto";
+  if (specifier === "@pipekit/experiment") return "clients/typescript";
+  const adapter = /^@pipekit\/adapters\/(.+)$/.exec(specifier)?.[1];
+  if (adapter === undefined) return undefined;
+  return adapter === "tracker" || adapter === "registry" ? "seams" : `adapters/${adapter}`;
+}
+
+function importsOf(path: string): string[] {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  const pattern = /(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)"([^"]+)"/gm;
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? "");
+}
+
+describe("rooms", () => {
+  test("every source file lies in a known room", () => {
+    expect(SOURCES.length).toBeGreaterThan(40);
+    expect(SOURCES.filter((path) => !(roomOf(path) in MAY_IMPORT))).toEqual([]);
+  });
+
+  test("imports follow the dependency direction", () => {
+    const wrong = SOURCES.flatMap((path) => {
+      const room = roomOf(path);
+      return importsOf(path).flatMap((specifier) => {
+        const target = targetRoom(path, specifier);
+        const allowed = target === undefined || target === room || MAY_IMPORT[room]?.includes(target);
+        return allowed ? [] : [`${path}: ${room} must not import ${target} (${specifier})`];
+      });
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("the journal alone knows SQLite, beside the lock and the local backend", () => {
+    const users = SOURCES.filter((path) => importsOf(path).includes("node:sqlite")).map(roomOf);
+    expect(
+      [...new Set(users)].filter(
+        (room) => !["daemon/journal", "daemon/lifecycle", "adapters/local"].includes(room),
+      ),
+    ).toEqual([]);
+  });
+
+  test("adapters know neither gRPC nor the journal", () => {
+    const grpc = SOURCES.filter((path) => path.startsWith("adapters/")).filter((path) =>
+      importsOf(path).some((specifier) => specifier.startsWith("@grpc/") || specifier === "@pipekit/proto"),
+    );
+    expect(grpc).toEqual([]);
+  });
+});

@@ -1,0 +1,251 @@
+import {
+  eachPoint,
+  type Frame,
+  PipekitError,
+  pointCount,
+  type Record,
+  RunState,
+  type SeriesSummary,
+} from "@pipekit/proto";
+import {
+  type AppendResult,
+  CURSOR_START,
+  type Cursor,
+  type CursorRecord,
+  type DeadLetterEntry,
+  itemCount,
+  type Journal,
+  type JournalTotals,
+  type NewDeadLetter,
+  type RunEntry,
+  type SeriesChunk,
+  type SinkEntry,
+} from "../../daemon/journal/journal.ts";
+
+interface StoredFrame {
+  readonly position: number;
+  readonly runId: string;
+  readonly records: readonly Record[];
+}
+
+/**
+ * A journal in memory. What `saveSink` was given counts as durable; `copy` is what a restart after a kill finds.
+ * Each save is checked: `faults` names every cursor that went back or passed a point that is neither sent nor dead.
+ */
+export class FakeJournal implements Journal {
+  frames: StoredFrame[] = [];
+  sinkEntries = new Map<string, SinkEntry>();
+  letters: DeadLetterEntry[] = [];
+  readonly faults: string[] = [];
+  saves = 0;
+  reads = 0;
+  /** When set, saveSink rejects with it. */
+  saveFault: Error | undefined;
+  readonly #listeners = new Set<(runIds: ReadonlySet<string>) => void>();
+
+  /** The same durable content, in another process. */
+  copy(): FakeJournal {
+    const other = new FakeJournal();
+    other.frames = [...this.frames];
+    other.sinkEntries = new Map(this.sinkEntries);
+    other.letters = [...this.letters];
+    return other;
+  }
+
+  async append(frame: Frame, sinks: readonly string[]): Promise<AppendResult> {
+    const { runId, records } = frame;
+    this.frames.push({ position: this.frames.length * 3 + 7, runId, records });
+    if (records[0]?.record?.$case === "start") {
+      for (const spec of sinks) this.sinkEntries.set(keyOf(runId, spec), newSink(runId, spec));
+    }
+    this.#tell(runId);
+    return "appended";
+  }
+
+  async lastSeq(): Promise<number> {
+    return 0;
+  }
+
+  async run(runId: string): Promise<RunEntry> {
+    const records = this.#frames(runId).flatMap((frame) => frame.records);
+    const start = records[0]?.record;
+    if (start?.$case !== "start") throw new PipekitError("RUN_NOT_FOUND", `No run ${runId}.`);
+    const last = records.at(-1)?.record;
+    const end = last?.$case === "end" ? last.value : undefined;
+    return {
+      runId,
+      start: start.value,
+      state:
+        end === undefined ? "running" : end.state === RunState.RUN_STATE_COMPLETED ? "completed" : "failed",
+      reason: end?.reason ?? "",
+      endedAtUs: end?.endedAtUs ?? 0,
+      points: this.#pointsBefore(runId, { position: Number.POSITIVE_INFINITY, offset: 0 }),
+      tags: {},
+      params: {},
+      artifacts: [],
+      lastPosition: this.#frames(runId).at(-1)?.position ?? 0,
+    };
+  }
+
+  async runs(): Promise<readonly RunEntry[]> {
+    const ids = new Set(this.frames.map((frame) => frame.runId));
+    return Promise.all([...ids].map((id) => this.run(id)));
+  }
+
+  async series(runId: string): Promise<readonly SeriesSummary[]> {
+    const counts = new Map<string, number>();
+    for (const { record } of this.#frames(runId).flatMap((frame) => frame.records)) {
+      if (record?.$case !== "metrics") continue;
+      eachPoint(record.value, (key) => counts.set(key, (counts.get(key) ?? 0) + 1));
+    }
+    const zero = { lastStep: 0, lastValue: 0, minValue: 0, maxValue: 0 };
+    return [...counts].toSorted().map(([key, points]) => ({ key, points, ...zero }));
+  }
+
+  async *readMetrics(): AsyncIterable<SeriesChunk> {}
+
+  async readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]> {
+    this.reads++;
+    const found: CursorRecord[] = [];
+    let left = maxPoints;
+    let offset = cursor.offset;
+    for (const { position, records } of this.#frames(runId)) {
+      if (position <= cursor.position) continue;
+      let itemsBefore = 0;
+      for (const [index, record] of records.entries()) {
+        const items = itemCount(record);
+        const skip = Math.min(items, Math.max(0, offset - itemsBefore));
+        if (skip < items || items === 0) {
+          if (left <= 0) return found;
+          found.push({ record, position, itemsBefore, skip, last: index === records.length - 1 });
+          left -= items - skip;
+        }
+        itemsBefore += items;
+      }
+      offset = 0;
+    }
+    return found;
+  }
+
+  async openSinks(): Promise<readonly SinkEntry[]> {
+    return [...this.sinkEntries.values()].filter((sink) => sink.state !== "done");
+  }
+
+  async sinks(runId: string): Promise<readonly SinkEntry[]> {
+    return [...this.sinkEntries.values()].filter((sink) => sink.runId === runId);
+  }
+
+  async saveSink(sink: SinkEntry, deadLetters: readonly NewDeadLetter[]): Promise<void> {
+    if (this.saveFault !== undefined) throw this.saveFault;
+    this.saves++;
+    for (const letter of deadLetters) {
+      this.letters.push({ ...letter, id: this.letters.length + 1, atUs: 0 });
+    }
+    this.#check(sink);
+    this.sinkEntries.set(keyOf(sink.runId, sink.spec), sink);
+    this.#tell(sink.runId);
+  }
+
+  async deadLetters(): Promise<readonly DeadLetterEntry[]> {
+    return this.letters;
+  }
+
+  async totals(): Promise<JournalTotals> {
+    let pending = 0;
+    for (const { runId, state, pointsSent, pointsDead } of this.sinkEntries.values()) {
+      if (state === "done" || state === "refused") continue;
+      pending += (await this.run(runId)).points - pointsSent - pointsDead;
+    }
+    const deadLetters = this.letters.length;
+    return {
+      bytes: 0,
+      frames: this.frames.length,
+      points: 0,
+      runs: 0,
+      runsRunning: 0,
+      pointsPending: pending,
+      deadLetters,
+    };
+  }
+
+  onCommit(listener: (runIds: ReadonlySet<string>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {}
+
+  /** The points between two cursors, as a dead letter names them. */
+  pointsBetween(runId: string, from: Cursor, to: Cursor): number {
+    return this.#pointsBefore(runId, to) - this.#pointsBefore(runId, from);
+  }
+
+  #check(sink: SinkEntry): void {
+    const { runId, spec, cursor, pointsSent, pointsDead } = sink;
+    const before = this.sinkEntries.get(keyOf(runId, spec))?.cursor ?? CURSOR_START;
+    const back =
+      cursor.position < before.position ||
+      (cursor.position === before.position && cursor.offset < before.offset);
+    if (back) this.faults.push(`${spec}: the cursor went back`);
+    const passed = this.#pointsBefore(runId, cursor);
+    if (passed !== pointsSent + pointsDead) {
+      this.faults.push(
+        `${spec}: the cursor passed ${passed} points, ${pointsSent} sent and ${pointsDead} dead`,
+      );
+    }
+    const lettered = this.letters
+      .filter((letter) => letter.runId === runId && letter.spec === spec)
+      .reduce((sum, letter) => sum + letter.points, 0);
+    if (lettered !== pointsDead) this.faults.push(`${spec}: ${pointsDead} dead, ${lettered} in dead letters`);
+  }
+
+  #pointsBefore(runId: string, cursor: Cursor): number {
+    let points = 0;
+    let offset = cursor.offset;
+    for (const { position, records } of this.#frames(runId)) {
+      const whole = position <= cursor.position;
+      let items = 0;
+      for (const { record } of records) {
+        const columns = record?.$case === "metrics" ? pointCount(record.value) : 0;
+        if (whole) points += columns;
+        else if (record?.$case === "metrics") points += Math.min(columns, Math.max(0, offset - items));
+        items += record?.$case === "metrics" ? columns : 1;
+      }
+      if (!whole) offset = 0;
+    }
+    return points;
+  }
+
+  #frames(runId: string): StoredFrame[] {
+    return this.frames.filter((frame) => frame.runId === runId);
+  }
+
+  #tell(runId: string): void {
+    const told = new Set([runId]);
+    queueMicrotask(() => {
+      for (const listener of this.#listeners) listener(told);
+    });
+  }
+}
+
+function keyOf(runId: string, spec: string): string {
+  return `${runId} ${spec}`;
+}
+
+function newSink(runId: string, spec: string): SinkEntry {
+  return {
+    runId,
+    spec,
+    cursor: CURSOR_START,
+    state: "idle",
+    pointsSent: 0,
+    pointsDead: 0,
+    lastError: "",
+    retryAtUs: 0,
+    remoteId: "",
+    remoteUrl: "",
+    pointsShown: -1,
+    notes: [],
+    memo: {},
+  };
+}
