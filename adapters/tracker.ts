@@ -93,6 +93,7 @@ export interface PermanentResult {
   readonly status: "permanent";
   /** One sentence without secrets. */
   readonly reason: string;
+  /** Indices into the batch as it was sent, also when this is the rest of a `partial`. */
   readonly rejected?: readonly number[];
 }
 

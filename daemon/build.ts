@@ -1,14 +1,15 @@
 /**
  * Makes the bundle: the daemon and its command line as a folder of plain .mjs files that runs on any Node 24 from
- * anywhere, in daemon/dist/ and, for the Python wheel, in the Python client's package.
+ * anywhere, in daemon/dist/ and, for the Python wheel, in the Python client's package; `--out DIR` makes it elsewhere.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { build, type Metafile, type Plugin } from "esbuild";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const MODULES = join(ROOT, "node_modules");
-const TARGETS = [
+const DEFAULT_TARGETS = [
   join(import.meta.dirname, "dist"),
   join(ROOT, "clients/python/src/pipekit_experiment/_daemon"),
 ];
@@ -38,7 +39,10 @@ const adjustSources: Plugin = {
   setup(plugin) {
     // The namespace object `z` keeps all of zod, locales too: half a megabyte of code and 10 MB of memory.
     plugin.onLoad({ filter: /\/(daemon|adapters|clients\/typescript)\/.*\.ts$/ }, ({ path }) => ({
-      contents: readFileSync(path, "utf8").replace(/^import \{ z \} from "zod";$/m, 'import * as z from "zod";'),
+      contents: readFileSync(path, "utf8").replace(
+        /^import \{ z \} from "zod";$/m,
+        'import * as z from "zod";',
+      ),
       loader: "ts",
     }));
     plugin.onLoad({ filter: /\/(grpc-health-check|@grpc\/reflection)\/build\/.*\.js$/ }, ({ path }) => ({
@@ -117,9 +121,11 @@ function write(folder: string, files: ReadonlyMap<string, Uint8Array>): boolean 
   return true;
 }
 
+const { values } = parseArgs({ options: { out: { type: "string" } } });
+const targets = values.out === undefined ? DEFAULT_TARGETS : [resolve(values.out)];
 const files = await bundle();
 const kilobytes = Math.round([...files.values()].reduce((sum, { length }) => sum + length, 0) / 1000);
-for (const target of TARGETS) {
+for (const target of targets) {
   const changed = write(target, files);
   console.log(
     `${relative(ROOT, target)}: ${files.size} files, ${kilobytes} kB${changed ? "" : ", unchanged"}`,

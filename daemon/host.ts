@@ -17,6 +17,7 @@ import {
   IdleWatch,
   isOurs,
   OrphanWatch,
+  releaseMemory,
   type SocketIdentity,
   type StateLock,
   sealSocket,
@@ -29,6 +30,8 @@ import { VERSION } from "./version.ts";
 /** How long to wait for another daemon that holds the lock and does not answer yet, milliseconds. */
 const PATIENCE_MS = 5000;
 const ORPHAN_INTERVAL_MS = 2000;
+/** When the start is over and its garbage can go, milliseconds. */
+const SETTLED_MS = 3000;
 /** The longest time that a timer takes. */
 const FOREVER_MS = 2 ** 31 - 1;
 /** Limits of the steps of a drain, milliseconds: below 2 s together. */
@@ -171,6 +174,7 @@ class Host {
     this.#announce();
     idle.start();
     await orphans.start();
+    setTimeout(releaseMemory, SETTLED_MS).unref();
   }
 
   #announce(): void {

@@ -14,9 +14,10 @@ import type {
   TrackerAdapter,
 } from "@pipekit/adapters/tracker";
 import { z } from "zod";
-import { type Fault, MlflowApi } from "./api.ts";
+import { MlflowApi } from "./api.ts";
 import { ArtifactUploader, type MultipartLimits } from "./artifacts.ts";
 import { Credentials } from "./credentials.ts";
+import type { Fault } from "./faults.ts";
 import { countHistories } from "./history.ts";
 import { BatchSender, type Stop } from "./log-batch.ts";
 import { Names } from "./names.ts";

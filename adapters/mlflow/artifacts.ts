@@ -3,7 +3,8 @@
 import { stat } from "node:fs/promises";
 import type { SinkFile, SinkRecord } from "@pipekit/adapters/tracker";
 import { z } from "zod";
-import type { Fault, MlflowApi, Result } from "./api.ts";
+import type { MlflowApi, Result } from "./api.ts";
+import type { Fault } from "./faults.ts";
 import { artifactPath } from "./keys.ts";
 import type { Names } from "./names.ts";
 

@@ -5,7 +5,6 @@
  * holds a whole artifact in memory.
  */
 
-import { createReadStream } from "node:fs";
 import {
   type ClientRequest,
   Agent as HttpAgent,
@@ -13,13 +12,7 @@ import {
   type IncomingMessage,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-
-/** Bytes `start` to `start + length` of a file. */
-export interface FileSlice {
-  readonly path: string;
-  readonly start: number;
-  readonly length: number;
-}
+import { type FileSlice, stream, wanted } from "./body.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT";
@@ -52,20 +45,26 @@ const AGENTS = { http: new HttpAgent(AGENT_OPTIONS), https: new HttpsAgent(AGENT
 
 /** Longest body that is read; the largest honest one is a page of metric history. */
 const LONGEST_BODY = 32 * 1024 * 1024;
-const READ_CHUNK = 256 * 1024;
 
+/**
+ * Bodies of this size wait for the server's word that it wants them: a server that refuses a body half sent and
+ * closes may take its own answer from us.
+ */
+const ASK_FIRST_BYTES = 1024 * 1024;
 /** Carries out a request. Never throws; ends at once when `signal` aborts. */
 export async function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpReply> {
-  const first = await once(request, signal);
-  if (first.kind !== "stale") return first;
-  const second = await once(request, signal);
+  const ask = typeof request.body === "object" && request.body.length >= ASK_FIRST_BYTES;
+  const first = await once(request, ask, signal);
+  const unasked = ask && first.kind === "answer" && first.status === 417;
+  if (first.kind !== "stale" && !unasked) return first;
+  const second = await once(request, ask && !unasked, signal);
   return second.kind === "stale" ? { kind: "silence", why: "closed the connection" } : second;
 }
 
-function once(request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
+function once(request: HttpRequest, ask: boolean, signal: AbortSignal): Promise<Outcome> {
   if (signal.aborted) return Promise.resolve({ kind: "silence", why: "was not asked: the call was aborted" });
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const call = start(request);
+  const call = start(request, ask);
   const body = typeof request.body === "object" ? request.body : undefined;
   let bodyFault: string | undefined;
   const finish = (outcome: Outcome) => {
@@ -95,15 +94,17 @@ function once(request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
   });
   if (body === undefined) call.end(request.body);
   else {
-    stream(body, call, () => timer.refresh()).catch((error: Error) => {
-      bodyFault = `was not sent all of a file that cannot be read: ${error.message}`;
-      call.destroy(error);
-    });
+    (ask ? wanted(call) : Promise.resolve())
+      .then(() => stream(body, call, () => timer.refresh()))
+      .catch((error: Error) => {
+        bodyFault = `was not sent all of a file that cannot be read: ${error.message}`;
+        call.destroy(error);
+      });
   }
   return promise;
 }
 
-function start(request: HttpRequest): ClientRequest {
+function start(request: HttpRequest, ask: boolean): ClientRequest {
   const length =
     typeof request.body === "object" ? request.body.length : Buffer.byteLength(request.body ?? "");
   const secure = request.url.startsWith("https:");
@@ -113,35 +114,10 @@ function start(request: HttpRequest): ClientRequest {
     headers: {
       ...request.headers,
       ...(request.method === "GET" ? {} : { "content-length": String(length) }),
+      ...(ask ? { expect: "100-continue" } : {}),
     },
   };
   return secure ? httpsRequest(request.url, options) : httpRequest(request.url, options);
-}
-
-/** Writes a slice of a file as the body; ends quietly when the exchange has ended before it. */
-async function stream(slice: FileSlice, call: ClientRequest, progress: () => void): Promise<void> {
-  if (slice.length > 0) {
-    const { path, start: from, length } = slice;
-    const file = createReadStream(path, { start: from, end: from + length - 1, highWaterMark: READ_CHUNK });
-    for await (const chunk of file) {
-      if (call.destroyed || call.writableEnded) return;
-      progress();
-      if (!call.write(chunk)) await drained(call);
-    }
-  }
-  if (!call.destroyed) call.end();
-}
-
-function drained(call: ClientRequest): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      call.off("drain", done);
-      call.off("close", done);
-      resolve();
-    };
-    call.on("drain", done);
-    call.on("close", done);
-  });
 }
 
 async function collect(response: IncomingMessage): Promise<HttpReply> {

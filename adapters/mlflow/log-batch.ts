@@ -1,7 +1,8 @@
 /** Sends items to a run and finds the guilty ones when MLflow refuses a request. */
 
 import { z } from "zod";
-import type { Fault, MlflowApi } from "./api.ts";
+import type { MlflowApi } from "./api.ts";
+import type { Fault } from "./faults.ts";
 import { readHistory } from "./history.ts";
 import { type Item, type PointSource, requestBody, shortened } from "./requests.ts";
 import { clip } from "./text.ts";

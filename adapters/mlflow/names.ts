@@ -16,6 +16,7 @@ export interface Name {
 export class Names {
   readonly #names = new Map<string, Name>();
   readonly #kept = new Set<string>();
+  readonly #told = new Set<string>();
   readonly #notes: string[] = [];
 
   /** The name of a key; the first time that it is another one, a note is made. */
@@ -41,7 +42,10 @@ export class Names {
     this.#kept.add(key);
   }
 
+  /** Keeps a sentence for a person, unless it was said before. */
   note(sentence: string): void {
+    if (this.#told.has(sentence)) return;
+    this.#told.add(sentence);
     this.#notes.push(sentence);
   }
 

@@ -2,7 +2,8 @@
 
 import type { AdapterMemo, SinkRun } from "@pipekit/adapters/tracker";
 import { z } from "zod";
-import type { Fault, MlflowApi, Result } from "./api.ts";
+import type { MlflowApi, Result } from "./api.ts";
+import type { Fault } from "./faults.ts";
 import { deletedRun } from "./log-batch.ts";
 import type { Names } from "./names.ts";
 import { VALUE_LIMITS } from "./requests.ts";

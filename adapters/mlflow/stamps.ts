@@ -13,57 +13,87 @@
 
 /** Points remembered; up to twice as many in fact. */
 const REMEMBERED = 8192;
-/** What a SQL store keeps for an infinity. */
-const LARGEST = Number.MAX_VALUE;
 
+/** A point that was sent, and the next one whose place has the same hash. */
 interface Owner {
+  readonly ms: number;
+  readonly step: number;
+  readonly value: number;
   readonly timeUs: number;
   /** Batch in which it was seen last. */
   batch: number;
+  readonly next: Owner | undefined;
 }
 
+/** Points by key and by the hash of millisecond and step. */
+type Places = Map<string, Map<number, Owner>>;
+
 export class Stamps {
-  #recent = new Map<string, Owner>();
-  #older = new Map<string, Owner>();
+  #recent: Places = new Map();
+  #older: Places = new Map();
+  #size = 0;
   #batch = 0;
   #moved: string | undefined;
+  #told = false;
 
-  /** Key of the first point that was moved, once. */
+  /** Key of the first point that was moved; once. */
   takeMoved(): string | undefined {
-    const key = this.#moved;
-    this.#moved = undefined;
-    return key;
+    if (this.#told || this.#moved === undefined) return undefined;
+    this.#told = true;
+    return this.#moved;
   }
 
   beginBatch(): void {
     this.#batch++;
-    if (this.#recent.size < REMEMBERED) return;
+    if (this.#size < REMEMBERED) return;
     this.#older = this.#recent;
     this.#recent = new Map();
+    this.#size = 0;
   }
 
   /** Milliseconds to send for a point. */
   stampMs(key: string, step: number, value: number, timeUs: number): number {
-    const identity = `${step} ${stored(value)} ${key} `;
+    const told = stored(value);
     for (let ms = Math.floor(timeUs / 1000); ; ms++) {
-      const place = identity + ms;
-      const owner = this.#recent.get(place) ?? this.#older.get(place);
+      const owner = find(this.#recent, key, ms, step, told) ?? find(this.#older, key, ms, step, told);
       if (owner === undefined) {
-        this.#recent.set(place, { timeUs, batch: this.#batch });
+        this.#remember(key, ms, step, told, timeUs);
         return ms;
       }
       if (owner.timeUs === timeUs && owner.batch !== this.#batch) {
         owner.batch = this.#batch;
-        this.#recent.set(place, owner);
         return ms;
       }
       this.#moved ??= key;
     }
   }
+
+  #remember(key: string, ms: number, step: number, value: number, timeUs: number): void {
+    let places = this.#recent.get(key);
+    if (places === undefined) {
+      places = new Map();
+      this.#recent.set(key, places);
+    }
+    const place = hash(ms, step);
+    places.set(place, { ms, step, value, timeUs, batch: this.#batch, next: places.get(place) });
+    this.#size++;
+  }
 }
 
-/** The value as MLflow tells values apart. */
-function stored(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return String(LARGEST);
-  return value === Number.NEGATIVE_INFINITY ? String(-LARGEST) : String(value);
+function find(places: Places, key: string, ms: number, step: number, value: number): Owner | undefined {
+  let owner = places.get(key)?.get(hash(ms, step));
+  while (owner !== undefined && !(owner.ms === ms && owner.step === step && Object.is(owner.value, value))) {
+    owner = owner.next;
+  }
+  return owner;
+}
+
+function hash(ms: number, step: number): number {
+  return ms + step * 0x9e3779b1;
+}
+
+/** The value as MLflow tells values apart: infinities as a SQL store keeps them, one zero. */
+function stored(value: number): number {
+  if (value === Number.POSITIVE_INFINITY) return Number.MAX_VALUE;
+  return value === Number.NEGATIVE_INFINITY ? -Number.MAX_VALUE : value + 0;
 }

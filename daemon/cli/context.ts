@@ -84,7 +84,7 @@ export class Commands {
     command: Command,
     definition: { examples: string; starts?: boolean; run: Action<O & CommonOptions> },
   ): void {
-    command.option("--json", "print JSON instead of text", false);
+    command.option("--json", "print JSON instead of text");
     command.option(
       "--state-dir <dir>",
       "state folder of the daemon (default: $PKX_STATE_DIR, then the user's)",
@@ -129,6 +129,6 @@ export function whole(least: number): (text: string) => number {
 }
 
 /** Collects an option that may be given more than once. */
-export function collect(text: string, earlier: readonly string[]): string[] {
+export function collect(text: string, earlier: readonly string[] = []): string[] {
   return [...earlier, text];
 }

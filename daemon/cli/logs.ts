@@ -53,9 +53,9 @@ async function showLog(context: Context, { follow, lines, level }: LogsOptions):
     if (tail.length > Math.max(lines * 2, 1000)) tail.splice(0, tail.length - lines);
   });
   for (const line of lines === 0 ? [] : tail.slice(-lines)) show(line);
-  while (follow && !context.signal.aborted) {
+  while (follow) {
     const before = identity(logFile);
-    await sleep(POLL_MS, undefined, { signal: context.signal }).catch(() => undefined);
+    await sleep(POLL_MS, undefined, { signal: context.signal });
     const now = identity(logFile);
     if (before !== undefined && now !== undefined && now.inode !== before.inode) {
       // The log was rotated: what came before goes on under the first old name.

@@ -13,7 +13,7 @@ const CHART_HEIGHT = 8;
 const POINTS_A_COLUMN = 8;
 
 interface ShowOptions {
-  readonly metric: readonly string[];
+  readonly metric?: readonly string[];
   readonly width?: number;
   readonly charts: boolean;
 }
@@ -40,7 +40,7 @@ export function addRunCommands(program: Command, commands: Commands): void {
     .command("show")
     .description("show a run: summary, params, sinks, and a chart for each metric")
     .argument("<id>", "run id, or its first 8 characters or more")
-    .option("--metric <key>", "chart this metric; may be repeated (default: all, at most 8)", collect, [])
+    .option("--metric <key>", "chart this metric; may be repeated (default: all, at most 8)", collect)
     .option("--width <columns>", "width of the charts", whole(10))
     .option("--no-charts", "leave the charts out");
   commands.define<ShowOptions>(show, {
@@ -103,8 +103,7 @@ async function showRun(
   const run = await client.getRun(id, { signal });
   const { sinks, deadLetters } = await client.sinkStatus(run.runId, { signal });
   const width = options.width ?? Math.max(20, Math.min(context.terminal.columns - 14, 80));
-  const keys =
-    options.metric.length > 0 ? options.metric : run.series.slice(0, MAX_CHARTS).map(({ key }) => key);
+  const keys = options.metric ?? run.series.slice(0, MAX_CHARTS).map(({ key }) => key);
   const wanted = options.charts && !context.json && keys.length > 0;
   const series = wanted
     ? await client.readSeries(run.runId, { keys, maxPoints: width * POINTS_A_COLUMN, signal })

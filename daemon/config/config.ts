@@ -142,8 +142,9 @@ async function fileLayer(file: string, named: boolean): Promise<Layer> {
     if (!named && (code === "ENOENT" || code === "ENOTDIR")) return none;
     throw invalid([], `The config file ${file} cannot be read (${String(code)}).`, "Mend the path.", cause);
   }
-  // Loaded only when there is a file: it costs start time.
-  const { isNode, LineCounter, parseDocument } = await import("yaml");
+  // Loaded only when there is a file: it costs start time. The default export, because a bundler does not see the
+  // named ones of a CommonJS package that is loaded late.
+  const { isNode, LineCounter, parseDocument } = (await import("yaml")).default;
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const fault = document.errors[0];

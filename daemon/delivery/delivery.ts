@@ -6,8 +6,8 @@ import { Endpoint } from "./endpoint.ts";
 import { describeFault } from "./guard.ts";
 import type { CrashPoint } from "./ledger.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import { OpenAdapters, type SinkParts } from "./parts.ts";
-import { SinkLoop } from "./sink.ts";
+import { SinkLoop } from "./loop.ts";
+import type { SinkParts } from "./parts.ts";
 import { TrackerKinds } from "./specs.ts";
 import type { ContentPaths } from "./translate.ts";
 import { Turns } from "./turns.ts";
@@ -82,7 +82,6 @@ class RunDelivery implements Delivery {
       random: options.random ?? Math.random,
       crashpoint: options.crashpoint ?? (() => {}),
       reads: new Turns(limits.concurrentReads),
-      openAdapters: new OpenAdapters(),
       onSaved: (runId) => {
         for (const listener of this.#listeners) listener(runId);
       },

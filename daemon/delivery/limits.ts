@@ -18,8 +18,6 @@ export interface Limits {
   readonly saveEveryBatches: number;
   /** An adapter without work is closed after this time. */
   readonly idleCloseMs: number;
-  /** Beyond this number of open adapters, one that has to wait is closed. */
-  readonly openAdapters: number;
   /** When a refused run is tried again. */
   readonly refusedRetryMs: number;
   readonly backoffBaseMs: number;
@@ -47,7 +45,6 @@ export const DEFAULT_LIMITS: Limits = {
   saveEveryMs: 200,
   saveEveryBatches: 32,
   idleCloseMs: 60_000,
-  openAdapters: 1024,
   refusedRetryMs: 600_000,
   backoffBaseMs: 500,
   backoffCapMs: 60_000,

@@ -7,11 +7,6 @@ import type { Limits } from "./limits.ts";
 import type { ContentPaths } from "./translate.ts";
 import type { Turns } from "./turns.ts";
 
-/** Counts the adapters that are open in the whole daemon. */
-export class OpenAdapters {
-  count = 0;
-}
-
 /** What a sink's loop needs of its surroundings; shared by all. */
 export interface SinkParts {
   readonly journal: Journal;
@@ -24,7 +19,6 @@ export interface SinkParts {
   readonly crashpoint: (name: CrashPoint) => void;
   /** Bounds the journal reads of all sinks. */
   readonly reads: Turns;
-  readonly openAdapters: OpenAdapters;
   readonly onSaved: (runId: string) => void;
   /** Told when a loop becomes quiet (nothing to send, refused, ended) or busy. */
   readonly onQuiet: (sink: object, quiet: boolean) => void;

@@ -1,22 +1,7 @@
 import type { SinkCount } from "@pipekit/adapters/tracker";
 import type { SeriesSummary } from "@pipekit/proto";
-import type { Counted, Job, Outcome, Setback } from "./exchange.ts";
 
 const MAX_KEYS_NAMED = 20;
-const COUNT_TRIES = 3;
-
-/** Asks the tool what it shows, a few times when it does not answer; undefined when it cannot tell. */
-export async function countShown(
-  call: (job: Job<Counted>) => Promise<Outcome<Counted>>,
-  runId: string,
-  count: (signal: AbortSignal) => Promise<Counted | Setback>,
-): Promise<SinkCount | undefined> {
-  for (let tries = 0; tries < COUNT_TRIES; tries++) {
-    const answer = await call({ name: "count", owner: runId, run: count });
-    if (answer.status === "ok") return answer.count;
-  }
-  return undefined;
-}
 
 /** What the comparison of journal and tool found. */
 export interface Reconciliation {

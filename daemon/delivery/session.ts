@@ -21,17 +21,11 @@ export class Session {
     return this.#isOpen && this.#adapter?.abandoned === false;
   }
 
-  /** Whether so many adapters are open that this one should be closed as soon as it can. */
-  get isCrowded(): boolean {
-    return this.#parts.openAdapters.count > this.#parts.limits.openAdapters;
-  }
-
   get adapter(): GuardedAdapter {
     if (this.#adapter?.abandoned) void this.close();
     if (this.#adapter === undefined) {
       const { clock, log, limits, context } = this.#parts;
       this.#adapter = new GuardedAdapter(() => this.#kind.connect(this.#spec, context), clock, log, limits);
-      this.#parts.openAdapters.count++;
     }
     return this.#adapter;
   }
@@ -49,7 +43,6 @@ export class Session {
     if (adapter === undefined) return;
     this.#adapter = undefined;
     this.#isOpen = false;
-    this.#parts.openAdapters.count--;
     await adapter.close();
   }
 }

@@ -28,7 +28,7 @@ export interface Journal {
   readMetrics(query: MetricQuery): AsyncIterable<SeriesChunk>;
   /** Records of a run after `cursor`, in order, up to about `maxPoints` points; empty when there is nothing new. */
   readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]>;
-  /** Sinks that have not finished, for the restart: O(runs), not O(points). */
+  /** Sinks that are not done, refused ones among them, for the restart: O(runs), not O(points). */
   openSinks(): Promise<readonly SinkEntry[]>;
   sinks(runId: string): Promise<readonly SinkEntry[]>;
   /** Durably moves a sink's cursor together with everything else known of the sink and its new dead letters. */

@@ -40,7 +40,7 @@ export function lookups(db: DatabaseSync): Lookups {
     totals: db.prepare(`
       SELECT frames, points, runs, runs_running AS runsRunning, dead_letters AS deadLetters,
         (SELECT ifnull(sum(runs.points - points_sent - points_dead), 0)
-          FROM sinks JOIN runs ON number = run WHERE open = 1) AS pointsPending
+          FROM sinks JOIN runs ON number = run WHERE open = 1 AND sinks.state <> 'refused') AS pointsPending
       FROM totals`),
   };
   const found = runFinder(db);

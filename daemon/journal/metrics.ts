@@ -4,7 +4,7 @@ import type { WorkerLink } from "./link.ts";
 import type { CloseCall, KeyCount, PointColumns, ReaderCalls } from "./messages.ts";
 
 /** Points gathered for one answer of the reader, all keys together. */
-const PAGE_POINTS = 65_536;
+const PAGE_POINTS = 262_144;
 /** Points that one down-sampling pass keeps at most; more keys take more passes. */
 const PASS_POINTS = 1_000_000;
 

@@ -2,9 +2,9 @@ import type { SinkEntry } from "./journal.ts";
 
 /** How sinks stand in their table: numbers that are summed have columns, the rest is one JSON text. */
 
-/** Whether a sink still has to be worked on after a restart. */
+/** Whether a sink still has to be worked on after a restart. One that refused its run is asked again then. */
 export function isOpen(state: SinkEntry["state"]): boolean {
-  return state !== "done" && state !== "refused";
+  return state !== "done";
 }
 
 /** A sink as it is when its run starts. */

@@ -13,7 +13,7 @@ const CLOCK_SLACK_US = 120 * 1e6;
 
 /** How the writers of running runs are watched. */
 export interface OrphanWatchOptions {
-  readonly journal: Pick<Journal, "append" | "run" | "runs" | "onCommit">;
+  readonly journal: Pick<Journal, "append" | "run" | "runs" | "totals" | "onCommit">;
   /** Silence after the end of the process before the run is ended, milliseconds. */
   readonly graceMs: number;
   /** Milliseconds between two looks. */
@@ -57,13 +57,8 @@ export class OrphanWatch {
   async start(): Promise<void> {
     const { journal, intervalMs } = this.#options;
     this.#stopCommits = journal.onCommit((runIds) => this.#committed(runIds));
-    let before: string | undefined;
-    while (true) {
-      const page = await journal.runs({ limit: PAGE, state: "running", ...(before && { before }) });
-      for (const run of page) this.#watch(run);
-      before = page.at(-1)?.runId;
-      if (page.length < PAGE) break;
-    }
+    // Asked first, because listing runs costs the journal a thread.
+    if ((await journal.totals()).runsRunning > 0) await this.#findRunning();
     this.#timer = setInterval(() => this.look(), intervalMs);
     this.#timer.unref();
   }
@@ -89,6 +84,17 @@ export class OrphanWatch {
     this.#stopCommits?.();
     this.#writers.clear();
     await this.#looking;
+  }
+
+  async #findRunning(): Promise<void> {
+    let before: string | undefined;
+    while (true) {
+      const query = { limit: PAGE, state: "running" as const, ...(before && { before }) };
+      const page = await this.#options.journal.runs(query);
+      for (const run of page) this.#watch(run);
+      before = page.at(-1)?.runId;
+      if (page.length < PAGE) break;
+    }
   }
 
   #committed(runIds: ReadonlySet<string>): void {

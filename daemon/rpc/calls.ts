@@ -3,6 +3,7 @@
  * AbortSignal, streams respect back-pressure.
  */
 import { once } from "node:events";
+import type { Writable } from "node:stream";
 import type {
   handleBidiStreamingCall,
   handleClientStreamingCall,
@@ -27,14 +28,20 @@ export function unary<Q, A>(
   };
 }
 
-/** One request, a stream of answers. */
+/**
+ * One request, a stream of answers. gRPC queues 16 answers for a call, whatever their size; `oneAtATime` lets each wait
+ * for the one before, for answers so large that the queue would be most of the process's memory.
+ */
 export function serverStream<Q, A>(
   log: Logger,
   handle: (request: Q, signal: AbortSignal) => AsyncIterable<A>,
+  options: { readonly oneAtATime?: boolean } = {},
 ): handleServerStreamingCall<Q, A> {
   return (call) => {
     const signal = abortOnCancel(call);
-    void pump(call, handle(call.request, signal), signal, log);
+    const answers = handle(call.request, signal);
+    const write = options.oneAtATime === true ? writeThrough : writeQueued;
+    void pump(call, answers, signal, log, write);
   };
 }
 
@@ -87,16 +94,35 @@ async function pump<Q, A>(
   answers: AsyncIterable<A>,
   signal: AbortSignal,
   log: Logger,
+  write: typeof writeQueued = writeQueued,
 ): Promise<void> {
   try {
     for await (const answer of answers) {
       if (signal.aborted) return;
-      if (!call.write(answer)) await once(call, "drain", { signal });
+      await write(call, answer, signal);
     }
     call.end();
   } catch (error) {
     if (!signal.aborted) call.emit("error", toPipekitError(error, log).toServiceError());
   }
+}
+
+/** Resolves when the queue has room again. */
+async function writeQueued(call: Writable, answer: unknown, signal: AbortSignal): Promise<void> {
+  if (!call.write(answer)) await once(call, "drain", { signal });
+}
+
+/** Resolves when the answer has left the queue. */
+async function writeThrough(call: Writable, answer: unknown, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    call.write(answer, (error) => {
+      signal.removeEventListener("abort", stop);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
 
 function abortOnCancel(call: { on(event: "cancelled", listener: () => void): unknown }): AbortSignal {

@@ -16,15 +16,12 @@ import type { Logger } from "pino";
 import type { NewModel, Registries, WeightsSource } from "../registry/index.ts";
 import { clientStream, serverStream, unary } from "./calls.ts";
 
-/** gRPC queues up to 16 messages for each call, whatever their size: small ones keep that within 4 MiB. */
-const MESSAGE_BYTES = 256 * 1024;
-
 /** Handlers of RegistryService. */
 export function registryService(options: { registries: Registries; log: Logger }): RegistryServiceServer {
   const { registries, log } = options;
   return {
     store: clientStream(log, (requests, signal) => store(registries, requests, signal)),
-    load: serverStream(log, (request, signal) => load(registries, request, signal)),
+    load: serverStream(log, (request, signal) => load(registries, request, signal), { oneAtATime: true }),
     stat: unary(log, async ({ registry, ref }, signal) => ({
       model: await (await registries.open(registry)).stat(ref, signal),
     })),
@@ -102,11 +99,7 @@ async function* load(
   const registry = await registries.open(request.registry);
   const { model, weightsPath, weights } = await registry.load(request.ref, request, signal);
   yield { part: { $case: "header", value: { model, weightsPath } } };
-  for await (const chunk of weights) {
-    for (let at = 0; at < chunk.length; at += MESSAGE_BYTES) {
-      yield { part: { $case: "weightsChunk", value: chunk.subarray(at, at + MESSAGE_BYTES) } };
-    }
-  }
+  for await (const value of weights) yield { part: { $case: "weightsChunk", value } };
 }
 
 async function* watchTag(

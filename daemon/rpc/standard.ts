@@ -25,8 +25,9 @@ export class Health {
     "grpc.health.v1.Health",
     { Check: UNARY, List: UNARY, Watch: SERVER_STREAM },
     async () => {
-      const { HealthImplementation } = await import("grpc-health-check");
-      const health = new HealthImplementation();
+      // The default export: a bundler does not see the named ones of a CommonJS package that is loaded late.
+      const { default: library } = await import("grpc-health-check");
+      const health = new library.HealthImplementation();
       for (const name of HEALTH_NAMES) health.setStatus(name, this.#status);
       this.#implementation = health;
       return takeService(health, "grpc.health.v1.Health");
@@ -44,12 +45,12 @@ export function reflectionServices(): LazyService[] {
   return ["grpc.reflection.v1", "grpc.reflection.v1alpha"].map((version) => {
     const name = `${version}.ServerReflection`;
     return new LazyService(name, { ServerReflectionInfo: BIDI }, async () => {
-      const [{ ReflectionService }, loader] = await Promise.all([
+      const [{ default: reflection }, { default: loader }] = await Promise.all([
         import("@grpc/reflection"),
         import("@grpc/proto-loader"),
       ]);
       const definition = await loader.load(PROTO_FILES, { includeDirs: [protoFolder()] });
-      return takeService(new ReflectionService(definition), name);
+      return takeService(new reflection.ReflectionService(definition), name);
     });
   });
 }

@@ -88,7 +88,7 @@ export async function serve(
   registries: Registries,
   socket: string,
 ): Promise<{ server: Server; client: RegistryServiceClient }> {
-  const server = new Server({ "grpc.max_receive_message_length": MAX_MESSAGE_BYTES, "grpc-node.flow_control_window": 1024*1024 });
+  const server = new Server({ "grpc.max_receive_message_length": MAX_MESSAGE_BYTES });
   server.addService(RegistryServiceService, registryService({ registries, log: silent }));
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
@@ -100,7 +100,7 @@ export async function serve(
 
 export function connect(socket: string): RegistryServiceClient {
   return new RegistryServiceClient(`unix:${socket}`, credentials.createInsecure(), {
-"grpc.max_receive_message_length": MAX_MESSAGE_BYTES, "grpc-node.flow_control_window": 1024*1024,
+"grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
   });
 }
 

@@ -53,6 +53,11 @@ class Runs {
     return entry;
   }
 
+  async totals() {
+    const none = { bytes: 0, frames: 0, points: 0, runs: 0, pointsPending: 0, deadLetters: 0 };
+    return { ...none, runsRunning: (await this.runs()).length };
+  }
+
   async runs() {
     return [...this.entries.values()].filter((entry) => entry.state === "running");
   }

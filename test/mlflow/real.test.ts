@@ -27,7 +27,10 @@ afterAll(async () => {
 });
 
 const open = (run = newRun(), experiment = "real") =>
-  openRun(mlflowTracker, `mlflow://${server.host}/${experiment}`, run, { ...CONTEXT, env: { USER: "ada" } });
+  openRun(mlflowTracker, `mlflow://${server.host}/${encodeURIComponent(experiment)}`, run, {
+    ...CONTEXT,
+    env: { USER: "ada" },
+  });
 
 const shown = async ({ run }: Opened, experiment = "real") => {
   const [found] = await runsOf(server.url, experiment, run.runId);
@@ -283,7 +286,7 @@ describe("against a real MLflow", () => {
   });
 });
 
-test("a server below a prefix, without artifact proxy", async () => {
+test("a server below a prefix, without artifact proxy", { timeout: 150_000 }, async () => {
   const prefixed = await startMlflowServer({ staticPrefix: "/team/ml", serveArtifacts: false });
   try {
     const spec = `mlflow://${prefixed.host}/x?base=/team/ml`;

@@ -65,6 +65,8 @@ export class FakeDaemon {
   tamper: (chunk: Buffer, offset: number) => Buffer | undefined = (chunk) => chunk;
   /** Runs before a frame of a Log stream is taken; may break the stream by throwing, or refuse by returning an error. */
   intake: (frame: Frame) => PipekitError | undefined = () => undefined;
+  /** What becomes of a frame of a Log stream and of its acknowledgement. */
+  fate: (frame: Frame) => "acknowledged" | "taken" | "lost" = () => "acknowledged";
   shutdowns: number[] = [];
   #server: Server | undefined;
   readonly #lastSeq = new Map<string, number>();
@@ -190,9 +192,12 @@ export class FakeDaemon {
       log: (call: FakeDuplex) => {
         call.on("data", ({ frame }) => {
           if (frame === undefined) return;
+          const fate = this.fate(frame);
+          if (fate === "lost") return;
           try {
             const rejection = this.intake(frame)?.toDetail();
             this.#take(frame, rejection !== undefined);
+            if (fate === "taken") return;
             call.write({ writerId: frame.writerId, ackedSeq: frame.seq, rejection });
           } catch (error) {
             call.emit("error", error instanceof PipekitError ? error.toServiceError() : error);

@@ -75,10 +75,11 @@ export async function startFakeHttp(upstream?: string): Promise<FakeHttp> {
   const seen: SeenRequest[] = [];
   let injected: { fault: Fault; path: RegExp }[] = [];
   let script: Script = () => undefined;
-  const server = createServer(async (request, response) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const early = injected.find(
       ({ fault, path }) => fault.kind === "refuseBody" && path.test(request.url ?? ""),
     );
+    if (early === undefined && request.headers.expect !== undefined) response.writeContinue();
     const body = early === undefined ? await readBody(request) : Buffer.alloc(0);
     const { method = "", url: path = "", headers } = request;
     const entry = { method, path, headers, body: body.toString("utf8") };
@@ -89,7 +90,8 @@ export async function startFakeHttp(upstream?: string): Promise<FakeHttp> {
     if (fault === undefined || fault.kind === "loseAnswer") {
       await passOn(upstream, request, body, response, fault !== undefined);
     } else misbehave(fault, request, response);
-  });
+  };
+  const server = createServer(handle).on("checkContinue", handle);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {

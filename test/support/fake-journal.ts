@@ -22,6 +22,8 @@ import {
   type SinkEntry,
 } from "../../daemon/journal/journal.ts";
 
+const WHOLE_RUN: Cursor = { position: Number.POSITIVE_INFINITY, offset: 0 };
+
 interface StoredFrame {
   readonly position: number;
   readonly runId: string;
@@ -79,7 +81,7 @@ export class FakeJournal implements Journal {
         end === undefined ? "running" : end.state === RunState.RUN_STATE_COMPLETED ? "completed" : "failed",
       reason: end?.reason ?? "",
       endedAtUs: end?.endedAtUs ?? 0,
-      points: this.#pointsBefore(runId, { position: Number.POSITIVE_INFINITY, offset: 0 }),
+      points: this.#pointsBefore(runId, WHOLE_RUN),
       tags: {},
       params: {},
       artifacts: [],
@@ -154,7 +156,7 @@ export class FakeJournal implements Journal {
     let pending = 0;
     for (const { runId, state, pointsSent, pointsDead } of this.sinkEntries.values()) {
       if (state === "done" || state === "refused") continue;
-      pending += (await this.run(runId)).points - pointsSent - pointsDead;
+      pending += this.#pointsBefore(runId, WHOLE_RUN) - pointsSent - pointsDead;
     }
     const deadLetters = this.letters.length;
     return {

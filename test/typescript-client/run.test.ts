@@ -121,24 +121,27 @@ test("a call with more keys than a frame holds bytes for is split", async () => 
   expect(points.every((point) => point.step === 5)).toBe(true);
 });
 
-test("what a dead daemon did not acknowledge is sent again, once, in order", async () => {
+test("what a dead daemon took or lost without acknowledging is sent again, in order, and kept once", async () => {
   const run = await client.startRun();
   run.log({ a: 0 });
   await run.flush();
-  // Taken, and the connection breaks before the acknowledgement gets out.
-  daemon.intake = (frame) => {
-    if (frame.seq === 3) setImmediate(() => daemon.stop());
-    if (frame.seq >= 4) throw new PipekitError("DAEMON_UNAVAILABLE", "gone");
-    return undefined;
+  const seen: number[] = [];
+  daemon.fate = ({ seq }) => {
+    seen.push(seq);
+    return seq === 3 ? "taken" : "lost";
   };
   run.log({ a: 1 });
-  await vi.waitFor(() => expect(run.lastError?.code).toBe("DAEMON_UNAVAILABLE"), { timeout: 5000 });
+  await vi.waitFor(() => expect(seen).toEqual([3]));
   run.log({ a: 2 });
-  daemon.intake = () => undefined;
-  await daemon.start();
+  await vi.waitFor(() => expect(seen).toEqual([3, 4]));
+  daemon.stop();
+  await vi.waitFor(() => expect(run.lastError?.code).toBe("DAEMON_UNAVAILABLE"), { timeout: 5000 });
+  daemon.fate = () => "acknowledged";
   run.log({ a: 3 });
+  await daemon.start();
   await run.end();
   expect(stored(run.runId).points.map((point) => point.value)).toEqual([0, 1, 2, 3]);
+  expect(daemon.replays).toBe(1);
   expect(run.lastError).toBeUndefined();
 });
 

@@ -1,6 +1,5 @@
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from real_daemon import daemon_in, end
 
 from pipekit_experiment import connect, errors
 from pipekit_experiment._src import connection, daemon_process, folders
@@ -28,10 +28,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.delenv("PKX_ENDPOINT", raising=False)
     yield tmp_path
     for pid in pids(tmp_path):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        end(pid)
     for made in list(connection._state.connections.values()):
         made.close()
 
@@ -39,15 +36,6 @@ def place(tmp_path, monkeypatch):
 def pids(place):
     file = place / "state" / "pids"
     return [int(line) for line in file.read_text().split()] if file.exists() else []
-
-
-def end(pid):
-    os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}/stat").exists() and time.monotonic() < deadline:
-        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
-            return
-        time.sleep(0.005)
 
 
 def in_another_process(code):
@@ -287,3 +275,46 @@ class TestFindingTheDaemon:
         assert daemon_process.daemon_command()[-1] == str(REPOSITORY / "daemon/main.ts")
         (tmp_path / "pkx.mjs").touch()
         assert daemon_process.daemon_command()[-1] == str(tmp_path / "pkx.mjs")
+
+
+class TestRealDaemon:
+    @pytest.fixture
+    def real(self, tmp_path):
+        with daemon_in(tmp_path) as made:
+            yield made
+
+    def test_it_is_started_found_again_and_replaced_after_its_death(self, real):
+        assert Path(real.hello.state_folder, "daemon.lock").exists()
+        assert os.getsid(real.hello.pid) == real.hello.pid
+        other = in_another_process("print(connect(start=False).hello.pid)")
+        assert other.stdout.strip() == str(real.hello.pid), other.stderr
+        end(real.hello.pid)
+        assert real.socket.exists(), "a killed daemon leaves its socket"
+        successor = connect(timeout_s=30)
+        assert successor.hello.pid != real.hello.pid
+        end(successor.hello.pid)
+
+    def test_four_processes_at_once_start_one(self, real):
+        end(real.hello.pid)
+        program = "from pipekit_experiment import connect\nprint(connect(timeout_s=60).hello.pid)"
+        started = [
+            subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        answers = {process.communicate(timeout=90)[0].strip() for process in started}
+        assert len(answers) == 1
+        end(int(answers.pop()))
+
+    def test_a_state_folder_open_to_others_is_told_by_the_daemon(self, real, tmp_path, monkeypatch):
+        (tmp_path / "open").mkdir(mode=0o755)
+        monkeypatch.setenv("PKX_STATE_DIR", str(tmp_path / "open"))
+        with pytest.raises(errors.UnsafeFolderError, match=r"mode 0755.*chmod 700"):
+            connect(timeout_s=30)
+
+    def test_the_pkx_command_is_the_daemons_own(self, real):
+        program = (
+            "import sys; sys.argv[1:] = ['serve', '--help']\n"
+            "from pipekit_experiment._src.command import main; main()"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+        assert done.stdout.startswith("Usage: pkx serve"), done.stderr

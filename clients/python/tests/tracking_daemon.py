@@ -1,25 +1,43 @@
-"""A daemon in the test's process: the real wire, an in-memory journal, and switches for everything that can go wrong."""
+"""A daemon in the test's process: the real wire, an in-memory journal, and switches for everything that can
+go wrong."""
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
+import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
-from pipekit_experiment._generated import daemon_pb2, daemon_pb2_grpc, errors_pb2, tracker_pb2, tracker_pb2_grpc
+import pytest
+
+from pipekit_experiment._generated import (
+    daemon_pb2,
+    daemon_pb2_grpc,
+    errors_pb2,
+    tracker_pb2,
+    tracker_pb2_grpc,
+)
+from pipekit_experiment._src import hub
 from pipekit_experiment._src.errors import ERROR_TRAILER
+from pipekit_experiment._src.limits import Limits
 
 
 class FakeDaemon(tracker_pb2_grpc.TrackerServiceServicer, daemon_pb2_grpc.DaemonServiceServicer):
     """Journals frames as the real daemon does: de-duplicated by (writer_id, seq), a gap refused.
 
-    Switches: `ack_delay_s`; `hang` (frames are read and never answered); `break_after` (the stream breaks after that
-    many frames, each of them journaled and not acknowledged); `refuse` (run id to the code that refuses its frames).
+    Switches: `ack_delay_s`; `hang` (frames are read and never answered); `break_after` (the stream breaks
+    after that many frames, each of them journaled and not acknowledged); `refuse` (run id to the code that
+    refuses its frames).
     """
 
     def __init__(self, socket: Path, folder: Path) -> None:
@@ -118,9 +136,9 @@ class FakeDaemon(tracker_pb2_grpc.TrackerServiceServicer, daemon_pb2_grpc.Daemon
                 return None
             if frame.seq != last + 1:
                 return "INVALID_FRAME"
-            if not frame.records or frame.records[0].WhichOneof("record") != "start":
-                if not any(other.run_id == frame.run_id for other in self.frames):
-                    return "RUN_NOT_FOUND"
+            starts = bool(frame.records) and frame.records[0].WhichOneof("record") == "start"
+            if not starts and not any(other.run_id == frame.run_id for other in self.frames):
+                return "RUN_NOT_FOUND"
             copy = tracker_pb2.Frame()
             copy.CopyFrom(frame)
             self.frames.append(copy)
@@ -157,7 +175,9 @@ class FakeDaemon(tracker_pb2_grpc.TrackerServiceServicer, daemon_pb2_grpc.Daemon
     def wait_for(self, condition: Any, timeout_s: float = 10.0) -> None:
         """Waits until the journal satisfies a condition; fails the test when it does not in time."""
         with self.changed:
-            assert self.changed.wait_for(condition, timeout_s), "the journal did not come to what was waited for"
+            assert self.changed.wait_for(condition, timeout_s), (
+                "the journal did not come to what was waited for"
+            )
 
 
 def unpack(columns: Any) -> list[tuple[int, int, dict[str, float]]]:
@@ -181,3 +201,44 @@ def _abort(context: grpc.ServicerContext, code: str, message: str, field: str) -
     )
     context.set_trailing_metadata(((ERROR_TRAILER, detail.SerializeToString()),))
     context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDaemon]:
+    """A fake daemon that listens, folders of its own, and a fresh hub for this process."""
+    # Not tmp_path: a socket's path must be short.
+    with tempfile.TemporaryDirectory(prefix="pkx") as made:
+        folder = Path(made)
+        socket = folder / "d.sock"
+        monkeypatch.setenv("PKX_STATE_DIR", made)
+        monkeypatch.setenv("PKX_RUNTIME_DIR", str(folder / "run"))
+        monkeypatch.setenv("PKX_ENDPOINT", f"unix:{socket}")
+        monkeypatch.setattr(hub, "_process", hub._Process())
+        monkeypatch.setattr(hub, "EXIT_WAIT_S", 1.0)
+        fake = FakeDaemon(socket, folder).start()
+        yield fake
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            hub.the_hub().close()
+        fake.stop()
+
+
+@pytest.fixture
+def limits(daemon: FakeDaemon) -> Callable[..., None]:
+    """Sets limits of this process's hub."""
+
+    def change(**values: Any) -> None:
+        hub.the_hub().limits = replace(Limits(), **values)
+
+    return change
+
+
+def run_script(code: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Runs a program that logs to the daemon of the test, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )

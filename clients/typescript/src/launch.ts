@@ -79,10 +79,15 @@ function startFault(exit: number | string, stderr: string): PipekitError {
       mend: told["mend"] ?? "",
     });
   }
-  return new PipekitError("DAEMON_UNAVAILABLE", `The daemon ended at its start (${exit}).`, {
-    mend: "Run `pkx serve` in a terminal to see why, or `pkx doctor`.",
-    cause: new Error(stderr.slice(-4000)),
-  });
+  const [line = ""] = stderr.replace(/^pkx serve: /, "").split("\n");
+  return new PipekitError(
+    "DAEMON_UNAVAILABLE",
+    `The daemon ended at its start (${exit}): ${line.slice(0, 300)}`,
+    {
+      mend: "Run `pkx serve` in a terminal to see why, or `pkx doctor`.",
+      cause: new Error(stderr.slice(-4000)),
+    },
+  );
 }
 
 function isFailureCode(code: string | undefined): code is FailureCode {

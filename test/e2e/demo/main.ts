@@ -3,7 +3,7 @@
  * stores, tags, promotes, loads elsewhere, resolves from TypeScript, and shows what happened. Everything it makes lies
  * in .demo/, which is emptied at the start. Exits 1 when anything is not as promised.
  */
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { connect } from "@pipekit/experiment";
@@ -53,6 +53,7 @@ async function delivered(env: NodeJS.ProcessEnv, runId: string) {
 
 async function demo(): Promise<void> {
   rmSync(HOME, { recursive: true, force: true });
+  mkdirSync(join(HOME, "mlflow"), { recursive: true });
   const env = pipekitEnv(HOME);
   heading("1  A real MLflow server");
   const mlflow = await startMlflowServer({ folder: join(HOME, "mlflow") });

@@ -4,22 +4,22 @@ Names are imported when they are first used (PEP 562): `import pipekit_experimen
 numpy nor torch, so that a training script pays for nothing before it logs.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+# As typing.TYPE_CHECKING for type checkers, without the milliseconds that importing typing takes.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pipekit_experiment import adapters as adapters
     from pipekit_experiment import errors as errors
+    from pipekit_experiment import operators as operators
+    from pipekit_experiment import registry as registry
     from pipekit_experiment._src.active_run import ActiveRun as ActiveRun
     from pipekit_experiment._src.connection import Connection as Connection
     from pipekit_experiment._src.connection import connect as connect
     from pipekit_experiment._src.errors import PipekitError as PipekitError
     from pipekit_experiment._src.protocols import ExperimentTracker as ExperimentTracker
     from pipekit_experiment._src.protocols import ModelRegistry as ModelRegistry
+    from pipekit_experiment._src.registry import LocalModelRegistry as LocalModelRegistry
     from pipekit_experiment._src.run import Run as Run
     from pipekit_experiment._src.run import RunArtifacts as RunArtifacts
     from pipekit_experiment._src.run import RunMetrics as RunMetrics
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from pipekit_experiment._src.tracking import start_run as start_run
     from pipekit_experiment.callbacks import LogToExperiment as LogToExperiment
 
-_HOMES: dict[str, str] = {
+_MODULE_OF = {
     "ActiveRun": "_src.active_run",
     "Connection": "_src.connection",
     "ExperimentTracker": "_src.protocols",
+    "LocalModelRegistry": "_src.registry",
     "LogToExperiment": "callbacks",
     "ModelRegistry": "_src.protocols",
     "PipekitError": "_src.errors",
@@ -45,12 +46,13 @@ _HOMES: dict[str, str] = {
     "replay_spool": "_src.tracking",
     "start_run": "_src.tracking",
 }
-_MODULES = frozenset({"adapters", "errors"})
+_SUBMODULES = ("adapters", "errors", "operators", "registry")
 
-__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [
     "ActiveRun",
     "Connection",
     "ExperimentTracker",
+    "LocalModelRegistry",
     "LogToExperiment",
     "ModelRegistry",
     "PipekitError",
@@ -63,21 +65,25 @@ __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "adapters",
     "connect",
     "errors",
+    "operators",
+    "registry",
     "replay_spool",
     "start_run",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+def __getattr__(name: str) -> object:
+    import importlib
+
+    if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULE_OF.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    value: object = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

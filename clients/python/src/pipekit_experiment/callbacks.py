@@ -14,16 +14,19 @@ __all__ = ["LogToExperiment"]
 
 
 class LogToExperiment:
-    """Starts a run when the training begins, logs what the loop reports, and ends the run when the training ends.
+    """Starts a run when the training begins, logs what the loop reports, and ends the run when the training
+    ends.
 
     Args:
-        tracker: Anything with the four methods of ExperimentTracker. A tracker that raises does not hurt the training:
-            the failure is reported once (and counted in `failures`), and the training goes on. Only what this package
-            finds wrong at the start, such as a malformed tracker spec, is raised.
+        tracker: Anything with the four methods of ExperimentTracker. A tracker that raises does not hurt the
+        training:
+            the failure is reported once (and counted in `failures`), and the training goes on. Only what this
+            package finds wrong at the start, such as a malformed tracker spec, is raised.
         run_name: Name of the run.
         config: Parameters added to those of `loop.get_config()`.
 
-    Keys of `on_eval_end` get the prefix `eval/`, those of `on_epoch_end` the prefix `epoch/`. The step is `state.step`.
+    Keys of `on_eval_end` get the prefix `eval/`, those of `on_epoch_end` the prefix `epoch/`. The step is
+    `state.step`.
 
     Attributes:
         run: What the tracker's start_run returned; None before, and when it raised.
@@ -40,7 +43,7 @@ class LogToExperiment:
         ]
         if missing:
             raise TypeError(
-                f"The tracker, a {type(tracker).__name__}, does not satisfy ExperimentTracker: "
+                f"The tracker, of type {type(tracker).__name__}, does not satisfy ExperimentTracker: "
                 f"{', '.join(missing)} is missing."
             )
         self.tracker = tracker
@@ -52,8 +55,7 @@ class LogToExperiment:
 
     def on_train_begin(self, loop: Any, state: Any) -> None:
         """Starts the run."""
-        get_config = getattr(loop, "get_config", None)
-        config: dict[str, Any] = dict(get_config()) if callable(get_config) else {}
+        config: dict[str, Any] = {**loop.get_config()} if hasattr(loop, "get_config") else {}
         config.update(self.config)
         try:
             self.run = self.tracker.start_run(self.run_name, config)
@@ -95,8 +97,8 @@ class LogToExperiment:
         self.failures += 1
         self._loud.say(
             "tracker",
-            f"{type(self.tracker).__name__}.{method} raised {type(error).__name__}: {error}. The training goes on; "
-            "further failures are only counted.",
+            f"{type(self.tracker).__name__}.{method} raised {type(error).__name__}: {error}. The training goes "
+            "on; further failures are only counted.",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipekit_experiment._src.active_run import ActiveRun
@@ -14,9 +14,12 @@ from pipekit_experiment._src.tracking import start_run
 from pipekit_experiment._src.ulid import new_ulid
 
 if TYPE_CHECKING:
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
     from pytorch_lightning.callbacks import ModelCheckpoint
-    from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
-    from pytorch_lightning.utilities.rank_zero import rank_zero_only
+    from pytorch_lightning.loggers.logger import Logger
+
+    def rank_zero_experiment(fn: Callable[..., ActiveRun]) -> Callable[..., ActiveRun]: ...
+
 else:
     # A Trainer takes loggers of its own package only: the one that is in use already comes first.
     _USES_OLD_NAME = "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules
@@ -47,8 +50,8 @@ class PipekitLogger(Logger):
         save_dir: Where Lightning keeps checkpoints; by default the Trainer's `default_root_dir`.
         log_checkpoints: Whether the best (else the last) checkpoint is attached when a fit ends.
 
-    A fit that fails ends the run as failed. A fit that succeeds leaves it open, so that `trainer.test` can add to it:
-    it ends with the process, or by `logger.experiment.end()`.
+    A fit that fails ends the run as failed. A fit that succeeds leaves it open, so that `trainer.test` can
+    add to it: it ends with the process, or by `logger.experiment.end()`.
     """
 
     def __init__(
@@ -121,7 +124,8 @@ class PipekitLogger(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """After a fit, test or validation: waits until what was logged is on disk. Ends the run when it failed."""
+        """After a fit, test or validation: waits until what was logged is on disk. Ends the run when it
+        failed."""
         if self._run is None or self._run.status != "running":
             return
         self._attach_checkpoint(self._run)
@@ -137,7 +141,7 @@ class PipekitLogger(Logger):
         if found is None or not self._log_checkpoints:
             return
         self._checkpoints = None
-        path = found.best_model_path or found.last_model_path
+        path = str(found.best_model_path or found.last_model_path)
         if path and os.path.exists(path):
             run.log_artifact(path, f"checkpoints/{os.path.basename(path)}")
 

@@ -77,7 +77,7 @@ class TorchModelOp(Operator):
                 raise InvalidConfigError(
                     f"The state dict entry {name} is no dense tensor in memory.",
                     field=name,
-                    mend="Store the model by an operator of your own that has `get_weights` and `with_weights`.",
+                    mend="Write an operator with `get_weights` and `with_weights` of its own.",
                 )
             same = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
             first = first_names.setdefault(same, name) if tensor.numel() else name

@@ -25,7 +25,6 @@ from pipekit_experiment._src.writer import Writer
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -40,8 +39,8 @@ _END_WAIT_S = 10.0
 class ActiveRun(Run):
     """A run in progress, and a context manager that ends it: completed, or failed when the block raised.
 
-    `log` may be called from any thread. Nothing here raises because the daemon, a disk or a tracker fails: what is
-    logged is buffered, then spooled to disk, then dropped with a warning and a count in `dropped`.
+    `log` may be called from any thread. Nothing here raises because the daemon, a disk or a tracker fails:
+    what is logged is buffered, then spooled to disk, then dropped with a warning and a count in `dropped`.
     """
 
     def __init__(
@@ -82,10 +81,10 @@ class ActiveRun(Run):
     def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Logs one value a metric: a number, or an array with a single number (of numpy, torch, jax, ...).
 
-        `step` is an integer within +-(2^53 - 1); None means one after the step of the call before, 0 at first.
-        A value on a device is kept as it is and read by the flusher thread, so that no call waits for the device.
-        Takes about a microsecond. Raises InvalidMetricError (a ValueError) that names the fault, before anything is
-        kept, and RunEndedError.
+        `step` is an integer within +-(2^53 - 1); None means one after the step of the call before, 0 at
+        first. A value on a device is kept as it is and read by the flusher thread, so that no call waits for
+        the device. Takes about a microsecond. Raises InvalidMetricError (a ValueError) that names the fault,
+        before anything is kept, and RunEndedError.
         """
         try:
             keys = tuple(metrics)
@@ -98,7 +97,7 @@ class ActiveRun(Run):
             values = accept_values(keys, values)
         if step is None:
             step = self._next_step
-        elif type(step) is not int or not -_MAX_STEP <= step <= _MAX_STEP:
+        if type(step) is not int or not -_MAX_STEP <= step <= _MAX_STEP:
             step = check_step(step)
         self._next_step = step + 1
         row = (key_set, step, time.time_ns() // 1000, values)
@@ -131,15 +130,17 @@ class ActiveRun(Run):
         self.log(metrics, step)
 
     def _forget_key_sets(self) -> None:
-        latest = KeySet(tuple(self.metrics))
-        row = (latest, self._next_step - 1, time.time_ns() // 1000, tuple(self.metrics.values()))
+        metrics = self.metrics
+        latest = KeySet(tuple(metrics))
+        row = (latest, self._next_step - 1, time.time_ns() // 1000, tuple(metrics.values()))
         self._known.clear()
         self._latest.clear()
         self._latest[latest] = row
 
     @property
     def metrics(self) -> dict[str, float]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Latest value of each metric. Reading it waits for values on a device; a value that cannot be read is left out."""
+        """Latest value of each metric. Reading it waits for values on a device; a value that cannot be read
+        is left out."""
         latest: dict[str, float] = {}
         for key_set, _, _, values in sorted(self._latest.copy().values(), key=lambda row: row[2]):
             for key, value in zip(key_set.keys, values, strict=True):
@@ -163,11 +164,12 @@ class ActiveRun(Run):
         self._writer.add_fact("tags", {"tags": text_tags(tags)})
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
-        """Attaches a file or folder, or by its URI what is kept elsewhere. `name` is by default the path's last part.
+        """Attaches a file or folder, or by its URI what is kept elsewhere. `name` is by default the path's
+        last part.
 
-        The content is copied before this returns (blocks are shared where the file system can), so the caller may
-        change or delete it. Raises ArtifactUnreadableError (a FileNotFoundError), InvalidArgumentError for a bad name,
-        StorageFullError, RunEndedError.
+        The content is copied before this returns (blocks are shared where the file system can), so the caller
+        may change or delete it. Raises ArtifactUnreadableError (a FileNotFoundError), InvalidArgumentError
+        for a bad name, StorageFullError, RunEndedError.
         """
         self._check_running()
         name = check_artifact_name(default_name(path) if name is None else name)
@@ -183,7 +185,8 @@ class ActiveRun(Run):
         self.artifacts[name] = uri
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Waits until all that was logged before is on the daemon's disk; False when the time (seconds) ran out."""
+        """Waits until all that was logged before is on the daemon's disk; False when the time (seconds) ran
+        out."""
         deadline = time.monotonic() + timeout_s
         writer = self._writer
         last = writer.drain()
@@ -197,9 +200,11 @@ class ActiveRun(Run):
         reason: str = "",
         timeout_s: float = _END_WAIT_S,
     ) -> None:
-        """Ends the run and waits up to `timeout_s` seconds for its acknowledgement. Ending it again does nothing.
+        """Ends the run and waits up to `timeout_s` seconds for its acknowledgement. Ending it again does
+        nothing.
 
-        When the daemon does not answer, what is left goes to the spool, and a warning says so. In a forked child this
+        When the daemon does not answer, what is left goes to the spool, and a warning says so. In a forked
+        child this
         only hands over what the child has logged: the run ends where it was started.
         """
         if status not in ("completed", "failed"):
@@ -224,12 +229,12 @@ class ActiveRun(Run):
             self._leave(hub, writer)
             return
         hub.wake_flusher()
-        if not hub.wait_acked(writer.outbox, last, deadline, give_up_when_down=True):
+        if not hub.wait_acked(writer.outbox, last, deadline, once=True):
             hub.spill_all()
             hub.loud.say(
                 f"end {self.run_id}",
-                f"Run {self.run_id} has ended, and the daemon has not yet taken {writer.outbox.points} of its points; "
-                f"they are kept in {hub.spool_folder} and will be handed over.",
+                f"Run {self.run_id} has ended, and the daemon has not yet taken {writer.outbox.points} of its "
+                f"points; they are kept in {hub.spool_folder} and will be handed over.",
             )
         self._leave(hub, writer)
 
@@ -262,7 +267,8 @@ class ActiveRun(Run):
 
     @property
     def dropped(self) -> int:
-        """Points of this process that were given up: no daemon, no room on disk, or a value that could not be read."""
+        """Points of this process that were given up: no daemon, no room on disk, or a value that could not be
+        read."""
         return self._writer.dropped + self._writer.unreadable
 
     @property
@@ -276,8 +282,9 @@ class ActiveRun(Run):
         return sum(sink.failures for sink in self._writer.sinks)
 
     def read_metrics(self, *keys: str, max_points: int = 0) -> RunMetrics:
-        """Reads series back from the journal: the given keys, else all. `max_points` > 0 thins each series out, with its
-        smallest and largest values kept. Flushes first. Raises DaemonUnavailableError, RunNotFoundError.
+        """Reads series back from the journal: the given keys, else all. `max_points` > 0 thins each series
+        out, with its smallest and largest values kept. Flushes first. Raises DaemonUnavailableError,
+        RunNotFoundError.
         """
         import grpc
 

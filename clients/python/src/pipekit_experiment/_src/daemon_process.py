@@ -47,8 +47,9 @@ class DaemonProcess:
         told = _COMPLAINT.search(text)
         if told is not None and told["code"] in ERRORS:
             return ERRORS[told["code"]](told["message"], mend=(told["mend"] or "").strip())
+        shown = f": {text[-2000:]}" if text else ""
         return DaemonUnavailableError(
-            f"The daemon cannot be started: it ended with status {status}{': ' if text else ''}{text[-2000:]}.",
+            f"The daemon cannot be started: it ended with status {status}{shown}.",
             mend="Look at `pkx doctor` and `pkx logs`.",
         )
 

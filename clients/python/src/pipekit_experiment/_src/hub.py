@@ -1,6 +1,7 @@
 """What a process has for all of its runs: the flusher thread, the sender thread, and their writers.
 
-Fork: a child starts with an empty hub, no threads and no locks held; what the parent had buffered is the parent's.
+Fork: a child starts with an empty hub, no threads and no locks held; what the parent had buffered is the
+parent's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -95,7 +97,8 @@ class Hub:
     def _flush_loop(self) -> None:
         idle_ticks = 0
         while not self._closed:
-            # Waking a thread costs a log() call some ten microseconds, so a loop that logs is looked at by the clock.
+            # Waking a thread costs a log() call some ten microseconds, so a loop that logs is looked at by
+            # the clock.
             if idle_ticks * self.limits.tick_s >= _DOZE_AFTER_S and not any(
                 [writer.doze() for writer in self._writers()]
             ):
@@ -117,16 +120,15 @@ class Hub:
             return list(self.writers.values())
 
     def _wait(self, timeout: float | None) -> None:
-        try:
+        with suppress(Empty):
             self._wake.get(timeout=timeout)
-        except Empty:
-            pass
 
     def _has_memory(self) -> bool:
         return any(outbox.memory_bytes for outbox in list(self.outboxes.values()))
 
     def relieve(self) -> None:
-        """Moves frames from memory to the spool: all when the daemon is gone, the largest when they are too many."""
+        """Moves frames from memory to the spool: all when the daemon is gone, the largest when they are too
+        many."""
         limits = self.limits
         with self.changed:
             boxes = list(self.outboxes.values())
@@ -156,7 +158,8 @@ class Hub:
             writer.dropped += lost
             self.loud.say(
                 f"dropped {writer.run_id}",
-                f"Run {writer.run_id}: {lost} points were dropped, because no daemon answers and the spool takes no more.",
+                f"Run {writer.run_id}: {lost} points were dropped, because no daemon answers and the spool takes "
+                "no more.",
                 lost,
             )
 
@@ -173,7 +176,8 @@ class Hub:
             if outbox.torn_bytes:
                 self.loud.say(
                     f"torn {path.name}",
-                    f"The spool file {path} ends in {outbox.torn_bytes} bytes that are no whole frame; they are lost.",
+                    f"The spool file {path} ends in {outbox.torn_bytes} bytes that are no whole frame; "
+                    "they are lost.",
                 )
             if outbox.empty:
                 spool.delete()
@@ -184,14 +188,19 @@ class Hub:
             adopted += 1
         return adopted
 
-    def wait_acked(self, outbox: Outbox, seq: int, deadline: float, give_up_when_down: bool = False) -> bool:
-        """Waits until the daemon has acknowledged `seq`; False when the deadline (monotonic) came first."""
+    def wait_acked(self, outbox: Outbox, seq: int, deadline: float, *, once: bool = False) -> bool:
+        """Waits until the daemon has acknowledged `seq`; False when the deadline (monotonic seconds) came
+        first.
+
+        With `once`, also when an attempt to reach the daemon, made after this call, has failed.
+        """
         with self.changed:
+            failures = self.sender.hurry() if self.sender.down else self.sender.failures
             while outbox.acked_seq < seq:
                 left = deadline - time.monotonic()
-                if left <= 0 or (give_up_when_down and self.sender.down):
+                if left <= 0 or (once and self.sender.failures > failures):
                     return False
-                self.changed.wait(min(left, 0.5))
+                self.changed.wait(left)
         return True
 
     def retire(self, writer: Writer) -> None:
@@ -209,7 +218,8 @@ class Hub:
                     self._spill(outbox)
 
     def abandon(self) -> None:
-        """In a forked child: closes its copies of the parent's spool files, and nothing else is touched again."""
+        """In a forked child: closes its copies of the parent's spool files, and nothing else is touched
+        again."""
         self._closed = True
         for outbox in self.outboxes.values():
             outbox.close()
@@ -228,7 +238,7 @@ class Hub:
             for sink in writer.sinks:
                 sink.close(deadline)
         for outbox in list(self.outboxes.values()):
-            self.wait_acked(outbox, outbox.last_seq, deadline, give_up_when_down=True)
+            self.wait_acked(outbox, outbox.last_seq, deadline, once=True)
         self.sender.stop()
         with self.changed:
             left = sum(outbox.points for outbox in self.outboxes.values() if not outbox.empty)
@@ -239,8 +249,8 @@ class Hub:
         if unsent:
             self.loud.say(
                 "exit",
-                f"{left} points are left in {self.spool_folder}; the next process that uses pipekit_experiment, or "
-                "`pipekit_experiment.replay_spool()`, hands them to the daemon.",
+                f"{left} points are left in {self.spool_folder}; the next process that uses pipekit_experiment "
+                "hands them to the daemon, as does `pipekit_experiment.replay_spool()`.",
             )
 
 

@@ -22,7 +22,8 @@ class Loud:
         self._held: dict[str, int] = {}
 
     def say(self, kind: str, message: str, count: int = 1) -> None:
-        """Reports `count` faults of `kind`. What comes too soon after the last report is added to the next one."""
+        """Reports `count` faults of `kind`. What comes too soon after the last report is added to the next
+        one."""
         now = time.monotonic()
         with self._lock:
             last = self._last.get(kind)

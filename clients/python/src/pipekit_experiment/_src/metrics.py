@@ -34,10 +34,11 @@ class KeySet:
 
 
 def check_key(key: object) -> int:
-    """Returns the bytes that the key takes in a frame. Raises InvalidMetricError unless it is a metric key."""
+    """Returns the bytes that the key takes in a frame. Raises InvalidMetricError unless it is a metric
+    key."""
     if not isinstance(key, str):
         raise InvalidMetricError(
-            f"A metric key is a {type(key).__name__}, not a str.",
+            f"A metric key is of type {type(key).__name__}, not a str.",
             field=repr(key)[:80],
             mend="Name it by a str.",
         )
@@ -78,7 +79,7 @@ def check_step(step: Any) -> int:
             number = None
         if number is None:
             raise InvalidMetricError(
-                f"The step {step!r} is a {kind.__name__}, not an integer."[:200],
+                f"The step {step!r} is of type {kind.__name__}, not an integer."[:200],
                 field="step",
                 mend="Pass an int, such as the number of optimizer steps so far.",
             )
@@ -94,7 +95,7 @@ def check_metrics(metrics: object) -> None:
     """Raises InvalidMetricError unless `metrics` is a mapping."""
     if not isinstance(metrics, Mapping):
         raise InvalidMetricError(
-            f"The metrics are a {type(metrics).__name__}, not a mapping of names to numbers.",
+            f"The metrics are of type {type(metrics).__name__}, not a mapping of names to numbers.",
             field="metrics",
             mend='Pass a dict, such as {"loss": 0.3}.',
         )
@@ -126,7 +127,8 @@ def _accept(key: str, value: Any) -> Any:
             _check_single(key, value)
             if value.dtype.kind not in "biuf":
                 raise _not_a_number(key, value)
-            # An array in host memory may be written to before the flusher comes; reading it waits for nothing.
+            # An array in host memory may be written to before the flusher comes; reading it waits for
+            # nothing.
             return float(value.item())
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
@@ -192,14 +194,17 @@ def _not_a_number(key: str, value: Any) -> InvalidMetricError:
         mend = "Flatten it, such as train/loss for {'train': {'loss': ...}}."
     elif isinstance(value, str):
         mend = "Use log_params or set_tags for text."
-    return InvalidMetricError(f'The metric "{key}" is a {kind}, which is no number.', field=key, mend=mend)
+    return InvalidMetricError(
+        f'The metric "{key}" is of type {kind}, which is no number.', field=key, mend=mend
+    )
 
 
 def to_float(value: Any) -> float:
     """The value as a float; waits for the device that computes it. Raises whatever the conversion raises."""
     try:
         return float(value)
-    except Exception:
+    except TypeError:
+        # Some arrays that hold a single number refuse float().
         if hasattr(value, "item"):
             return float(value.item())
         if hasattr(value, "__array__"):

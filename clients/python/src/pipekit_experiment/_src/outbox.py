@@ -1,4 +1,5 @@
-"""What one writer has packed and the daemon has not acknowledged, oldest first: spooled frames, then those in memory.
+"""What one writer has packed and the daemon has not acknowledged, oldest first: spooled frames, then those in
+memory.
 
 Every method is called with the hub's lock held.
 """
@@ -133,7 +134,8 @@ class Outbox:
         self._spool_ends.clear()
 
     def spill(self, folder: Path, limits: Limits) -> bool:
-        """Moves the frames in memory to the spool file. Raises OSError; False when the file has its full size."""
+        """Moves the frames in memory to the spool file. Raises OSError; False when the file has its full
+        size."""
         if not self._memory:
             return True
         if self._spool is not None and self._spool.size + self.memory_bytes > limits.spool_bytes:
@@ -161,9 +163,11 @@ class Outbox:
         return True
 
     def drop_oldest(self, wanted_bytes: int) -> int:
-        """Gives up metric points of the oldest unsent frames in memory until about `wanted_bytes` are free; the points lost.
+        """Gives up metric points of the oldest unsent frames in memory until about `wanted_bytes` are free;
+        the points lost.
 
-        The frames keep their numbers and their other records: a gap in the numbers would cost all that follows.
+        The frames keep their numbers and their other records: a gap in the numbers would cost all that
+        follows.
         """
         from pipekit_experiment._src.packing import without_metrics
 

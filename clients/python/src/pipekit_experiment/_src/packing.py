@@ -1,7 +1,8 @@
 """Rows into columns: what the flusher does with what log() left.
 
-A row is the tuple `(key_set, step, time_us, values)`. A row whose key set is None carries another fact of the run:
-`(None, kind, payload, None)`, see Fact. The fast path has no Python code for each point: zip, chain and struct do it.
+A row is the tuple `(key_set, step, time_us, values)`. A row whose key set is None carries another fact of the
+run: `(None, kind, payload, None)`, see Fact. The fast path has no Python code for each point: zip, chain and
+struct do it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _ROW_BYTES = 20
 
 @dataclass
 class Packed:
-    """The records of a frame. `failures` counts the points whose value could not be read, with the first reason."""
+    """The records of a frame. `failures` counts the points whose value could not be read, with the first
+    reason."""
 
     records: list[pb.Record] = field(default_factory=list[pb.Record])
     points: int = 0
@@ -155,7 +157,8 @@ def _readable(row: Any, failures: Failures) -> Any:
 
 
 def without_metrics(frame: bytes, lost_points: int) -> bytes:
-    """The frame with its metric points replaced by a tag that tells how many are lost; its number stays taken."""
+    """The frame with its metric points replaced by a tag that tells how many are lost; its number stays
+    taken."""
     message = pb.Frame.FromString(frame)
     kept = [record for record in message.records if record.WhichOneof("record") != "metrics"]
     del message.records[:]

@@ -7,14 +7,14 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipekit_experiment._generated import registry_pb2 as pb
-from pipekit_experiment._src.connection import connect
+from pipekit_experiment._src.connection import Connection, connect
 from pipekit_experiment._src.errors import (
     ArtifactUnreadableError,
+    DaemonUnavailableError,
     InternalError,
     InvalidArgumentError,
     from_rpc_error,
@@ -46,6 +46,8 @@ from pipekit_experiment._generated.registry_pb2_grpc import RegistryServiceStub 
 
 if TYPE_CHECKING:
     from pipekit_experiment._src.run import Run
+
+_Answer = TypeVar("_Answer")
 
 _PAGE = 1000
 _ANSWER_S = 30.0
@@ -118,7 +120,7 @@ class DaemonRegistry:
             weights_format=str(getattr(model_op, "weights_format", "")),
             actor=_actor(),
         )
-        return self._store(header, given).model.hash
+        return _ask(lambda stub, connection: _store(stub, connection, header, given)).model.hash
 
     def load(self, ref: str, *, trust: Iterable[str] = ()) -> Any:
         """The operator, made again by its class's `from_state` and `with_weights`.
@@ -158,6 +160,8 @@ class DaemonRegistry:
                 actor=_actor(),
                 reason=reason,
             ),
+            # Made but not heard of, such a move would be refused the second time.
+            repeatable=not expected,
         )
 
     def resolve_tag(self, name: str) -> str:
@@ -178,9 +182,8 @@ class DaemonRegistry:
 
     def verify(self, *refs: str) -> builtins.list[Finding]:
         """Recomputes the digests of these models, or of all; one finding a model."""
-        with _reading_errors():
-            request = pb.VerifyRequest(registry=self.spec, refs=refs)
-            return [finding(answer) for answer in _stub().Verify(request)]
+        request = pb.VerifyRequest(registry=self.spec, refs=refs)
+        return _ask(lambda stub, _: [finding(answer) for answer in stub.Verify(request)])
 
     def list(self, *, tags: Mapping[str, Any] | None = None) -> builtins.list[str]:
         """Hashes of the models, in byte order; with `tags`, of those whose metadata has all these entries."""
@@ -188,45 +191,14 @@ class DaemonRegistry:
         request = pb.ListRequest(registry=self.spec, metadata_filter_json=wanted, page_size=_PAGE)
         return [model.hash for page in self._pages("List", request) for model in page.models]
 
-    def _store(self, header: pb.StoreHeader, weights: Weights | None) -> pb.StoreResponse:
-        with _reading_errors():
-            connection = connect()
-            stub: Any = RegistryServiceStub(connection.channel)
-            if weights is None:
-                return stub.Store(iter([pb.StoreRequest(header=header)]))
-            with handed_over(weights, connection.hello.staging_folder) as handed:
-                if handed is not None:
-                    by_path = pb.StoreHeader()
-                    by_path.CopyFrom(header)
-                    by_path.weights_path, by_path.weights_staged = handed
-                    try:
-                        return stub.Store(iter([pb.StoreRequest(header=by_path)]))
-                    except grpc.RpcError as error:
-                        # The same path may lead elsewhere for the daemon: another container, another user.
-                        if not isinstance(from_rpc_error(error), ArtifactUnreadableError):
-                            raise
-            return stub.Store(_requests(header, weights))
-
     def _load(self, ref: str) -> tuple[pb.Model, bytes | None]:
-        with _reading_errors():
-            stub = _stub()
-            request = pb.LoadRequest(registry=self.spec, ref=ref, by_path=True)
-            header = _header(stub.Load(request))
-            if not header.model.has_weights:
-                return header.model, None
-            weights = (
-                read_file(header.weights_path, header.model.weights_size) if header.weights_path else None
-            )
-            if weights is not None:
-                return header.model, weights
-            # The name may have moved in between; the hash has not.
-            answers = stub.Load(pb.LoadRequest(registry=self.spec, ref=header.model.hash))
-            model = _header(answers).model
-            return model, joined(answers, model)
+        request = pb.LoadRequest(registry=self.spec, ref=ref, by_path=True)
+        return _ask(lambda stub, _: _load(stub, request))
 
-    def _call(self, method: str, request: Any) -> Any:
-        with _reading_errors():
-            return getattr(_stub(), method)(request, timeout=_ANSWER_S, wait_for_ready=True)
+    def _call(self, method: str, request: Any, *, repeatable: bool = True) -> Any:
+        return _ask(
+            lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S, wait_for_ready=True), repeatable
+        )
 
     def _pages(self, method: str, request: Any) -> Iterator[Any]:
         while True:
@@ -249,16 +221,53 @@ class LocalModelRegistry(DaemonRegistry):
         super().__init__("" if self.root is None else f"local:{self.root}", trust=trust)
 
 
-def _stub() -> Any:
-    return RegistryServiceStub(connect().channel)
-
-
-@contextmanager
-def _reading_errors() -> Generator[None]:
+def _ask(ask: Callable[[Any, Connection], _Answer], repeatable: bool = True) -> _Answer:
+    """Calls `ask` with a stub; once more, with a new connection, when the daemon left in the middle of it."""
+    connection = connect()
     try:
-        yield
+        return ask(RegistryServiceStub(connection.channel), connection)
+    except grpc.RpcError as error:
+        failure = from_rpc_error(error)
+        if not (repeatable and isinstance(failure, DaemonUnavailableError)):
+            raise failure from error
+    connection.discard()
+    connection = connect()
+    try:
+        return ask(RegistryServiceStub(connection.channel), connection)
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
+
+
+def _store(
+    stub: Any, connection: Connection, header: pb.StoreHeader, weights: Weights | None
+) -> pb.StoreResponse:
+    if weights is None:
+        return stub.Store(iter([pb.StoreRequest(header=header)]))
+    with handed_over(weights, connection.hello.staging_folder) as handed:
+        if handed is not None:
+            by_path = pb.StoreHeader()
+            by_path.CopyFrom(header)
+            by_path.weights_path, by_path.weights_staged = handed
+            try:
+                return stub.Store(iter([pb.StoreRequest(header=by_path)]))
+            except grpc.RpcError as error:
+                # The same path may lead elsewhere for the daemon: another container, another user.
+                if not isinstance(from_rpc_error(error), ArtifactUnreadableError):
+                    raise
+    return stub.Store(_requests(header, weights))
+
+
+def _load(stub: Any, request: pb.LoadRequest) -> tuple[pb.Model, bytes | None]:
+    header = _header(stub.Load(request))
+    if not header.model.has_weights:
+        return header.model, None
+    weights = read_file(header.weights_path, header.model.weights_size) if header.weights_path else None
+    if weights is not None:
+        return header.model, weights
+    # The name may have moved in between; the hash has not.
+    answers = stub.Load(pb.LoadRequest(registry=request.registry, ref=header.model.hash))
+    model = _header(answers).model
+    return model, joined(answers, model)
 
 
 def _header(answers: Iterator[pb.LoadResponse]) -> pb.LoadHeader:

@@ -49,7 +49,7 @@ def require_trusted(module: str) -> None:
 
 
 def require_trusted_state(state: Mapping[str, Any]) -> None:
-    """Raises UntrustedModuleError unless the modules of a state and of all states nested in it are trusted."""
+    """Raises UntrustedModuleError unless the modules of a state and of all nested in it are trusted."""
     pending: list[Any] = [state]
     while pending:
         value = pending.pop()

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pipekit_experiment._src.errors import NotAnOperatorError
 
@@ -116,14 +116,15 @@ class RunArtifacts:
     def attach(self, name: str, source: Any) -> None:
         """Records `source` under `name`, over what was there.
 
-        A str is taken as a URI as it is; a Path becomes a `file:` URI; an operator is stored in the registry (the one
-        given to the constructor, else the default one) and becomes `registry://<hash>`.
+        A str is taken as a URI as it is; a Path becomes a `file:` URI; an operator is stored in the registry
+        (the one given to the constructor, else the default one) and becomes `registry://<hash>`.
         Raises NotAnOperatorError (a TypeError) for anything else.
         """
         if isinstance(source, str):
             self.items[name] = source
         elif isinstance(source, os.PathLike):
-            self.items[name] = Path(os.path.abspath(os.fsdecode(source))).as_uri()  # pyright: ignore[reportUnknownArgumentType]
+            path = cast("os.PathLike[str]", source)
+            self.items[name] = Path(os.path.abspath(path)).as_uri()
         elif hasattr(source, "state") or hasattr(source, "get_config"):
             self.items[name] = f"registry://{self._model_registry().store(source)}"
         else:

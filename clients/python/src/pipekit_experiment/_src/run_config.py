@@ -1,4 +1,5 @@
-"""A run's config as JSON text. Trackers show it to people, so what JSON cannot say becomes text rather than an error."""
+"""A run's config as JSON text. Trackers show it to people, so what JSON cannot say becomes text rather than
+an error."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidConfigError
 
@@ -18,14 +19,16 @@ _MAX_DEPTH = 64
 def config_json(config: Mapping[str, Any], field: str = "config") -> str:
     """The config as a JSON object.
 
-    NaN and infinities become `"NaN"`, `"Infinity"`, `"-Infinity"`; integers beyond 2^53 and objects of other types
-    become their `str()`; tuples and sets become arrays. Raises InvalidConfigError when it is no mapping, when two keys
-    are one as text, or when it is nested without end.
+    NaN and infinities become `"NaN"`, `"Infinity"`, `"-Infinity"`; integers beyond 2^53 and objects of other
+    types become their `str()`; tuples and sets become arrays. Raises InvalidConfigError when it is no
+    mapping, when two keys are one as text, or when it is nested without end.
     """
     # Any mapping is meant, also argparse's and omegaconf's, which are no dict.
     if not isinstance(config, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidConfigError(
-            f"The {field} is a {type(config).__name__}, not a mapping.", field=field, mend="Pass a dict."
+            f"The {field} is of type {type(config).__name__}, not a mapping.",
+            field=field,
+            mend="Pass a dict.",
         )
     return json.dumps(_plain(config, field, 0), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -45,14 +48,15 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _non_finite(value)
     if isinstance(value, Mapping):
-        return _plain_object(value, where, depth)
+        return _plain_object(cast("Mapping[Any, Any]", value), where, depth)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        items = cast("Iterable[Any]", value)
+        return [_plain(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(items)]
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in "biuf":
         return _plain(value.item(), where, depth)
     if isinstance(value, os.PathLike):
-        return os.fsdecode(value)  # pyright: ignore[reportUnknownArgumentType]
+        return os.fsdecode(cast("os.PathLike[str]", value))
     return str(value).encode(errors="replace").decode()
 
 

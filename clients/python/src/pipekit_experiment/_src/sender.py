@@ -1,4 +1,5 @@
-"""The sender thread: streams frames to the daemon, takes acknowledgements, and finds the daemon again when it is gone."""
+"""The sender thread: streams frames to the daemon, takes acknowledgements, and finds the daemon again when it
+is gone."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _BACKOFF_FIRST_S = 0.1
 _BACKOFF_LAST_S = 10.0
 _IDLE_S = 1.0
 _RUN_WAIT_S = 60.0
-"""How long frames of a forked child wait for the start of their run, which another process has to hand over."""
+"""How long frames of a forked child wait for the start of their run, which another process has to hand
+over."""
 _RUN_RETRY_S = 0.5
 
 
@@ -41,6 +43,9 @@ class Sender:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.down = False
+        self.failures = 0
+        """Failed attempts to reach the daemon."""
+        self._hurried = False
         self._stopped = False
         self._thread: threading.Thread | None = None
         self._call: Any = None
@@ -67,10 +72,18 @@ class Sender:
         """The daemon cannot be reached: says so, and lets the hub put frames on disk."""
         with self._hub.changed:
             self.down = True
+            self.failures += 1
             self._hub.changed.notify_all()
         self._hub.loud.say(
             "down", f"{error} Meanwhile what is logged goes to {self._hub.spool_folder}, and nothing is lost."
         )
+
+    def hurry(self) -> int:
+        """Ends a pause between two attempts; how many have failed so far."""
+        with self._hub.changed:
+            self._hurried = True
+            self._hub.changed.notify_all()
+            return self.failures
 
     def _loop(self) -> None:
         pause = _BACKOFF_FIRST_S
@@ -105,11 +118,13 @@ class Sender:
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         with self._hub.changed:
-            while not self._stopped and (left := deadline - time.monotonic()) > 0:
+            while not (self._stopped or self._hurried) and (left := deadline - time.monotonic()) > 0:
                 self._hub.changed.wait(left)
+            self._hurried = False
 
     def _run_stream(self, connection: Connection) -> bool:
-        """Runs one stream until it is idle or broken. True when something was acknowledged and the end was in peace."""
+        """Runs one stream until it is idle or broken. True when something was acknowledged and the end was in
+        peace."""
         import grpc
 
         from pipekit_experiment._generated.tracker_pb2 import LogResponse
@@ -187,7 +202,8 @@ class Sender:
             self._hub.changed.notify_all()
 
     def _run_not_there_yet(self, outbox: Outbox, failure: PipekitError) -> bool:
-        """Whether to send the frames again: the process that starts their run may hand over its start later."""
+        """Whether to send the frames again: the process that starts their run may hand over its start
+        later."""
         since = self._waiting_since.get(outbox.writer_id)
         if since is None:
             if failure.code != "RUN_NOT_FOUND" or outbox.acked_seq:
@@ -205,9 +221,9 @@ class Sender:
         writer = self._hub.writers.get(outbox.writer_id)
         if writer is not None:
             writer.rejected += 1
+        where = f" to run {writer.run_id}" if writer is not None else ""
         self._hub.loud.say(
-            f"refused {outbox.writer_id}",
-            f"The daemon refused a part of what was logged{f' to run {writer.run_id}' if writer else ''}: {failure}",
+            f"refused {outbox.writer_id}", f"The daemon refused a part of what was logged{where}: {failure}"
         )
 
 

@@ -1,11 +1,12 @@
 """The spool: frames on disk that no daemon has acknowledged yet.
 
-One file a writer, `<state folder>/spool/<writer_id>.frames`, mode 0600: the 8 bytes `PKXSPL1\\n`, then one entry a
-frame: uint32 length, uint32 CRC-32, uint64 seq, uint32 points (all little endian), then `length` bytes of a Frame
-message. The CRC is that of seq, points and frame. A torn last entry, left by a crash, ends the file.
+One file a writer, `<state folder>/spool/<writer_id>.frames`, mode 0600: the 8 bytes `PKXSPL1\\n`, then one
+entry a
+frame: uint32 length, uint32 CRC-32, uint64 seq, uint32 points (all little endian), then `length` bytes of a
+Frame message. The CRC is that of seq, points and frame. A torn last entry, left by a crash, ends the file.
 
-Whoever has a file open holds `flock` on it. A file that can be locked belongs to nobody: its writer has died, and any
-process may send what it holds and then delete it.
+Whoever has a file open holds `flock` on it. A file that can be locked belongs to nobody: its writer has died,
+and any process may send what it holds and then delete it.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ class SpoolFile:
         return self.path.name.removesuffix(_SUFFIX)
 
     def append(self, frames: Sequence[tuple[int, int, bytes]]) -> None:
-        """Appends frames (seq, points, frame) and syncs. Raises OSError; then the file is as it was before."""
+        """Appends frames (seq, points, frame) and syncs. Raises OSError; then the file is as it was
+        before."""
         parts: list[bytes] = []
         for seq, points, frame in frames:
             crc = zlib.crc32(frame, zlib.crc32(_CHECKED.pack(seq, points)))

@@ -1,4 +1,5 @@
-"""Copies what is attached to a run into the staging folder, so that the caller may change or delete it at once."""
+"""Copies what is attached to a run into the staging folder, so that the caller may change or delete it at
+once."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def is_uri(source: str | os.PathLike[str]) -> bool:
 
 
 def check_artifact_name(name: str) -> str:
-    """Returns the name; raises InvalidArgumentError unless it is a plain relative path with forward slashes."""
+    """Returns the name; raises InvalidArgumentError unless it is a plain relative path with forward
+    slashes."""
     parts = name.split("/")
     if (
         len(name) > _MAX_NAME
@@ -64,7 +66,7 @@ def stage(source: str | os.PathLike[str], staging_folder: Path) -> Path:
             _copy(str(path), str(target))
     except (OSError, shutil.Error) as error:
         _remove(target)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError(
                 f"The disk of {staging_folder} is full.", field=str(staging_folder), mend="Free disk space."
             ) from error

@@ -51,24 +51,25 @@ def start_run(
         name: Display name; by default one made of the run's id.
         config: Parameters of the run. What JSON cannot say becomes text.
         tracker: A tracker named in the daemon's config; its sinks are added to `sinks`.
-        sinks: Where the run goes: tracker specs such as `mlflow+http://127.0.0.1:5000/experiment`, tracker objects
-            such as `adapters.mlflow.MLflowTracker`, or an object of your own that satisfies ExperimentTracker, which
-            is then called from a thread of its own. Empty: the journal alone keeps the run.
+        sinks: Where the run goes: tracker specs such as `mlflow+http://127.0.0.1:5000/experiment`, tracker
+            objects such as `adapters.mlflow.MLflowTracker`, or an object of your own that satisfies
+            ExperimentTracker, which is then called from a thread of its own. Empty: the journal alone keeps
+            the run.
         tags: Labels.
         pipeline_hash: Content hash of the pipeline.
         run_id: A ULID for the run; by default a fresh one.
 
-    Waits up to 5 seconds for the daemon, which is started when there is none. If none can be had, a RuntimeWarning
-    says why, and the run goes on: it is buffered and spooled.
+    Waits up to 5 seconds for the daemon, which is started when there is none. If none can be had, a
+    RuntimeWarning says why, and the run goes on: it is buffered and spooled.
 
-    Raises InvalidTrackerSpecError, InvalidConfigError, RunExistsError, and other PipekitErrors for a daemon that
-    answers and refuses.
+    Raises InvalidTrackerSpecError, InvalidConfigError, RunExistsError, and other PipekitErrors for a daemon
+    that answers and refuses.
     """
     specs, names, own = _split_sinks(sinks)
     names += [tracker] if tracker else []
     if len(set(names)) > 1:
         raise InvalidTrackerSpecError(
-            f"A run takes one tracker of the daemon's config, not {len(set(names))}: {', '.join(sorted(set(names)))}.",
+            f"A run takes one tracker of the daemon's config, not {', '.join(sorted(set(names)))}.",
             field="tracker",
             mend="Put their sinks under one name.",
         )
@@ -78,6 +79,7 @@ def start_run(
         )
     hub = the_hub()
     run_id = run_id or new_ulid()
+    written_config = config_json(config or {})
     shown_name = f"run-{run_id[-6:].lower()}" if name is None else str(name)
     run = ActiveRun(
         hub, run_id, name=shown_name, pipeline_hash=pipeline_hash, config=dict(config or {}), started_at=now()
@@ -87,7 +89,7 @@ def start_run(
         "tracker": names[0] if names else "",
         "sinks": list(dict.fromkeys(specs)),
         "pipeline_hash": pipeline_hash,
-        "config_json": config_json(config or {}),
+        "config_json": written_config,
         "started_at_us": int(run.started_at.timestamp() * 1_000_000),
         "client": _client(),
         "host": socket.gethostname(),
@@ -157,7 +159,7 @@ def _split_sinks(
             own.append(sink)
         else:
             raise InvalidTrackerSpecError(
-                f"A sink is a {type(sink).__name__}, which is neither a tracker spec nor a tracker.",
+                f"A sink is of type {type(sink).__name__}, which is neither a tracker spec nor a tracker.",
                 field="sinks",
                 mend="Pass a spec such as mlflow+http://127.0.0.1:5000/experiment.",
             )
@@ -173,8 +175,8 @@ def _client() -> str:
 class Tracker:
     """A set of sinks served by the daemon. Satisfies ExperimentTracker.
 
-    `specs` are tracker specs; `tracker` names a tracker of the daemon's config. Both may be given, or neither: then
-    the journal alone keeps the runs.
+    `specs` are tracker specs; `tracker` names a tracker of the daemon's config. Both may be given, or
+    neither: then the journal alone keeps the runs.
     """
 
     def __init__(self, *specs: str, tracker: str | None = None) -> None:
@@ -208,12 +210,15 @@ class Tracker:
 
 def _active(run: Run) -> ActiveRun:
     if not isinstance(run, ActiveRun):
-        raise TypeError(f"This tracker did not start the {type(run).__name__} given to it.")
+        raise TypeError(
+            f"This tracker did not start the run of type {type(run).__name__} that was given to it."
+        )
     return run
 
 
 def replay_spool(timeout_s: float = 60.0) -> int:
-    """Hands to the daemon what earlier processes left in the spool, and waits for it; how many files are left over.
+    """Hands to the daemon what earlier processes left in the spool, and waits for it; how many files are left
+    over.
 
     Every process does this by itself once it logs. Raises DaemonUnavailableError.
     """

@@ -1,7 +1,8 @@
-"""The writer of one run in this process: the buffer that log() appends to, and the numbered frames made of it.
+"""The writer of one run in this process: the buffer that log() appends to, and the numbered frames made of
+it.
 
-One deque for a run, not one for each thread: its append is atomic (in CPython and without the GIL alike), it keeps
-the order in which threads logged, and a thread that ends leaves nothing behind that somebody must find.
+One deque for a run, not one for each thread: its append is atomic (in CPython and without the GIL alike), it
+keeps the order in which threads logged, and a thread that ends leaves nothing behind that somebody must find.
 """
 
 from __future__ import annotations
@@ -132,8 +133,8 @@ class Writer:
             self.unreadable += failures.points
             self.hub.loud.say(
                 f"unreadable {self.run_id}",
-                f"Run {self.run_id}: {failures.points} points were left out, because their value could not be read: "
-                f"{failures.first}.",
+                f"Run {self.run_id}: {failures.points} points were left out, because their value could not be "
+                f"read: {failures.first}.",
                 failures.points,
             )
 

@@ -17,12 +17,14 @@ class MLflowTracker(Tracker):
     """Runs in one experiment of one MLflow tracking server. Satisfies ExperimentTracker.
 
     Args:
-        tracking_uri: The server's address, such as `http://mlflow.local:5000` or `https://host/base`; by default
+        tracking_uri: The server's address, such as `http://mlflow.local:5000` or `https://host/base`; by
+        default
             `$MLFLOW_TRACKING_URI`.
         experiment_name: The experiment; it is created when there is none of this name.
 
-    Credentials do not belong in the address: the daemon takes them from its environment (MLFLOW_TRACKING_USERNAME and
-    MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN) and from `~/.mlflow/credentials`.
+    Credentials do not belong in the address: the daemon takes them from its environment
+    (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN) and from
+    `~/.mlflow/credentials`.
     Raises InvalidTrackerSpecError.
     """
 
@@ -47,7 +49,7 @@ def mlflow_spec(tracking_uri: str, experiment_name: str) -> str:
         raise InvalidTrackerSpecError(
             "The MLflow tracking URI holds credentials.",
             field="tracking_uri",
-            mend="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the daemon's environment instead.",
+            mend="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD where the daemon runs.",
         )
     if parts.scheme not in ("http", "https"):
         raise _invalid(f"The MLflow tracking URI {tracking_uri!r} is not an http or https address.")
@@ -58,7 +60,8 @@ def mlflow_spec(tracking_uri: str, experiment_name: str) -> str:
             "The MLflow experiment has no name.", field="experiment_name", mend="Name the experiment."
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    spec = f"mlflow+{parts.scheme}://{host}{'' if port is None else f':{port}'}/{quote(experiment_name, safe='')}"
+    server = host if port is None else f"{host}:{port}"
+    spec = f"mlflow+{parts.scheme}://{server}/{quote(experiment_name, safe='')}"
     base = unquote(parts.path).strip("/")
     return f"{spec}?base={quote('/' + base, safe='')}" if base else spec
 

@@ -1,0 +1,131 @@
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+import torch_models  # noqa: E402
+from real_daemon import daemon_in  # noqa: E402
+
+from pipekit_experiment import errors  # noqa: E402
+from pipekit_experiment.registry import LocalModelRegistry  # noqa: E402
+from pipekit_experiment.torch import TorchModelOp  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    with daemon_in(tmp_path_factory.mktemp("d")) as made:
+        yield made
+
+
+@pytest.fixture
+def registry(daemon, tmp_path):
+    return LocalModelRegistry(tmp_path / "models", trust=["torch_models"])
+
+
+def operator(factory="net", **kwargs):
+    module = getattr(torch_models, factory)(**kwargs)
+    return TorchModelOp(module, factory=f"torch_models:{factory}", kwargs=kwargs)
+
+
+def same(one, other):
+    ours, theirs = one.module.state_dict(), other.module.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_trained_module_comes_back_bit_for_bit(registry):
+    op = operator(width=5)
+    op.module.train()
+    op.module(torch.randn(8, 3))  # moves the buffers of the batch norm
+    hash = registry.store(op, name="candidate")
+    loaded = registry.load("candidate")
+    assert isinstance(loaded, TorchModelOp)
+    assert loaded.module is not op.module
+    assert same(op, loaded)
+    x = torch.randn(4, 3)
+    assert torch.equal(op(x), loaded(x))
+    assert registry.stat(hash).weights_format == "safetensors"
+    assert registry.stat(hash).state["config"] == {"factory": "torch_models:net", "kwargs": {"width": 5}}
+    assert registry.store(loaded) == hash
+
+
+@pytest.mark.parametrize("factory", ["net", "tied", "views"])
+def test_equal_weights_give_equal_bytes(factory):
+    op = operator(factory)
+    assert op.get_weights() == op.get_weights() == op.with_weights(op.get_weights()).get_weights()
+
+
+def test_tied_tensors_are_stored_once_and_stay_tied(registry):
+    op = operator("tied")
+    loaded = registry.load(registry.store(op))
+    assert same(op, loaded)
+    assert loaded.module.head.weight is loaded.module.embed.weight
+    assert len(op.get_weights()) < 2 * op.module.embed.weight.nbytes + 200
+
+
+def test_shared_and_turned_tensors_are_stored_by_their_values(registry):
+    op = operator("views")
+    assert same(op, registry.load(registry.store(op)))
+
+
+def test_with_weights_leaves_the_operator_alone():
+    op, other = operator(), operator()
+    before = {name: tensor.clone() for name, tensor in op.module.state_dict().items()}
+    changed = op.with_weights(other.get_weights())
+    assert same(changed, other)
+    assert all(torch.equal(before[name], tensor) for name, tensor in op.module.state_dict().items())
+
+
+def test_weights_of_another_shape_are_refused():
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        operator(width=4).with_weights(operator(width=5).get_weights())
+
+
+def test_a_call_runs_in_evaluation_mode_without_gradients_and_restores_each_mode():
+    op = operator()
+    op.module.train()
+    op.module[1].eval()
+    x = torch.randn(4, 3)
+    first, second = op(x), op(x)
+    assert torch.equal(first, second)
+    assert not first.requires_grad
+    assert (op.module.training, op.module[1].training, op.module[2].training) == (True, False, True)
+
+
+def test_the_factory_must_be_trusted(registry):
+    hash = registry.store(operator())
+    with pytest.raises(errors.UntrustedModuleError, match="module torch_models"):
+        LocalModelRegistry(registry.root).load(hash)
+
+
+def test_what_a_trusted_module_imported_is_no_trusted_factory(registry):
+    op = TorchModelOp(
+        torch.nn.Linear(1, 1), factory="torch_models:Linear", kwargs={"in_features": 1, "out_features": 1}
+    )
+    hash = registry.store(op)
+    with pytest.raises(errors.UntrustedModuleError, match=r"module torch\.nn"):
+        registry.load(hash)
+    assert same(registry.load(hash, trust=["torch"]), op)
+    danger = TorchModelOp(torch.nn.Linear(1, 1), factory="torch_models:torch.load", kwargs={"f": "x"})
+    with pytest.raises(errors.UntrustedModuleError):
+        registry.load(registry.store(danger))
+
+
+def test_bad_factories_are_told(registry):
+    with pytest.raises(errors.InvalidArgumentError, match=r"package\.module:callable"):
+        TorchModelOp(factory="torch_models.net")
+    with pytest.raises(errors.InvalidArgumentError, match=r"made a int, not a torch.nn.Module"):
+        _ = TorchModelOp(factory="torch_models:not_a_module").module
+    with pytest.raises(errors.NotAnOperatorError, match="has no gone"):
+        _ = TorchModelOp(factory="torch_models:gone").module
+    assert isinstance(TorchModelOp(factory="torch_models:tied").module, torch_models.Tied)
+
+
+def test_what_safetensors_cannot_hold_is_told():
+    with pytest.raises(errors.InvalidConfigError, match="_extra_state"):
+        operator("extra").get_weights()
+
+
+def test_kwargs_that_json_cannot_say_are_told(registry):
+    op = TorchModelOp(torch.nn.Linear(1, 1), factory="torch_models:net", kwargs={"act": torch.relu})
+    with pytest.raises(errors.InvalidConfigError, match=r"state\.config\.kwargs\.act"):
+        registry.store(op)

@@ -1,0 +1,130 @@
+"""The tracking half against the real daemon."""
+
+import os
+import signal
+import tempfile
+import warnings
+from pathlib import Path
+
+import grpc
+import pytest
+from real_daemon import daemon_in, end, is_running
+
+import pipekit_experiment as pe
+from pipekit_experiment import errors
+from pipekit_experiment._generated import tracker_pb2 as pb
+from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
+from pipekit_experiment._src import hub
+from pipekit_experiment._src.errors import from_rpc_error
+
+
+@pytest.fixture
+def connection(monkeypatch):
+    monkeypatch.setattr(hub, "_process", hub._Process())
+    with tempfile.TemporaryDirectory(prefix="pkx") as made, daemon_in(Path(made)) as connection:
+        yield connection
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            hub.the_hub().close()
+        for pid in daemons(Path(made)):
+            end(pid)
+
+
+def daemons(folder):
+    """Daemons that were started after the first one."""
+    pids = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(folder / "state").encode() in path.read_bytes():
+                pids.append(int(path.parent.name))
+        except OSError:
+            continue
+    return pids
+
+
+def read(run_id):
+    return TrackerServiceStub(pe.connect().channel).GetRun(pb.GetRunRequest(run_id=run_id)).run
+
+
+def test_a_whole_run(connection, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("hello")
+    with pe.start_run("whole", config={"lr": 0.1}, tags={"team": "x"}, pipeline_hash="p") as run:
+        for step in range(1000):
+            run.log({"loss": 1.0 / (step + 1), "acc": step}, step)
+        run.log_params({"opt": {"name": "adam"}})
+        run.set_tags({"stage": "b"})
+        run.log_artifact(tmp_path / "out", "folder")
+        run.log_artifact("s3://bucket/key", "kept")
+    assert (run.pending, run.dropped, run.rejected) == (0, 0, 0)
+    journaled = read(run.run_id)
+    assert (journaled.name, journaled.state, journaled.points) == ("whole", pb.RUN_STATE_COMPLETED, 2000)
+    assert dict(journaled.tags) == {"team": "x", "stage": "b"}
+    assert journaled.pid == os.getpid()
+    folder, kept = journaled.artifacts
+    assert [(file.path, file.size) for file in folder.files] == [("a.txt", 5)]
+    assert kept.uri == "s3://bucket/key"
+    assert os.listdir(connection.hello.staging_folder) == []
+    metrics = run.read_metrics("loss")
+    assert metrics.values == {"loss": [(step, 1.0 / (step + 1)) for step in range(1000)]}
+    assert run.sinks() == []
+
+
+def test_bad_input_is_told(connection):
+    for sinks in (["mlflow://"], ["nonsense"], ["x://y"]):
+        with pytest.raises(errors.InvalidTrackerSpecError):
+            pe.start_run(sinks=sinks)
+    with pytest.raises(errors.InvalidTrackerSpecError, match="nobody"):
+        pe.start_run(tracker="nobody")
+    run = pe.start_run()
+    with pytest.raises(errors.RunExistsError):
+        pe.start_run("other", run_id=run.run_id)
+    run.end()
+    with pytest.raises(grpc.RpcError) as caught:
+        read("0" * 26)
+    assert isinstance(from_rpc_error(caught.value), errors.RunNotFoundError)
+
+
+def test_a_daemon_that_is_killed_is_started_again_and_nothing_is_lost_or_doubled(connection):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = pe.start_run()
+        for step in range(3000):
+            run.log({"a": float(step)}, step)
+            if step in (500, 1500, 2500):
+                run.flush(0.05)
+                end(pe.connect().hello.pid, signal.SIGKILL)
+        run.end(timeout_s=30)
+    assert run.read_metrics().values == {"a": [(step, float(step)) for step in range(3000)]}
+    assert (run.dropped, run.rejected) == (0, 0)
+    assert pe.connect().hello.pid != connection.hello.pid
+
+
+def test_a_daemon_that_stops_in_peace_is_started_again(connection):
+    run = pe.start_run()
+    run.log({"a": 1.0}, 0)
+    assert run.flush()
+    os.kill(connection.hello.pid, signal.SIGTERM)
+    run.log({"a": 2.0}, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert run.flush(30)
+        run.end()
+    assert run.read_metrics().values == {"a": [(0, 1.0), (1, 2.0)]}
+    end(connection.hello.pid)
+    assert not is_running(connection.hello.pid)
+
+
+def test_a_run_that_was_spooled_with_a_wrong_spec_is_kept(connection, monkeypatch):
+    monkeypatch.setenv("PKX_ENDPOINT", f"unix:{connection.socket}x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = pe.start_run("late", sinks=["mlflow://"])
+        run.log({"a": 1.0})
+        run.end(timeout_s=1)
+        hub.the_hub().close()
+    monkeypatch.delenv("PKX_ENDPOINT")
+    monkeypatch.setattr(hub, "_process", hub._Process())
+    with pytest.warns(RuntimeWarning, match="refused a part"):
+        assert pe.replay_spool(20) == 0
+    assert read(run.run_id).points == 1

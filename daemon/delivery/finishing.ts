@@ -1,0 +1,40 @@
+import type { SendResult, SinkCount } from "@pipekit/adapters/tracker";
+import { type Counted, setbackOf } from "./exchange.ts";
+import { reconcile } from "./reconcile.ts";
+import { refusalOf } from "./settle.ts";
+import type { Sink } from "./sink.ts";
+import type { SourceEnd } from "./source.ts";
+import { toSinkEnd } from "./translate.ts";
+
+/** How often the count of an ended run is tried. */
+const COUNT_TRIES = 3;
+
+/** Ends the run in the tool and compares the counts; false when that has to be tried again. */
+export async function finishRun(sink: Sink, { end, to }: SourceEnd): Promise<boolean> {
+  const { runId, spec, cursor } = sink.entry;
+  const { adapter } = sink.session;
+  const answer = await sink.call<SendResult>({
+    name: "finish",
+    run: (signal) => adapter.finish(toSinkEnd(end), signal),
+  });
+  if (setbackOf(answer) !== undefined) return false;
+  const reason = refusalOf(answer)?.reason;
+  const letter = { runId, spec, kind: "end", points: 0, from: cursor, to };
+  const series = await sink.parts.journal.series(runId);
+  const keys = series.map(({ key }) => key);
+  const { pointsShown, notes } = reconcile(series, sink.entry, await countShown(sink, keys));
+  sink.ledger.addNotes(notes);
+  sink.ledger.update({ cursor: to, state: "done", pointsShown, lastError: reason ?? "", retryAtUs: 0 });
+  await sink.ledger.save(reason === undefined ? [] : [{ ...letter, reason }]);
+  return true;
+}
+
+/** Asks the tool what it shows, a few times when it does not answer; undefined when it cannot tell. */
+async function countShown(sink: Sink, keys: readonly string[]): Promise<SinkCount | undefined> {
+  for (let tries = 0; tries < COUNT_TRIES && sink.session.isOpen; tries++) {
+    const { adapter } = sink.session;
+    const answer = await sink.call<Counted>({ name: "count", run: (signal) => adapter.count(keys, signal) });
+    if (answer.status === "ok") return answer.count;
+  }
+  return undefined;
+}

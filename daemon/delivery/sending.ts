@@ -1,0 +1,47 @@
+import type { SendResult } from "@pipekit/adapters/tracker";
+import type { Batch } from "./batch.ts";
+import { settle } from "./settle.ts";
+import type { Sink } from "./sink.ts";
+
+/** Sends the next batch and settles it, while the one after it is read. */
+export async function sendBatch(sink: Sink): Promise<void> {
+  const { limits, crashpoint } = sink.parts;
+  const sent: { batch?: Batch } = {};
+  const answer = await sink.call<SendResult>({
+    name: "send",
+    wait: () => sink.rewind(),
+    run: async (signal) => {
+      await sink.source.fill(sink.batchLimits);
+      const batch = sink.source.take();
+      sent.batch = batch;
+      const { adapter } = sink.session;
+      sink.source.prefetch(adapter.properties);
+      crashpoint("before-send");
+      const extraMs = (batch.fileBytes / limits.slowestBytesPerSecond) * 1000;
+      const answer = await adapter.send(batch.records, extraMs, signal);
+      crashpoint("after-send");
+      return answer;
+    },
+  });
+  if (answer.status === "retry" || sent.batch === undefined) sink.rewind(sent.batch?.records.length);
+  else await settleBatch(sink, sent.batch, answer);
+}
+
+/** Moves the cursor by what is settled, and saves it as soon as the tool's habits ask for it. */
+async function settleBatch(sink: Sink, batch: Batch, answer: SendResult): Promise<void> {
+  const { ledger, session, entry } = sink;
+  const { place, whole, pointsSent, pointsDead, deadLetters } = settle(entry, batch, answer);
+  const reason = deadLetters[0]?.reason ?? "";
+  sink.settled(place.part);
+  ledger.update({
+    cursor: place.cursor,
+    pointsSent: entry.pointsSent + pointsSent,
+    pointsDead: entry.pointsDead + pointsDead,
+  });
+  if (whole) ledger.update({ state: "sending", lastError: reason, retryAtUs: 0 });
+  else sink.rewind();
+  if (deadLetters.length > 0) sink.log.warn({ reason, pointsDead }, "a sink refuses records");
+  const replayIsHarmless = session.isOpen && session.adapter.properties.idempotentReplay;
+  if (deadLetters.length > 0 || !replayIsHarmless) await ledger.save(deadLetters);
+  else if (ledger.isDue(sink.parts.limits)) ledger.saveSoon();
+}
