@@ -8,7 +8,6 @@ import {
   socketPathOf,
   stateLayout,
 } from "./config/index.ts";
-import type { Journal } from "./journal/journal.ts";
 import {
   claimState,
   createLog,
@@ -23,6 +22,7 @@ import {
   sealSocket,
   writeDaemonInfo,
 } from "./lifecycle/index.ts";
+import type { RoomContext, Rooms } from "./rooms.ts";
 import { type DaemonIdentity, daemonService } from "./rpc/daemon.ts";
 import { RpcServer, type ServedService } from "./rpc/server.ts";
 import { VERSION } from "./version.ts";
@@ -36,33 +36,6 @@ const SETTLED_MS = 3000;
 const FOREVER_MS = 2 ** 31 - 1;
 /** Limits of the steps of a drain, milliseconds: below 2 s together. */
 const LIMITS = { watches: 100, calls: 400, delivery: 500, connections: 100, journal: 700 };
-
-/** What delivery shows to the host. */
-export interface HostedDelivery {
-  start(): Promise<void> | void;
-  /** Stops sending within `deadlineMs`; what is not sent stays journaled. */
-  stop(deadlineMs: number): Promise<void>;
-  /** Resolves when every sink that is not refused has taken everything, or after the time. */
-  whenDelivered(timeoutMs: number, signal: AbortSignal): Promise<unknown>;
-}
-
-/** The rooms behind the services. */
-export interface Rooms {
-  readonly journal: Pick<Journal, "append" | "run" | "runs" | "onCommit" | "totals" | "close">;
-  readonly delivery: HostedDelivery;
-  readonly services: readonly ServedService[];
-}
-
-/** What the rooms get from the host. */
-export interface RoomContext {
-  readonly config: Config;
-  /** Real path of the state folder. */
-  readonly stateFolder: string;
-  readonly layout: StateLayout;
-  readonly log: Logger;
-  /** True once the daemon takes no more frames. */
-  readonly draining: () => boolean;
-}
 
 /** How to host a daemon. */
 export interface HostOptions {

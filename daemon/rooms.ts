@@ -2,14 +2,42 @@ import { homedir } from "node:os";
 import { localRegistry } from "@pipekit/adapters/local";
 import { mlflowTracker } from "@pipekit/adapters/mlflow";
 import { PipekitError, RegistryServiceService, TrackerServiceService } from "@pipekit/proto";
-import { ensurePrivateFolder } from "./config/index.ts";
+import type { Logger } from "pino";
+import { type Config, ensurePrivateFolder, type StateLayout } from "./config/index.ts";
 import { openContentStore } from "./content/index.ts";
 import { createDelivery, type Delivery } from "./delivery/index.ts";
-import type { RoomContext, Rooms } from "./host.ts";
-import { openJournal } from "./journal/index.ts";
+import { type Journal, openJournal } from "./journal/index.ts";
 import { createRegistries } from "./registry/index.ts";
 import { registryService } from "./rpc/registry.ts";
+import type { ServedService } from "./rpc/server.ts";
 import { trackerService } from "./rpc/tracker.ts";
+
+/** What delivery shows to the host. */
+export interface HostedDelivery {
+  start(): Promise<void> | void;
+  /** Stops sending within `deadlineMs`; what is not sent stays journaled. */
+  stop(deadlineMs: number): Promise<void>;
+  /** Resolves when every sink that is not refused has taken everything, or after the time. */
+  whenDelivered(timeoutMs: number, signal: AbortSignal): Promise<unknown>;
+}
+
+/** The rooms behind the services. */
+export interface Rooms {
+  readonly journal: Pick<Journal, "append" | "run" | "runs" | "onCommit" | "totals" | "close">;
+  readonly delivery: HostedDelivery;
+  readonly services: readonly ServedService[];
+}
+
+/** What the rooms get from the host. */
+export interface RoomContext {
+  readonly config: Config;
+  /** Real path of the state folder. */
+  readonly stateFolder: string;
+  readonly layout: StateLayout;
+  readonly log: Logger;
+  /** True once the daemon takes no more frames. */
+  readonly draining: () => boolean;
+}
 
 /** Opens every room of the daemon and joins them: the one place that knows them all. */
 export async function openRooms(context: RoomContext): Promise<Rooms> {

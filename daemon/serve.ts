@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import { PipekitError } from "@pipekit/proto";
 import { loadConfig } from "./config/index.ts";
-import { hostDaemon, type RoomContext, type Rooms } from "./host.ts";
+import { hostDaemon } from "./host.ts";
+import type { RoomContext, Rooms } from "./rooms.ts";
 
 const HELP = `Usage: pkx serve [options]
 

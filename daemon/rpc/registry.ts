@@ -15,6 +15,7 @@ import {
 import type { Logger } from "pino";
 import type { NewModel, Registries, WeightsSource } from "../registry/index.ts";
 import { clientStream, serverStream, unary } from "./calls.ts";
+import { swept } from "./sweep.ts";
 
 /** Handlers of RegistryService. */
 export function registryService(options: { registries: Registries; log: Logger }): RegistryServiceServer {
@@ -73,7 +74,7 @@ function weightsSource(header: StoreHeader, parts: AsyncIterator<StoreRequest>):
   }
   if (!hasWeights) return undefined;
   if (weightsPath !== "") return { kind: "path", path: weightsPath, staged: weightsStaged };
-  return { kind: "stream", chunks: chunksOf(parts) };
+  return { kind: "stream", chunks: swept(chunksOf(parts)) };
 }
 
 async function* chunksOf(parts: AsyncIterator<StoreRequest>): AsyncGenerator<Buffer> {
@@ -99,7 +100,7 @@ async function* load(
   const registry = await registries.open(request.registry);
   const { model, weightsPath, weights } = await registry.load(request.ref, request, signal);
   yield { part: { $case: "header", value: { model, weightsPath } } };
-  for await (const value of weights) yield { part: { $case: "weightsChunk", value } };
+  for await (const value of swept(weights)) yield { part: { $case: "weightsChunk", value } };
 }
 
 async function* watchTag(

@@ -3,7 +3,7 @@
  * that never end: open, delivery and journal (their stop), tracker (what is to be delivered is never taken).
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Rooms } from "../../daemon/host.ts";
+import type { Rooms } from "../../daemon/rooms.ts";
 import { serve } from "../../daemon/serve.ts";
 
 const hangs = (process.env["PKX_TEST_HANG"] ?? "").split(",");

@@ -26,8 +26,15 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("PKX_DAEMON", str(FAKE))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
     monkeypatch.delenv("PKX_ENDPOINT", raising=False)
+    spawn, started = daemon_process.spawn, []
+
+    def spawn_and_note(*folders):
+        started.append(spawn(*folders))
+        return started[-1]
+
+    monkeypatch.setattr(daemon_process, "spawn", spawn_and_note)
     yield tmp_path
-    for pid in pids(tmp_path):
+    for pid in {*pids(tmp_path), *(daemon._process.pid for daemon in started)}:
         end(pid)
     for made in list(connection._state.connections.values()):
         made.close()
@@ -103,7 +110,6 @@ def test_without_start_a_missing_daemon_is_an_error(place):
 def test_the_socket_of_a_dead_daemon_does_not_hinder(place):
     first = connect()
     end(first.hello.pid)
-    first.discard()
     assert first.socket.exists()
     with pytest.raises(ConnectionError):
         connect(start=False)
@@ -111,7 +117,8 @@ def test_the_socket_of_a_dead_daemon_does_not_hinder(place):
     assert connect().hello.pid != first.hello.pid
 
 
-def test_eight_processes_at_once_start_one_daemon(place):
+def test_eight_processes_at_once_start_one_daemon(place, monkeypatch):
+    monkeypatch.setenv("FAKE_DAEMON", "slow")
     program = "from pipekit_experiment import connect\nprint(connect(timeout_s=30).hello.pid)"
     started = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(8)

@@ -171,7 +171,7 @@ def test_a_value_on_a_device_is_read_by_the_flusher_only(daemon, run):
 
 
 def test_a_value_that_cannot_be_read_costs_itself_only(daemon, run):
-    with pytest.warns(RuntimeWarning, match='could not be read: "a": RuntimeError: the device is lost'):
+    with pytest.warns(RuntimeWarning, match='could not be read: "a": RuntimeError: the device is lost'):  # noqa: PT031
         run.log({"a": OnDevice(1.0, fail=True), "b": 2.0}, 0)
         run.log({"a": OnDevice(1.0, fail=True)}, 1)
         run.log({"a": 3.0, "b": 4.0}, 2)
@@ -201,7 +201,7 @@ def test_a_graph_is_not_kept_alive(run):
 def test_full_buffers_drop_the_oldest_rows_and_say_how_many(daemon, limits):
     limits(buffer_rows=100, wake_rows=10)
     run = pe.start_run()
-    with run.writer.pack_lock, pytest.warns(RuntimeWarning, match="points were dropped"):
+    with run.writer.pack_lock, pytest.warns(RuntimeWarning, match="points were dropped"):  # noqa: PT031
         # The flusher is held up; log() must not wait for it.
         run.log_params({"kept": 1})
         for step in range(1000):

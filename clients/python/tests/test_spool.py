@@ -164,7 +164,7 @@ os.kill(os.getpid(), 9)
     with open(left, "ab") as file:
         file.write(b"\x00\x01")
     daemon.start()
-    with pytest.warns(RuntimeWarning, match="2 bytes that are no whole frame"):  # noqa: SIM117
+    with pytest.warns(RuntimeWarning, match="2 bytes that are no whole frame"):  # noqa: PT031, SIM117
         with pe.start_run("the next one") as run:
             run.log({"b": 1.0})
             daemon.wait_for(lambda: daemon.count(done.stdout.strip()) == 5000)

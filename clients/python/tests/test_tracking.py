@@ -55,7 +55,7 @@ def test_the_step_goes_on_by_itself(daemon):
 
 
 def test_a_block_that_raises_ends_the_run_as_failed(daemon):
-    with pytest.raises(ZeroDivisionError), pe.start_run("bad") as run:
+    with pytest.raises(ZeroDivisionError), pe.start_run("bad") as run:  # noqa: PT012
         run.log({"a": 1.0})
         _ = 1 / 0
     (end,) = daemon.records(run.run_id, "end")
@@ -219,7 +219,7 @@ def test_flush_waits_for_the_disk(daemon):
 def test_what_the_daemon_refuses_is_loud_and_counted(daemon):
     run = pe.start_run()
     daemon.refuse[run.run_id] = "RUN_ENDED"
-    with pytest.warns(RuntimeWarning, match="refused a part.*Refused on purpose"):
+    with pytest.warns(RuntimeWarning, match="refused a part.*Refused on purpose"):  # noqa: PT031
         run.log({"a": 1.0})
         assert run.flush()
     assert run.rejected == 1
@@ -327,7 +327,7 @@ class TestTrackersInThisProcess:
 
     def test_one_that_raises_hurts_nothing(self, daemon):
         own = self.Own(fail={"metrics"})
-        with pytest.warns(RuntimeWarning, match="Own raised OSError: no such luck"):  # noqa: SIM117
+        with pytest.warns(RuntimeWarning, match="Own raised OSError: no such luck"):  # noqa: PT031, SIM117
             with pe.start_run(sinks=own) as run:
                 for step in range(5):
                     run.log({"loss": 0.5}, step)

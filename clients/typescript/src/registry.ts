@@ -14,7 +14,7 @@ import { answers, type CallSettings, failure, unary } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import { toJson } from "./json.ts";
 import { finite, resuming } from "./streams.ts";
-import { downloadToBuffer, downloadToFile, type Progress, sendChunks } from "./transfer.ts";
+import { copyToFile, downloadToBuffer, downloadToFile, type Progress, sendChunks } from "./transfer.ts";
 
 /** A pipekit operator's state. */
 export interface OperatorState {
@@ -160,8 +160,14 @@ export class Registry {
   async load(ref: string, options: LoadOptions = {}): Promise<Loaded> {
     const { toFile, signal, onProgress } = options;
     if (toFile === undefined) return this.#loadByPath(ref, signal);
-    const request = { registry: this.spec, ref, signal, onProgress };
-    return { model: await downloadToFile(this.#connection, request, toFile), path: resolve(toFile) };
+    const { model, path } = await this.#locate(ref, signal);
+    // The hash from here on: a tag may move meanwhile.
+    const request = { registry: this.spec, ref: model.hash, signal, onProgress };
+    const copied = path === "" ? undefined : await copyToFile(model, path, request, toFile);
+    return {
+      model: copied ?? (await downloadToFile(this.#connection, request, toFile)),
+      path: resolve(toFile),
+    };
   }
 
   /** Loads a model's weights into memory, verified. Throws CORRUPT_MODEL, INVALID_ARGUMENT when it has none. */
@@ -244,20 +250,22 @@ export class Registry {
   }
 
   async #loadByPath(ref: string, signal: AbortSignal | undefined): Promise<Loaded> {
+    const located = await this.#locate(ref, signal);
+    if (located.path !== "") return located;
+    const { hash, hasWeights } = located.model;
+    throw new PipekitError("INVALID_ARGUMENT", `The model ${hash} has no weights file on this host.`, {
+      field: "ref",
+      mend: hasWeights ? "Load it with `toFile`." : "Read its operator with stat() instead.",
+    });
+  }
+
+  /** A model, and the daemon's own file of its weights, verified; an empty path when there is none on this host. */
+  #locate(ref: string, signal: AbortSignal | undefined): Promise<Loaded> {
     const request = { registry: this.spec, ref, byPath: true, offset: 0 };
     return this.#connection.call(async ({ registry }) => {
       for await (const { part } of answers(() => registry.load(request), signal)) {
         if (part?.$case !== "header" || part.value.model === undefined) continue;
-        const { model, weightsPath } = part.value;
-        if (weightsPath !== "") return { model, path: weightsPath };
-        throw new PipekitError(
-          "INVALID_ARGUMENT",
-          `The model ${model.hash} has no weights file on this host.`,
-          {
-            field: "ref",
-            mend: model.hasWeights ? "Load it with `toFile`." : "Read its operator with stat() instead.",
-          },
-        );
+        return { model: part.value.model, path: part.value.weightsPath };
       }
       throw new PipekitError("INTERNAL", "The daemon sent no header.");
     }, signal);

@@ -32,6 +32,7 @@ export interface DownloadRequest extends CallSettings {
 }
 
 const MAX_RESUMES = 5;
+const COPY_BLOCK_BYTES = 4 * 1024 * 1024;
 
 /**
  * Receives a model's weights and verifies size and SHA-256; after a break goes on where it was.
@@ -87,7 +88,11 @@ function verify(model: Model, received: number, sha256: string): void {
     received === model.weightsSize
       ? `have the SHA-256 ${sha256} instead of ${model.weightsSha256}`
       : `are ${received} bytes instead of ${model.weightsSize}`;
-  throw new PipekitError("CORRUPT_MODEL", `The weights of ${model.hash} ${fault}.`, {
+  throw corrupt(model, fault);
+}
+
+function corrupt(model: Model, fault: string): PipekitError {
+  return new PipekitError("CORRUPT_MODEL", `The weights of ${model.hash} ${fault}.`, {
     field: model.hash,
     mend: "Run `pkx models verify`, and store the model again if it is damaged.",
   });
@@ -112,30 +117,72 @@ export async function downloadToBuffer(
 }
 
 /** Receives weights into a file, which appears at `path` when it is whole, verified and on disk, and not before. */
-export async function downloadToFile(
+export function downloadToFile(
   connection: Connection,
   request: DownloadRequest,
   path: string,
 ): Promise<Model> {
+  return appearWhole(path, request.signal, (draft) =>
+    receive(connection, request, {
+      begin: () => undefined,
+      write: (chunk) => draft.writev([chunk]),
+    }),
+  );
+}
+
+/**
+ * Copies weights that the daemon has just verified and keeps on this host; undefined when they cannot be read from
+ * here. The file appears as with downloadToFile.
+ */
+export async function copyToFile(
+  model: Model,
+  source: string,
+  request: DownloadRequest,
+  path: string,
+): Promise<Model | undefined> {
+  const { signal, onProgress } = request;
+  const weights = await open(source, "r").catch(() => undefined);
+  if (weights === undefined) return undefined;
+  try {
+    return await appearWhole(path, signal, async (draft) => {
+      const block = Buffer.allocUnsafe(COPY_BLOCK_BYTES);
+      for (let copied = 0; copied < model.weightsSize; ) {
+        signal?.throwIfAborted();
+        const { bytesRead } = await weights.read(block, 0, block.length, copied);
+        if (bytesRead === 0) throw corrupt(model, `end after ${copied} of ${model.weightsSize} bytes`);
+        await draft.writev([block.subarray(0, bytesRead)]);
+        copied += bytesRead;
+        onProgress?.(copied, model.weightsSize);
+      }
+      return model;
+    });
+  } finally {
+    await weights.close();
+  }
+}
+
+/** Fills a draft beside `path` and gives it its name once it is on disk; a failure leaves nothing behind. */
+async function appearWhole(
+  path: string,
+  signal: AbortSignal | undefined,
+  fill: (draft: FileHandle) => Promise<Model>,
+): Promise<Model> {
   const target = resolve(path);
   const draft = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.part`);
-  let file: FileHandle | undefined;
   try {
-    const model = await receive(connection, request, {
-      begin: async () => {
-        file = await open(draft, "wx", 0o600);
-      },
-      write: (chunk) => file?.writev([chunk]),
-    });
-    await file?.sync();
-    await file?.close();
-    file = undefined;
-    request.signal?.throwIfAborted();
+    const file = await open(draft, "wx", 0o600);
+    let model: Model;
+    try {
+      model = await fill(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    signal?.throwIfAborted();
     await rename(draft, target);
     await syncFolder(dirname(target));
     return model;
   } catch (error) {
-    await file?.close();
     await rm(draft, { force: true });
     throw error;
   }

@@ -97,8 +97,8 @@ class LogToExperiment:
         self.failures += 1
         self._loud.say(
             "tracker",
-            f"{type(self.tracker).__name__}.{method} raised {type(error).__name__}: {error}. The training goes "
-            "on; further failures are only counted.",
+            f"{type(self.tracker).__name__}.{method} raised {type(error).__name__}: {error}. The training "
+            "goes on; further failures are only counted.",
         )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipekit_experiment._src.active_run import ActiveRun
+from pipekit_experiment._src.errors import PipekitError
 from pipekit_experiment._src.protocols import ExperimentTracker
 from pipekit_experiment._src.tracking import start_run
 from pipekit_experiment._src.ulid import new_ulid
@@ -137,13 +139,16 @@ class PipekitLogger(Logger):
             self._run.end("failed", reason=reason)
 
     def _attach_checkpoint(self, run: ActiveRun) -> None:
-        found = self._checkpoints
+        found: Any = self._checkpoints
         if found is None or not self._log_checkpoints:
             return
         self._checkpoints = None
         path = str(found.best_model_path or found.last_model_path)
         if path and os.path.exists(path):
-            run.log_artifact(path, f"checkpoints/{os.path.basename(path)}")
+            try:
+                run.log_artifact(path, f"checkpoints/{os.path.basename(path)}")
+            except PipekitError as error:
+                warnings.warn(f"The checkpoint is not attached: {error}", RuntimeWarning, stacklevel=2)
 
     def __getstate__(self) -> dict[str, Any]:
         # A process that Lightning spawns starts the run itself.

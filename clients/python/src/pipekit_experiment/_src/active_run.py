@@ -200,12 +200,11 @@ class ActiveRun(Run):
         reason: str = "",
         timeout_s: float = _END_WAIT_S,
     ) -> None:
-        """Ends the run and waits up to `timeout_s` seconds for its acknowledgement. Ending it again does
-        nothing.
+        """Ends the run, and waits up to `timeout_s` seconds for its acknowledgement.
 
-        When the daemon does not answer, what is left goes to the spool, and a warning says so. In a forked
-        child this
-        only hands over what the child has logged: the run ends where it was started.
+        Ending it again does nothing. When the daemon does not answer, what is left goes to the spool, and a
+        warning says so. In a forked child this only hands over what the child has logged: the run ends where
+        it was started.
         """
         if status not in ("completed", "failed"):
             raise ValueError(f"A run ends as completed or failed, not as {status!r}.")
@@ -233,8 +232,8 @@ class ActiveRun(Run):
             hub.spill_all()
             hub.loud.say(
                 f"end {self.run_id}",
-                f"Run {self.run_id} has ended, and the daemon has not yet taken {writer.outbox.points} of its "
-                f"points; they are kept in {hub.spool_folder} and will be handed over.",
+                f"Run {self.run_id} has ended, and the daemon has not taken {writer.outbox.points} of its "
+                f"points yet; they are kept in {hub.spool_folder} and will be handed over.",
             )
         self._leave(hub, writer)
 
@@ -297,7 +296,8 @@ class ActiveRun(Run):
             self.flush()
         request = ReadMetricsRequest(run_id=self.run_id, keys=keys, max_points=max_points)
         try:
-            return unpack_series(TrackerServiceStub(connect().channel).ReadMetrics(request))
+            stub: Any = TrackerServiceStub(connect().channel)
+            return unpack_series(stub.ReadMetrics(request))
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
 

@@ -158,8 +158,8 @@ class Hub:
             writer.dropped += lost
             self.loud.say(
                 f"dropped {writer.run_id}",
-                f"Run {writer.run_id}: {lost} points were dropped, because no daemon answers and the spool takes "
-                "no more.",
+                f"Run {writer.run_id}: {lost} points were dropped, because no daemon answers and the spool "
+                "takes no more.",
                 lost,
             )
 
@@ -249,8 +249,8 @@ class Hub:
         if unsent:
             self.loud.say(
                 "exit",
-                f"{left} points are left in {self.spool_folder}; the next process that uses pipekit_experiment "
-                "hands them to the daemon, as does `pipekit_experiment.replay_spool()`.",
+                f"{left} points are left in {self.spool_folder}; the next process that logs hands them to "
+                "the daemon, as does `pipekit_experiment.replay_spool()`.",
             )
 
 

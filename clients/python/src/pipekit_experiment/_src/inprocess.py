@@ -82,7 +82,7 @@ class InProcessSink:
                     return
 
     def _row(self, row: Row) -> None:
-        if row[3] is None or row[0] is None:
+        if row[0] is None:
             return
         metrics: dict[str, float] = {}
         for key, value in zip(row[0].keys, row[3], strict=True):

@@ -70,7 +70,7 @@ def check_key(key: object) -> int:
 
 def check_step(step: Any) -> int:
     """The step as an int. Raises InvalidMetricError unless it is an integer within +-(2^53 - 1)."""
-    kind = type(step)
+    kind: type[Any] = type(step)
     if kind is not int:
         try:
             # A bool as a step is a slip (`step=training`); numpy's and torch's refuse or pass as integers.
@@ -112,11 +112,11 @@ def accept_values(keys: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, 
 
 
 def _accept(key: str, value: Any) -> Any:
-    kind = type(value)
+    kind: type[Any] = type(value)
     if isinstance(value, (float, int)):
         PLAIN_TYPES.add(kind)
         return value
-    numpy = sys.modules.get("numpy")
+    numpy: Any = sys.modules.get("numpy")
     if numpy is not None:
         if isinstance(value, numpy.generic):
             if value.dtype.kind not in "biuf":
@@ -130,7 +130,7 @@ def _accept(key: str, value: Any) -> Any:
             # An array in host memory may be written to before the flusher comes; reading it waits for
             # nothing.
             return float(value.item())
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         return _accept_tensor(key, value, torch)
     if hasattr(kind, "__array__") or hasattr(kind, "__dlpack__") or hasattr(value, "dtype"):

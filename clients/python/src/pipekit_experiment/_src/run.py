@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pipekit_experiment._src.errors import NotAnOperatorError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 
     from pipekit_experiment._src.protocols import ModelRegistry
 
@@ -88,13 +89,13 @@ class RunMetrics:
         For one column a metric: `.pivot_table(index="step", columns="name", values="value")`.
         """
         try:
-            import pandas as pd
+            pandas: Any = importlib.import_module("pandas")
         except ImportError as error:
             raise ImportError(
                 'RunMetrics.to_dataframe needs pandas: pip install "pipekit-experiment[dataframe]"'
             ) from error
         rows = [(name, step, value) for name in sorted(self.values) for step, value in self.values[name]]
-        frame = pd.DataFrame(rows, columns=["name", "step", "value"])
+        frame = pandas.DataFrame(rows, columns=["name", "step", "value"])
         return frame.astype({"name": "str", "step": "int64", "value": "float64"})
 
     def clear(self) -> None:

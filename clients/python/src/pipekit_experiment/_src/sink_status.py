@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from pipekit_experiment._src.connection import connect
 from pipekit_experiment._src.errors import from_rpc_error
@@ -48,9 +48,8 @@ def read_sinks(run_id: str) -> list[SinkStatus]:
     from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
 
     try:
-        answer = TrackerServiceStub(connect().channel).SinkStatus(
-            SinkStatusRequest(run_id=run_id), timeout=10.0
-        )
+        stub: Any = TrackerServiceStub(connect().channel)
+        answer = stub.SinkStatus(SinkStatusRequest(run_id=run_id), timeout=10.0)
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
     return [

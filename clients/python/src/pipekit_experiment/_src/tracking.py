@@ -122,10 +122,9 @@ def _hand_over_start(run: ActiveRun, start: dict[str, Any]) -> None:
             connection = connect(timeout_s=max(0.1, deadline - time.monotonic()))
             hub.staging_folder = Path(connection.hello.staging_folder)
             try:
-                TrackerServiceStub(connection.channel).StartRun(
-                    StartRunRequest(frame=Frame.FromString(frame)),
-                    timeout=max(0.1, deadline - time.monotonic()),
-                )
+                stub: Any = TrackerServiceStub(connection.channel)
+                request = StartRunRequest(frame=Frame.FromString(frame))
+                stub.StartRun(request, timeout=max(0.1, deadline - time.monotonic()))
                 break
             except grpc.RpcError as error:
                 failure = from_rpc_error(error)

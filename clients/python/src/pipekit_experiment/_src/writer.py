@@ -133,8 +133,8 @@ class Writer:
             self.unreadable += failures.points
             self.hub.loud.say(
                 f"unreadable {self.run_id}",
-                f"Run {self.run_id}: {failures.points} points were left out, because their value could not be "
-                f"read: {failures.first}.",
+                f"Run {self.run_id}: {failures.points} points were left out, because their value could not "
+                f"be read: {failures.first}.",
                 failures.points,
             )
 
