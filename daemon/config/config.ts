@@ -6,8 +6,6 @@ import { type Env, foldersOf } from "./folders.ts";
 
 /** The settings, by the names they have in the config file. */
 const Settings = z.strictObject({
-  state_dir: z.string().min(1),
-  runtime_dir: z.string().min(1),
   idle_exit_s: z.number().int().min(0).max(315_360_000),
   orphan_grace_s: z.number().min(0).max(86_400),
   log_level: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]),
@@ -24,8 +22,6 @@ const NUMBERS: ReadonlySet<string> = new Set(["idle_exit_s", "orphan_grace_s"]);
 
 /** What each setting wants, for a person. */
 const WANTED: { readonly [name in SettingName]: string } = {
-  state_dir: "a path",
-  runtime_dir: "a path",
   idle_exit_s: "a whole number of seconds, 0 for never",
   orphan_grace_s: "a number of seconds",
   log_level: "one of trace, debug, info, warn, error, fatal",
@@ -47,8 +43,13 @@ export interface Config {
   readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
 }
 
-/** Settings of the command line, as text. `config` names the config file. */
-export type CommandLineSettings = Readonly<{ [name in SettingName | "config"]?: string | undefined }>;
+/**
+ * Settings of the command line, as text. `config` names the config file. The folders are no settings of the file:
+ * clients find the daemon by them and read no file.
+ */
+export type CommandLineSettings = Readonly<{
+  [name in SettingName | "config" | "state_dir" | "runtime_dir"]?: string | undefined;
+}>;
 
 interface Layer {
   readonly values: Readonly<{ [name: string]: unknown }>;
@@ -63,15 +64,15 @@ interface Layer {
  * Throws PipekitError INVALID_DAEMON_CONFIG that names key and file (or variable), and the keys that are allowed.
  */
 export async function loadConfig(commandLine: CommandLineSettings, env: Env): Promise<Config> {
-  const { config, ...flags } = commandLine;
+  const { config, state_dir, runtime_dir, ...flags } = commandLine;
   const folders = foldersOf(env);
   const configFile = config === undefined ? folders.configFile : resolve(config);
   const named = config !== undefined || Boolean(env["PKX_CONFIG"]);
   const layers = [environmentLayer(env), await fileLayer(configFile, named), commandLineLayer(flags)];
   const merged: SomeSettings = Object.assign({}, ...layers.map(parseLayer));
   return {
-    stateFolder: resolve(merged.state_dir ?? folders.stateFolder),
-    runtimeFolder: resolve(merged.runtime_dir ?? folders.runtimeFolder),
+    stateFolder: resolve(state_dir || folders.stateFolder),
+    runtimeFolder: resolve(runtime_dir || folders.runtimeFolder),
     configFile,
     idleExitS: merged.idle_exit_s ?? 900,
     orphanGraceS: merged.orphan_grace_s ?? 10,
@@ -103,8 +104,8 @@ function invalid(path: readonly PropertyKey[], message: string, mend: string, ca
 
 function environmentLayer(env: Env): Layer {
   const variable = (name: string) => `PKX_${name.toUpperCase()}`;
-  // Folders have their own rules (see foldersOf), and named trackers do not fit into a variable.
-  const names = NAMES.filter((name) => !["state_dir", "runtime_dir", "trackers"].includes(name));
+  // Named trackers do not fit into a variable.
+  const names = NAMES.filter((name) => name !== "trackers");
   const values = Object.fromEntries(
     names.flatMap((name) => {
       const text = env[variable(name)];
@@ -118,7 +119,7 @@ function environmentLayer(env: Env): Layer {
   };
 }
 
-function commandLineLayer(flags: Omit<CommandLineSettings, "config">): Layer {
+function commandLineLayer(flags: { readonly [name in SettingName]?: string | undefined }): Layer {
   const given = Object.entries(flags).filter(([, text]) => text !== undefined);
   return {
     values: Object.fromEntries(given.map(([name, text]) => [name, fromText(name, text ?? "")])),

@@ -35,10 +35,7 @@ export interface Journal {
   saveSink(sink: SinkEntry, deadLetters: readonly NewDeadLetter[]): Promise<void>;
   deadLetters(query: { runId?: string; limit: number }): Promise<readonly DeadLetterEntry[]>;
   totals(): Promise<JournalTotals>;
-  /**
-   * Called with the runs that a commit added frames or changed sinks of, at most once a tick; returns the stop
-   * function. Saving a sink as it is already wakes nobody.
-   */
+  /** Called with the runs that a commit added frames to, at most once a tick; returns the stop function. */
   onCommit(listener: (runIds: ReadonlySet<string>) => void): () => void;
   /** Waits for pending commits, then closes. */
   close(): Promise<void>;

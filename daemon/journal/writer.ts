@@ -115,14 +115,13 @@ export class GroupWriter {
   #saveSink({ sink, deadLetters, atUs }: WriteCalls["saveSink"]["args"]): null {
     const run = this.#run(sink.runId);
     if (run === undefined) throw runNotFound(sink.runId);
-    const changed = this.#sql.saveSink.run(...sinkRow(run.number, sink)).changes;
+    this.#sql.saveSink.run(...sinkRow(run.number, sink));
     for (const letter of deadLetters) {
       const { spec, kind, points, reason, from, to } = letter;
       const span = [from.position, from.offset, to.position, to.offset];
       this.#sql.addDeadLetter.run(run.number, spec, kind, points, reason, ...span, atUs);
     }
     this.#sums.deadLettersAdded(deadLetters.length);
-    if (Number(changed) + deadLetters.length > 0) this.#touched.add(sink.runId);
     return null;
   }
 
@@ -179,15 +178,7 @@ function prepare(db: DatabaseSync) {
     setTag: db.prepare("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)"),
     setParam: db.prepare("INSERT OR REPLACE INTO params VALUES (?, ?, ?)"),
     addArtifact: db.prepare("INSERT INTO artifacts (run, artifact) VALUES (?, ?)"),
-    // Writing what stands there already counts as no change, so that nobody is woken for it.
-    saveSink: db.prepare(`
-      INSERT INTO sinks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-        open = excluded.open, cursor_position = excluded.cursor_position, cursor_offset = excluded.cursor_offset,
-        points_sent = excluded.points_sent, points_dead = excluded.points_dead, state = excluded.state,
-        detail = excluded.detail
-      WHERE (open, cursor_position, cursor_offset, points_sent, points_dead, state, detail)
-        IS NOT (excluded.open, excluded.cursor_position, excluded.cursor_offset, excluded.points_sent,
-          excluded.points_dead, excluded.state, excluded.detail)`),
+    saveSink: db.prepare("INSERT OR REPLACE INTO sinks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
     addDeadLetter: db.prepare(`
       INSERT INTO dead_letters (run, spec, kind, points, reason, from_position, from_offset, to_position, to_offset,
         at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),

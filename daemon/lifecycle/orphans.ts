@@ -132,7 +132,7 @@ export class OrphanWatch {
   #settle(runId: string): void {
     this.#writers.delete(runId);
     this.#settled.add(runId);
-    // Delivery never commits, so a run that ended is not heard of again; the set need not remember for long.
+    // A run that ended is not heard of again; the set need not remember for long.
     if (this.#settled.size > 1000) this.#settled.delete(this.#settled.values().next().value ?? "");
   }
 

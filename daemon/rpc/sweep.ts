@@ -5,7 +5,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-const SWEEP_BYTES = 16 * 1024 * 1024;
+const SWEEP_BYTES = 8 * 1024 * 1024;
 
 // V8 shows its collector only to contexts made after this flag is set.
 setFlagsFromString("--expose-gc");

@@ -107,7 +107,8 @@ def test_without_start_a_missing_daemon_is_an_error(place):
     assert pids(place) == []
 
 
-def test_the_socket_of_a_dead_daemon_does_not_hinder(place):
+def test_the_socket_of_a_dead_daemon_does_not_hinder(place, monkeypatch):
+    monkeypatch.setattr(connection, "_RECHECK_S", 0)
     first = connect()
     end(first.hello.pid)
     assert first.socket.exists()
@@ -119,13 +120,19 @@ def test_the_socket_of_a_dead_daemon_does_not_hinder(place):
 
 def test_eight_processes_at_once_start_one_daemon(place, monkeypatch):
     monkeypatch.setenv("FAKE_DAEMON", "slow")
-    program = "from pipekit_experiment import connect\nprint(connect(timeout_s=30).hello.pid)"
-    started = [
+    program = (
+        "from pipekit_experiment import connect\n"
+        "from pipekit_experiment._src import daemon_process\n"
+        "spawn, started = daemon_process.spawn, []\n"
+        "daemon_process.spawn = lambda *folders: started.append(1) or spawn(*folders)\n"
+        "print(connect(timeout_s=30).hello.pid, len(started))"
+    )
+    processes = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(8)
     ]
-    answers = {process.communicate(timeout=60)[0].strip() for process in started}
-    assert answers == {str(pids(place)[0])}
-    assert len(pids(place)) == 1
+    answers = [process.communicate(timeout=60)[0].split() for process in processes]
+    assert {pid for pid, _ in answers} == {str(pids(place)[0])}
+    assert sum(int(started) for _, started in answers) == 1
 
 
 def test_threads_share_one_connection(place):
@@ -296,6 +303,7 @@ class TestRealDaemon:
         other = in_another_process("print(connect(start=False).hello.pid)")
         assert other.stdout.strip() == str(real.hello.pid), other.stderr
         end(real.hello.pid)
+        real.discard()
         assert real.socket.exists(), "a killed daemon leaves its socket"
         successor = connect(timeout_s=30)
         assert successor.hello.pid != real.hello.pid

@@ -453,7 +453,7 @@ class TestProcesses:
             assert next(watch).hash == first
             end(made.hello.pid)
             assert registry.resolve_tag("p") == first
-            successor = connect().hello.pid
+            successor = connect(start=False).hello.pid
             assert successor != made.hello.pid
             mover = threading.Timer(0.5, lambda: registry.tag(second, "p", force=True))
             mover.start()

@@ -43,7 +43,7 @@ export async function checkMachine(context: Context): Promise<Finding[]> {
     checkNode(),
     checkFolder("state folder", state),
     checkFolder("runtime folder", runtime),
-    await checkConfig(context, state, runtime),
+    await checkConfig(context),
     checkDisk(state),
   ];
 }
@@ -75,21 +75,12 @@ function checkFolder(check: string, path: string): Finding {
 
 const OTHER_FOLDER = "Choose another folder with PKX_STATE_DIR or PKX_RUNTIME_DIR.";
 
-async function checkConfig(context: Context, state: string, runtime: string): Promise<Finding> {
+async function checkConfig(context: Context): Promise<Finding> {
   let config: Config;
   try {
     config = await loadConfig({}, context.terminal.env);
   } catch (error) {
     return failed("config", error);
-  }
-  // Clients do not read the config file, so that a folder named there is one where nobody looks.
-  const moved = [
-    ...(config.stateFolder !== state && context.options.stateDir === undefined ? ["state_dir"] : []),
-    ...(config.runtimeFolder !== runtime ? ["runtime_dir"] : []),
-  ];
-  if (moved.length > 0) {
-    const message = `${config.configFile} sets ${moved.join(" and ")}, which clients do not read.`;
-    return problem("config", message, "Set PKX_STATE_DIR and PKX_RUNTIME_DIR in the environment instead.");
   }
   const trackers = Object.keys(config.trackers).length;
   if (!existsSync(config.configFile)) return ok("config", `No file at ${config.configFile}; defaults hold.`);

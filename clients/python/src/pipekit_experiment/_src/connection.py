@@ -43,6 +43,7 @@ PROTOCOL_MAX = 1
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _HELLO_S = 3.0
 """Longest wait for one answer to Hello: what listens may be something else that never answers."""
+_RECHECK_S = 1.0
 _POLL_FIRST_S = 0.005
 _POLL_LAST_S = 0.05
 
@@ -54,6 +55,8 @@ class Connection:
         self.channel = channel
         self.hello = hello
         self.socket = socket
+        self.seen_at = time.monotonic()
+        """When the daemon was last found listening, by the monotonic clock."""
 
     def discard(self) -> None:
         """Lets the next `connect()` make a new connection (and a new daemon, if this one is gone).
@@ -125,10 +128,17 @@ def connect(*, start: bool = True, timeout_s: float = 10.0) -> Connection:
 
 
 def _kept(state: _State, socket: Path) -> Connection | None:
-    """The connection made before, unless its daemon has left since, as one does that was idle for long."""
+    """The connection made before, unless its daemon has left since, as one does that was idle for long.
+
+    Looking costs the daemon a new session, so one that was found there a moment ago is taken to be there.
+    """
     with state.lock:
         kept = state.connections.get(socket)
-    if kept is None or _listens(socket):
+    now = time.monotonic()
+    if kept is None or now - kept.seen_at < _RECHECK_S:
+        return kept
+    if _listens(socket):
+        kept.seen_at = now
         return kept
     kept.discard()
     return None

@@ -7,7 +7,7 @@ import operator
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidMetricError
 
@@ -70,7 +70,7 @@ def check_key(key: object) -> int:
 
 def check_step(step: Any) -> int:
     """The step as an int. Raises InvalidMetricError unless it is an integer within +-(2^53 - 1)."""
-    kind: type[Any] = type(step)
+    kind = cast("type[object]", type(step))
     if kind is not int:
         try:
             # A bool as a step is a slip (`step=training`); numpy's and torch's refuse or pass as integers.
@@ -112,7 +112,7 @@ def accept_values(keys: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, 
 
 
 def _accept(key: str, value: Any) -> Any:
-    kind: type[Any] = type(value)
+    kind = cast("type[object]", type(value))
     if isinstance(value, (float, int)):
         PLAIN_TYPES.add(kind)
         return value

@@ -130,7 +130,8 @@ class Sender:
         from pipekit_experiment._generated.tracker_pb2 import LogResponse
 
         stream = _Stream()
-        open_stream: Any = connection.channel.stream_stream(_LOG_METHOD)
+        channel: Any = connection.channel
+        open_stream = channel.stream_stream(_LOG_METHOD)
         with self._hub.changed:
             if self._stopped:
                 return False
