@@ -124,7 +124,8 @@ class Host {
     };
     const server = new RpcServer([...rooms.services, ownService]);
     const graceMs = config.orphanGraceS * 1000;
-    const orphans = new OrphanWatch({ journal, graceMs, intervalMs: ORPHAN_INTERVAL_MS, log });
+    const { spoolFolder } = layout;
+    const orphans = new OrphanWatch({ journal, spoolFolder, graceMs, intervalMs: ORPHAN_INTERVAL_MS, log });
     const idle = new IdleWatch(
       {
         openCalls: () => server.calls.count,

@@ -46,6 +46,8 @@ export interface StateLayout {
   readonly logFile: string;
   readonly modelsFolder: string;
   readonly stagingFolder: string;
+  /** Frames that clients wrote while no daemon answered, `<writer_id>.frames`; the clients make it. */
+  readonly spoolFolder: string;
 }
 
 export function stateLayout(stateFolder: string): StateLayout {
@@ -55,6 +57,7 @@ export function stateLayout(stateFolder: string): StateLayout {
     logFile: join(stateFolder, "logs/daemon.log"),
     modelsFolder: join(stateFolder, "models"),
     stagingFolder: join(stateFolder, "staging"),
+    spoolFolder: join(stateFolder, "spool"),
   };
 }
 

@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { PipekitError, RunState } from "@pipekit/proto";
 import { ulid } from "ulid";
@@ -14,6 +15,8 @@ const CLOCK_SLACK_US = 120 * 1e6;
 /** How the writers of running runs are watched. */
 export interface OrphanWatchOptions {
   readonly journal: Pick<Journal, "append" | "run" | "runs" | "totals" | "onCommit">;
+  /** Where frames of dead processes may wait to be sent by another client. */
+  readonly spoolFolder: string;
   /** Silence after the end of the process before the run is ended, milliseconds. */
   readonly graceMs: number;
   /** Milliseconds between two looks. */
@@ -142,9 +145,16 @@ export class OrphanWatch {
         writer.touched = false;
         if ((await this.#options.journal.run(runId)).state !== "running") this.#settle(runId);
       } else if (!isAlive(writer) && performance.now() - writer.lastFrameMs >= this.#options.graceMs) {
+        // An ended run would refuse the frames that wait there, and a file does not tell its run.
+        if (await this.#framesSpooled()) return;
         await this.#end(runId, writer.pid);
       }
     }
+  }
+
+  async #framesSpooled(): Promise<boolean> {
+    const names = await readdir(this.#options.spoolFolder).catch(() => []);
+    return names.some((name) => name.endsWith(".frames"));
   }
 
   async #end(runId: string, pid: number): Promise<void> {

@@ -41,10 +41,7 @@ test("command line over file over environment", async () => {
     PKX_ORPHAN_GRACE_S: "2.5",
     PKX_STATE_DIR: "/e",
   };
-  writeFileSync(
-    file,
-    "idle_exit_s: 2\nlog_level: debug\ntrackers:\n  team: [mlflow+http://h/x]\n",
-  );
+  writeFileSync(file, "idle_exit_s: 2\nlog_level: debug\ntrackers:\n  team: [mlflow+http://h/x]\n");
   expect(await loadConfig({ idle_exit_s: "3", runtime_dir: "/r" }, env)).toMatchObject({
     idleExitS: 3,
     logLevel: "debug",

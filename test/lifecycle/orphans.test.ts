@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { hostname } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Frame, PipekitError, RunStart, RunState } from "@pipekit/proto";
-import { afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, expect, test } from "vitest";
 import type { RunEntry } from "../../daemon/journal/journal.ts";
 import { OrphanWatch } from "../../daemon/lifecycle/index.ts";
 
+const spoolFolder = mkdtempSync(join(tmpdir(), "pkx-spool-"));
 const children: ChildProcess[] = [];
 const watches: OrphanWatch[] = [];
 const log = { info: () => undefined, error: (fields: object) => expect.fail(JSON.stringify(fields)) };
@@ -14,6 +17,8 @@ afterEach(async () => {
   for (const watch of watches.splice(0)) await watch.stop();
   for (const child of children.splice(0)) child.kill("SIGKILL");
 });
+
+afterAll(() => rmSync(spoolFolder, { recursive: true }));
 
 /** A journal of runs in memory that shows what was appended. */
 class Runs {
@@ -76,7 +81,7 @@ async function child(): Promise<ChildProcess> {
 }
 
 async function watch(journal: Runs, graceMs = 0): Promise<OrphanWatch> {
-  const watching = new OrphanWatch({ journal, graceMs, intervalMs: 60_000, log });
+  const watching = new OrphanWatch({ journal, spoolFolder, graceMs, intervalMs: 60_000, log });
   watches.push(watching);
   await watching.start();
   return watching;
@@ -103,6 +108,22 @@ test("a run whose process was killed gets an end: failed, killed, by a writer of
     $case: "end",
     value: { state: RunState.RUN_STATE_FAILED, reason: "killed" },
   });
+});
+
+test("frames that wait in the spool keep the run until they are sent", async () => {
+  const process = await child();
+  const journal = new Runs();
+  journal.put("run-1", { pid: process.pid ?? 0 });
+  const watching = await watch(journal);
+  process.kill("SIGKILL");
+  await once(process, "exit");
+  const spooled = join(spoolFolder, "01J00000000000000000000000.frames");
+  writeFileSync(spooled, "");
+  await watching.look();
+  expect(journal.appended).toEqual([]);
+  rmSync(spooled);
+  await watching.look();
+  expect(journal.appended).toHaveLength(1);
 });
 
 test("frames that still come keep the run for the grace time", async () => {
