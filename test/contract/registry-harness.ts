@@ -100,7 +100,7 @@ export async function serve(
 
 export function connect(socket: string): RegistryServiceClient {
   return new RegistryServiceClient(`unix:${socket}`, credentials.createInsecure(), {
-"grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
   });
 }
 

@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "clients/typescript",
     "proto",
   ],
-  "daemon/cli": ["daemon/config", "daemon/root", "clients/typescript", "proto"],
+  "daemon/cli": ["daemon/config", "daemon/lifecycle", "daemon/root", "clients/typescript", "proto"],
   "daemon/rpc": ["daemon/content", "daemon/delivery", "daemon/journal", "daemon/registry", "proto"],
   "daemon/lifecycle": ["daemon/config", "daemon/delivery", "daemon/journal", "proto"],
   "daemon/delivery": ["daemon/journal", "seams", "proto"],

@@ -128,3 +128,22 @@ def test_a_run_that_was_spooled_with_a_wrong_spec_is_kept(connection, monkeypatc
     with pytest.warns(RuntimeWarning, match="refused a part"):
         assert pe.replay_spool(20) == 0
     assert read(run.run_id).points == 1
+
+
+@pytest.mark.parametrize(
+    ("uri", "experiment", "spec"),
+    [
+        ("http://127.0.0.1:9", "plain", "mlflow+http://127.0.0.1:9/plain"),
+        ("https://h.example/base/path/", "a b/ü?#%", None),
+        ("http://[::1]:9", "Default", None),
+    ],
+)
+def test_the_daemon_understands_the_specs_of_the_mlflow_tracker(connection, uri, experiment, spec):
+    tracker = pe.adapters.mlflow.MLflowTracker(uri, experiment)
+    assert spec is None or tracker.specs == (spec,)
+    run = tracker.start_run("n", {})
+    tracker.log_metrics(run, {"a": 1.0}, 0)
+    tracker.end_run(run, "completed")
+    (sink,) = run.sinks()
+    assert sink.spec.startswith("mlflow")
+    assert sink.points_sent == 0

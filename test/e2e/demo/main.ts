@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: the whole path once, for real. Starts an MLflow server, trains with Lightning through our logger,
  * stores, tags, promotes, loads elsewhere, resolves from TypeScript, and shows what happened. Everything it makes lies
- * in .demo/, which is emptied at the start. Exits 1 when anything is not as promised.
+ * in .demo/ (or $PKX_DEMO_HOME), which is emptied at the start. Exits 1 when anything is not as promised.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { startMlflowServer } from "../../support/mlflow-server.ts";
 import { findMlflowRun } from "./mlflow-run.ts";
 import { lastJson, node, pipekitEnv, python, ROOT } from "./processes.ts";
 
-const HOME = join(ROOT, ".demo");
+const HOME = process.env["PKX_DEMO_HOME"] ?? join(ROOT, ".demo");
 const HERE = import.meta.dirname;
 const PKX = join(ROOT, "daemon/main.ts");
 const EXPERIMENT = "digits";

@@ -196,9 +196,7 @@ class DaemonRegistry:
         return _ask(lambda stub, _: _load(stub, request))
 
     def _call(self, method: str, request: Any, *, repeatable: bool = True) -> Any:
-        return _ask(
-            lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S, wait_for_ready=True), repeatable
-        )
+        return _ask(lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S), repeatable)
 
     def _pages(self, method: str, request: Any) -> Iterator[Any]:
         while True:
@@ -225,7 +223,7 @@ def _ask(ask: Callable[[Any, Connection], _Answer], repeatable: bool = True) -> 
     """Calls `ask` with a stub; once more, with a new connection, when the daemon left in the middle of it."""
     connection = connect()
     try:
-        return ask(RegistryServiceStub(connection.channel), connection)
+        return ask(connection.stub(RegistryServiceStub), connection)
     except grpc.RpcError as error:
         failure = from_rpc_error(error)
         if not (repeatable and isinstance(failure, DaemonUnavailableError)):
@@ -233,7 +231,7 @@ def _ask(ask: Callable[[Any, Connection], _Answer], repeatable: bool = True) -> 
     connection.discard()
     connection = connect()
     try:
-        return ask(RegistryServiceStub(connection.channel), connection)
+        return ask(connection.stub(RegistryServiceStub), connection)
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
 

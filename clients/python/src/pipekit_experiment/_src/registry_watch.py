@@ -75,7 +75,7 @@ class TagWatch:
         with self._lock:
             if self._closed or self._call is not None:
                 return self._call
-        stub: Any = RegistryServiceStub(connect().channel)
+        stub = connect().stub(RegistryServiceStub)
         request = WatchTagRequest(registry=self._registry, name=self._name, after_seq=self._after_seq)
         call = stub.WatchTag(request)
         with self._lock:
