@@ -11,6 +11,15 @@ import { createHash, randomUUID } from "node:crypto";
 import { chmod, link, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
+  copyHashed,
+  type Digest,
+  ensureFolder,
+  hashAndSync,
+  syncFolder,
+  writeDurably,
+  writeHashed,
+} from "../files.ts";
+import {
   type BlobSource,
   type ObjectInfo,
   ObjectMissing,
@@ -19,18 +28,9 @@ import {
   type RegistryBackend,
   type StoredObject,
 } from "../registry.ts";
-import {
-  copyHashed,
-  type Digest,
-  ensureFolder,
-  hashAndSync,
-  syncFolder,
-  writeDurably,
-  writeHashed,
-} from "./files.ts";
 import { foldersUnder, keysUnder } from "./listing.ts";
 import { FolderLock } from "./lock.ts";
-import { readChunks } from "./read.ts";
+import { readChunks, readExactly } from "./read.ts";
 import { watchFile } from "./watch.ts";
 
 export const TEMP_FOLDER = "_tmp";
@@ -177,7 +177,7 @@ export class LocalBackend implements RegistryBackend {
     try {
       const { size, ino, mtimeNs } = await handle.stat({ bigint: true });
       if (size > MAX_SMALL_BYTES) throw new Error(`The object ${key} is too large to be read whole.`);
-      const bytes = await handle.readFile();
+      const bytes = await readExactly(handle, 0, Number(size));
       return { object: { bytes, version: versionText(bytes, ino, mtimeNs) }, mtimeNs };
     } finally {
       await handle.close();

@@ -1,9 +1,9 @@
 /** Registry backend for a folder of this host: `local:/absolute/folder`. */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { ensureFolder } from "../files.ts";
 import type { RegistryKind } from "../registry.ts";
 import { LocalBackend, TEMP_FOLDER } from "./backend.ts";
-import { ensureFolder } from "./files.ts";
 import { localRoot, parseLocalSpec } from "./spec.ts";
 
 /** Age after which a temporary file is taken for the remains of a dead process. */

@@ -39,7 +39,8 @@ export async function* readChunks(
   }
 }
 
-async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+/** Reads `length` bytes, or up to the end of the file. */
+export async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
   const chunk = Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {

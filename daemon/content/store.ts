@@ -15,7 +15,8 @@ import { type FoundFile, findFiles, unreadable } from "./walk.ts";
 export interface ContentStore {
   /**
    * Takes in a file or folder and returns its files, sorted by path (empty path for a single file). With `staged` the
-   * path must lie in the staging folder, and is gone afterwards.
+   * path must lie in the staging folder; its blocks are shared rather than copied, and the caller removes it once the
+   * record of it is durable.
    * Throws PipekitError ARTIFACT_UNREADABLE (names the path), INVALID_ARGUMENT (not absolute, staged elsewhere).
    */
   ingest(path: string, options: { readonly staged: boolean }, signal: AbortSignal): Promise<ArtifactFile[]>;
@@ -72,7 +73,6 @@ class FileContentStore implements ContentStore {
       return { path: file.path, ...digest };
     });
     for (const folder of changedFolders) await syncFolder(folder);
-    if (options.staged) await rm(checked, { recursive: true, force: true });
     return ingested;
   }
 
@@ -106,7 +106,7 @@ class FileContentStore implements ContentStore {
 
   /**
    * Gives a staged file a second name among the temporary ones and hashes it; undefined when it lies on another file
-   * system. Its first name stays until all files of the artifact are in, so that a failed call can be repeated.
+   * system. Its first name stays, so that the call can be repeated until the caller removes it.
    */
   async #moved(source: string, temp: string, signal: AbortSignal): Promise<Digest | undefined> {
     try {

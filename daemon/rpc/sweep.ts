@@ -7,9 +7,7 @@ import { runInNewContext } from "node:vm";
 
 const SWEEP_BYTES = 8 * 1024 * 1024;
 
-// V8 shows its collector only to contexts made after this flag is set.
-setFlagsFromString("--expose-gc");
-const collect: NodeJS.GCFunction = runInNewContext("gc");
+let collector: NodeJS.GCFunction | undefined;
 let passed = 0;
 
 /** Passes chunks on and sweeps behind them. */
@@ -18,8 +16,16 @@ export async function* swept(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buff
     passed += chunk.length;
     if (passed >= SWEEP_BYTES) {
       passed = 0;
-      collect({ type: "minor" });
+      collector ??= exposeCollector();
+      collector({ type: "minor" });
     }
     yield chunk;
   }
+}
+
+/** Made at the first need: a flag set at the start costs the journal's thread its code cache, a tenth of a second. */
+function exposeCollector(): NodeJS.GCFunction {
+  // V8 shows its collector only to contexts made after this flag is set.
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc");
 }

@@ -14,10 +14,7 @@ def main() -> None:
     client = MlflowClient(tracking_uri=uri)
     run = client.get_run(run_id)
     history = {
-        key: [
-            [m.step, str(m.value), m.timestamp]
-            for m in client.get_metric_history(run_id, key)
-        ]
+        key: [[m.step, str(m.value), m.timestamp] for m in client.get_metric_history(run_id, key)]
         for key in run.data.metrics
     }
     root = Path(download_artifacts(run_id=run_id, dst_path=folder, tracking_uri=uri))

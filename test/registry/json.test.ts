@@ -24,7 +24,7 @@ test.each([
   // Section 3.2.3: keys by UTF-16 code units.
   [
     '{"\\u20ac":1,"\\r":2,"\\ufb33":3,"1":4,"\\ud83d\\ude00":5,"\\u0080":6,"\\u00f6":7}',
-    '{"\\r":2,"1":4,"\u0080":6,"ö":7,"€":1,"😀":5,"דּ":3}',
+    '{"\\r":2,"1":4,"\u0080":6,"ö":7,"€":1,"😀":5,"\ufb33":3}',
   ],
   ['{"__proto__":1,"constructor":[-0, 1.0, 1]}', '{"__proto__":1,"constructor":[0,1,1]}'],
 ])("writes %s canonically", (text, canonical) => {

@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 
 /**
  * Architecture Invariant: who may import whom. A room is a folder below daemon/ or adapters/; `seams` are
- * adapters/tracker.ts and adapters/registry.ts; `root` are the composition files directly in daemon/.
+ * the files directly in adapters/ (tracker.ts, registry.ts, and files.ts, which both sides write files with); `root`
+ * are the composition files directly in daemon/.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "daemon/root": [
@@ -28,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "daemon/delivery": ["daemon/journal", "seams", "proto"],
   "daemon/registry": ["daemon/content", "seams", "proto"],
   "daemon/journal": ["proto"],
-  "daemon/content": ["proto"],
+  "daemon/content": ["seams", "proto"],
   "daemon/config": ["clients/typescript", "proto"],
   "adapters/mlflow": ["seams"],
   "adapters/local": ["seams"],
@@ -61,7 +62,7 @@ function targetRoom(from: string, specifier: string): string | undefined {
   if (specifier === "@pipekit/experiment") return "clients/typescript";
   const adapter = /^@pipekit\/adapters\/(.+)$/.exec(specifier)?.[1];
   if (adapter === undefined) return undefined;
-  return adapter === "tracker" || adapter === "registry" ? "seams" : `adapters/${adapter}`;
+  return ["tracker", "registry", "files"].includes(adapter) ? "seams" : `adapters/${adapter}`;
 }
 
 function importsOf(path: string): string[] {

@@ -13,4 +13,11 @@ if __name__ == "__main__":
     run = pe.start_run("bench-first-ack")
     acknowledged = time.perf_counter()
     run.end()
-    print(json.dumps({"import_ms": (imported - START) * 1e3, "first_ack_ms": (acknowledged - imported) * 1e3}))
+    print(
+        json.dumps(
+            {
+                "import_ms": (imported - START) * 1e3,
+                "first_ack_ms": (acknowledged - imported) * 1e3,
+            }
+        )
+    )

@@ -25,4 +25,13 @@ if __name__ == "__main__":
         run.flush(120)
         took = time.perf_counter() - start
         dropped = run.dropped
-    print(json.dumps({"seconds": took, "log_seconds": logged, "points": points, "dropped": dropped}))
+    print(
+        json.dumps(
+            {
+                "seconds": took,
+                "log_seconds": logged,
+                "points": points,
+                "dropped": dropped,
+            }
+        )
+    )

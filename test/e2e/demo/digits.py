@@ -1,4 +1,4 @@
-"""The digits data of scikit-learn and a small classifier for it; imported by training and by serving alike."""
+"""The digits data of scikit-learn and a small classifier for it, for training and serving alike."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ SEED = 7
 
 def make_network(hidden: int = 64) -> nn.Module:
     """Builds the untrained classifier: 64 pixels in, 10 logits out."""
-    return nn.Sequential(
-        nn.Linear(64, hidden), nn.ReLU(), nn.Dropout(0.1), nn.Linear(hidden, 10)
-    )
+    return nn.Sequential(nn.Linear(64, hidden), nn.ReLU(), nn.Dropout(0.1), nn.Linear(hidden, 10))
 
 
 def split() -> tuple[TensorDataset, TensorDataset]:
     """Returns training and test set: float32 images of shape (64,) within 0..1 and int64 labels."""
     data = load_digits()
     parts = train_test_split(
-        data.data / 16.0, data.target, test_size=0.25, random_state=SEED, stratify=data.target
+        data.data / 16.0,
+        data.target,
+        test_size=0.25,
+        random_state=SEED,
+        stratify=data.target,
     )
     x_train, x_test, y_train, y_test = parts
     return (
-        TensorDataset(
-            torch.tensor(x_train, dtype=torch.float32), torch.tensor(y_train)
-        ),
+        TensorDataset(torch.tensor(x_train, dtype=torch.float32), torch.tensor(y_train)),
         TensorDataset(torch.tensor(x_test, dtype=torch.float32), torch.tensor(y_test)),
     )
 
@@ -43,7 +43,7 @@ def accuracy(network: nn.Module, dataset: TensorDataset) -> float:
 
 
 class DigitsTask(pl.LightningModule):
-    """Trains the classifier; logs loss a step and accuracy an epoch through whatever logger the trainer has."""
+    """Trains the classifier; logs loss and accuracy through whatever logger the trainer has."""
 
     def __init__(self, hidden: int = 64, lr: float = 2e-3) -> None:
         super().__init__()
@@ -51,9 +51,7 @@ class DigitsTask(pl.LightningModule):
         self.network = make_network(hidden)
         self.lr = lr
 
-    def training_step(
-        self, batch: list[torch.Tensor], batch_index: int
-    ) -> torch.Tensor:
+    def training_step(self, batch: list[torch.Tensor], batch_index: int) -> torch.Tensor:
         images, labels = batch
         logits = self.network(images)
         loss = nn.functional.cross_entropy(logits, labels)
@@ -74,6 +72,4 @@ class DigitsTask(pl.LightningModule):
 def loaders() -> tuple[DataLoader[object], DataLoader[object]]:
     """Returns the loaders of training and test set."""
     train, test = split()
-    return DataLoader(train, batch_size=32, shuffle=True), DataLoader(
-        test, batch_size=256
-    )
+    return DataLoader(train, batch_size=32, shuffle=True), DataLoader(test, batch_size=256)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from digits import split
-
 import pipekit_experiment as pe
+from digits import split
 
 
 def main() -> None:

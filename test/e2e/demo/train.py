@@ -1,4 +1,4 @@
-"""Trains the classifier with Lightning and our logger, stores and promotes the model. Prints one JSON line at the end.
+"""Trains the classifier with Lightning and our logger, stores and promotes the model; prints a JSON line.
 
 Usage: train.py SINK_SPEC
 """
@@ -10,10 +10,9 @@ import logging
 import sys
 import warnings
 
+import pipekit_experiment as pe
 import pytorch_lightning as pl
 from digits import DigitsTask, accuracy, loaders, split
-
-import pipekit_experiment as pe
 from pipekit_experiment.lightning import PipekitLogger
 from pipekit_experiment.torch import TorchModelOp
 
@@ -24,17 +23,11 @@ EPOCHS = 12
 class EpochLines(pl.Callback):
     """Shows progress as one line an epoch."""
 
-    def on_validation_epoch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
-    ) -> None:
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking:
             return
-        values = {
-            name: float(value) for name, value in trainer.callback_metrics.items()
-        }
-        shown = "  ".join(
-            f"{name} {values[name]:.3f}" for name in sorted(values) if "/" in name
-        )
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        shown = "  ".join(f"{name} {values[name]:.3f}" for name in sorted(values) if "/" in name)
         print(
             f"  epoch {trainer.current_epoch + 1:2d}/{EPOCHS}  {shown}",
             file=sys.stderr,
@@ -60,11 +53,10 @@ def main(sink: str) -> None:
         accelerator="cpu",
     )
     trainer.fit(task, *loaders())
+    logger.experiment.end()
 
     registry = pe.LocalModelRegistry()
-    op = TorchModelOp(
-        task.network, factory="digits:make_network", kwargs={"hidden": HIDDEN}
-    )
+    op = TorchModelOp(task.network, factory="digits:make_network", kwargs={"hidden": HIDDEN})
     test_accuracy = accuracy(task.network, split()[1])
     digest = registry.store(
         op,
@@ -76,9 +68,7 @@ def main(sink: str) -> None:
 
     trackers = sorted({"mlflow", "wandb"} & set(sys.modules))
     if trackers:
-        raise SystemExit(
-            f"the training process imported {trackers}: it must import no tracker"
-        )
+        raise SystemExit(f"the training process imported {trackers}: it must import no tracker")
     print(
         json.dumps(
             {

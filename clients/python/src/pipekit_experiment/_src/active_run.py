@@ -285,11 +285,10 @@ class ActiveRun(Run):
         out, with its smallest and largest values kept. Flushes first. Raises DaemonUnavailableError,
         RunNotFoundError.
         """
-        import grpc
-
         from pipekit_experiment._generated.tracker_pb2 import ReadMetricsRequest
         from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
         from pipekit_experiment._src.connection import connect
+        from pipekit_experiment._src.quiet_grpc import grpc
         from pipekit_experiment._src.series import unpack_series
 
         if self.status == "running":

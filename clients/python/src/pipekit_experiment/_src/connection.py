@@ -45,7 +45,7 @@ _HELLO_S = 3.0
 """Longest wait for one answer to Hello: what listens may be something else that never answers."""
 _RECHECK_S = 1.0
 _POLL_FIRST_S = 0.005
-_POLL_LAST_S = 0.05
+_POLL_LAST_S = 0.01
 
 
 class Connection:

@@ -125,9 +125,8 @@ class Sender:
     def _run_stream(self, connection: Connection) -> bool:
         """Runs one stream until it is idle or broken. True when something was acknowledged and the end was in
         peace."""
-        import grpc
-
         from pipekit_experiment._generated.tracker_pb2 import LogResponse
+        from pipekit_experiment._src.quiet_grpc import grpc
 
         stream = _Stream()
         channel: Any = connection.channel

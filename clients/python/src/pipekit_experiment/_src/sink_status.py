@@ -42,10 +42,9 @@ class SinkStatus:
 
 def read_sinks(run_id: str) -> list[SinkStatus]:
     """Asks the daemon. Raises DaemonUnavailableError, RunNotFoundError."""
-    import grpc
-
     from pipekit_experiment._generated.tracker_pb2 import SinkState, SinkStatusRequest
     from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
+    from pipekit_experiment._src.quiet_grpc import grpc
 
     try:
         stub: Any = TrackerServiceStub(connect().channel)

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pipekit_experiment._src.active_run import ActiveRun, text_tags
 from pipekit_experiment._src.errors import (
@@ -22,6 +22,9 @@ from pipekit_experiment._src.protocols import ExperimentTracker
 from pipekit_experiment._src.run import Run, now
 from pipekit_experiment._src.run_config import config_json
 from pipekit_experiment._src.ulid import is_ulid, new_ulid
+
+if TYPE_CHECKING:
+    from pipekit_experiment._src.connection import Connection
 
 _START_WAIT_S = 5.0
 _STATUSES = {"completed": "completed", "finished": "completed", "success": "completed", "failed": "failed"}
@@ -108,36 +111,44 @@ def start_run(
 
 def _hand_over_start(run: ActiveRun, start: dict[str, Any]) -> None:
     """Makes the start frame, and journals it if a daemon answers in time; else it stays first in line."""
-    import grpc
-
-    from pipekit_experiment._generated.tracker_pb2 import Frame, StartRunRequest
-    from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
     from pipekit_experiment._src.connection import connect
 
     deadline = time.monotonic() + _START_WAIT_S
     writer, hub = run.writer, run.writer.hub
-    frame = writer.start_frame(start)
+    # Connecting comes before everything that needs protobuf: a daemon that has to be started boots meanwhile.
     try:
-        for attempt in (1, 2):
-            connection = connect(timeout_s=max(0.1, deadline - time.monotonic()))
-            hub.staging_folder = Path(connection.hello.staging_folder)
-            try:
-                stub: Any = TrackerServiceStub(connection.channel)
-                request = StartRunRequest(frame=Frame.FromString(frame))
-                stub.StartRun(request, timeout=max(0.1, deadline - time.monotonic()))
-                break
-            except grpc.RpcError as error:
-                failure = from_rpc_error(error)
-                if not isinstance(failure, DaemonUnavailableError):
-                    raise failure from error
-                # The daemon has left since the connection was made: once more, with a new one.
-                connection.discard()
-                if attempt == 2:
-                    raise failure from error
-        with hub.changed:
-            writer.outbox.ack(1)
+        connection = connect(timeout_s=_START_WAIT_S)
+    except DaemonUnavailableError as error:
+        writer.start_frame(start)
+        hub.sender.lost(error)
+        return
+    frame = writer.start_frame(start)
+    hub.staging_folder = Path(connection.hello.staging_folder)
+    try:
+        try:
+            _send_start(connection, frame, deadline)
+        except DaemonUnavailableError:
+            # The daemon has left since the connection was made: once more, with a new one.
+            connection.discard()
+            _send_start(connect(timeout_s=max(0.1, deadline - time.monotonic())), frame, deadline)
     except DaemonUnavailableError as error:
         hub.sender.lost(error)
+        return
+    with hub.changed:
+        writer.outbox.ack(1)
+
+
+def _send_start(connection: Connection, frame: bytes, deadline: float) -> None:
+    """Calls StartRun. Raises the daemon's failure."""
+    from pipekit_experiment._generated.tracker_pb2 import Frame, StartRunRequest
+    from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
+    from pipekit_experiment._src.quiet_grpc import grpc
+
+    request = StartRunRequest(frame=Frame.FromString(frame))
+    try:
+        connection.stub(TrackerServiceStub).StartRun(request, timeout=max(0.1, deadline - time.monotonic()))
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error
 
 
 def _split_sinks(

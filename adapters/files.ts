@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { constants, copyFile, type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { SourceUnreadable } from "../registry.ts";
+import { SourceUnreadable } from "./registry.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 /** Written pages are sent to the disk in the background after this many bytes, so that the last fsync is short. */
