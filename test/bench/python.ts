@@ -20,23 +20,27 @@ const LogCall = z.object({ full: Quantiles, paced: Quantiles });
 const Points = z.object({ seconds: z.number(), log_seconds: z.number(), dropped: z.number() });
 const FirstAck = z.object({ import_ms: z.number(), first_ack_ms: z.number() });
 
+const ratio = (value: number) => value.toFixed(value < 10 ? 2 : 0);
 const micro = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} us`;
 
-/** One call that logs ten scalars, against the mlflow client on a real server. */
+/**
+ * One call that logs ten scalars, against the mlflow client on a real server, and against `floor`: a bare copy of the
+ * ten values in the same loop, which tells how fast the machine was at that moment.
+ */
 export async function logCall(env: NodeJS.ProcessEnv, mlflowUrl: string): Promise<Figure[]> {
   const script = join(HERE, "log_call.py");
   const ours = LogCall.parse(lastJson(await python(script, ["ours", String(CALLS)], env)));
-  const peers = ["mlflow-sync", "mlflow-async"] as const;
+  const peers = { floor: CALLS, "mlflow-async": PEER_CALLS, "mlflow-sync": PEER_CALLS };
   const figures: Figure[] = [];
-  for (const peer of peers) {
-    const theirs = LogCall.parse(lastJson(await python(script, [peer, String(PEER_CALLS), mlflowUrl], env)));
+  for (const [peer, calls] of Object.entries(peers)) {
+    const theirs = LogCall.parse(lastJson(await python(script, [peer, String(calls), mlflowUrl], env)));
     for (const pace of ["full", "paced"] as const) {
       const [mine, other] = [ours[pace], theirs[pace]];
       figures.push({
         name: `log 10 scalars, ${pace === "full" ? "full speed" : "one each 2 ms"}, p50 / p99 / max`,
         ours: `${micro(mine.p50_us)} / ${micro(mine.p99_us)} / ${micro(mine.max_us)}`,
         peer: `${peer} ${micro(other.p50_us)} / ${micro(other.p99_us)} / ${micro(other.max_us)}`,
-        ratio: `p50 1 : ${Math.round(other.p50_us / mine.p50_us)}`,
+        ratio: `p50 1 : ${ratio(other.p50_us / mine.p50_us)}`,
         goal: "p50 <= 2 us, p99 <= 20 us",
         met: mine.p50_us <= 2 && mine.p99_us <= 20,
       });

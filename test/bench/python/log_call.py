@@ -1,6 +1,6 @@
 """Cost of one call that logs ten scalars, ours or the mlflow client's; one JSON line.
 
-Usage: log_call.py ours|mlflow-sync|mlflow-async CALLS [MLFLOW_URL]
+Usage: log_call.py ours|floor|mlflow-sync|mlflow-async CALLS [MLFLOW_URL]
 """
 
 from __future__ import annotations
@@ -51,6 +51,21 @@ def ours(calls: int) -> dict[str, dict[str, float]]:
     return {"full": full, "paced": paced}
 
 
+def floor(calls: int) -> dict[str, dict[str, float]]:
+    """The least that any logger does: copy keys and values, look at the types, read the clock."""
+
+    def copy(metrics: dict[str, float], step: int) -> object:
+        return (
+            tuple(metrics),
+            tuple(map(type, metrics.values())),
+            tuple(metrics.values()),
+            step,
+            time.time_ns(),
+        )
+
+    return {"full": measure(copy, calls, 0), "paced": measure(copy, min(calls, 1000), 0.002)}
+
+
 def peer(calls: int, url: str, synchronous: bool) -> dict[str, dict[str, float]]:
     """The mlflow client against the same server that other rows use."""
     import mlflow
@@ -71,5 +86,10 @@ def peer(calls: int, url: str, synchronous: bool) -> dict[str, dict[str, float]]
 
 if __name__ == "__main__":
     what, count = sys.argv[1], int(sys.argv[2])
-    result = ours(count) if what == "ours" else peer(count, sys.argv[3], what == "mlflow-sync")
+    if what == "ours":
+        result = ours(count)
+    elif what == "floor":
+        result = floor(count)
+    else:
+        result = peer(count, sys.argv[3], what == "mlflow-sync")
     print(json.dumps(result))
