@@ -72,11 +72,11 @@ function environment() {
 function checkPython() {
   const asked = spawnSync("python3", [
     "-c",
-    "import sys, venv, ensurepip; print(sys.version_info >= (3, 10))",
+    "import sys, venv, ensurepip; print(sys.version_info >= (3, 11))",
   ]);
   if (asked.stdout?.toString().trim() === "True") return;
   throw new Error(
-    "Python 3.10 or newer with the venv module is needed as `python3`. On Debian: apt-get install python3 python3-venv.",
+    "Python 3.11 or newer with the venv module is needed as `python3`. On Debian: apt-get install python3 python3-venv.",
   );
 }
 
