@@ -59,8 +59,12 @@ export async function models(env: NodeJS.ProcessEnv, home: string): Promise<Figu
       rmSync(loaded);
     }
     const latencies: number[] = [];
-    for (let i = 0; i < RESOLVES; i++)
+    const refused: number[] = [];
+    for (let i = 0; i < RESOLVES; i++) {
       latencies.push((await seconds(() => registry.resolve("bench"))) * 1000);
+      // What gRPC alone costs: the daemon refuses the ref before it looks at anything.
+      refused.push((await seconds(() => registry.resolve("-").catch(() => undefined))) * 1000);
+    }
     const peer = median(times.peer);
     const against = (name: string, took: number): Figure => ({
       name,
