@@ -43,6 +43,8 @@ export interface HostOptions {
   readonly openRooms: (context: RoomContext) => Promise<Rooms>;
   /** File descriptor that gets the line `ready ENDPOINT` once calls are answered. */
   readonly readyFd: number;
+  /** Whether that line is `{"ready": ENDPOINT}` instead. */
+  readonly json?: boolean;
 }
 
 /** A daemon serves in this process, or one runs already (pid 0 when it did not tell). */
@@ -157,7 +159,8 @@ class Host {
     writeDaemonInfo(layout.infoFile, { pid: process.pid, endpoint, version, startedAtUs });
     log.info({ version, endpoint, state: this.#place.stateFolder }, "ready");
     try {
-      writeSync(this.#options.readyFd, `ready ${endpoint}\n`);
+      const line = this.#options.json ? JSON.stringify({ ready: endpoint }) : `ready ${endpoint}`;
+      writeSync(this.#options.readyFd, `${line}\n`);
     } catch {
       // Who wanted to know is gone.
     }

@@ -5,7 +5,7 @@ import { PipekitError, RegistryServiceService, TrackerServiceService } from "@pi
 import type { Logger } from "pino";
 import { type Config, ensurePrivateFolder, type StateLayout } from "./config/index.ts";
 import { openContentStore } from "./content/index.ts";
-import { createDelivery, type Delivery } from "./delivery/index.ts";
+import { createDelivery, type Delivery, type DeliveryOptions } from "./delivery/index.ts";
 import { type Journal, openJournal } from "./journal/index.ts";
 import { createRegistries } from "./registry/index.ts";
 import { registryService } from "./rpc/registry.ts";
@@ -39,12 +39,18 @@ export interface RoomContext {
   readonly draining: () => boolean;
 }
 
+/** Where a fault test reaches into the rooms. */
+export interface RoomSeams extends Pick<DeliveryOptions, "crashpoint" | "limits"> {
+  readonly wrapJournal?: (journal: Journal) => Journal;
+}
+
 /** Opens every room of the daemon and joins them: the one place that knows them all. */
-export async function openRooms(context: RoomContext): Promise<Rooms> {
+export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Promise<Rooms> {
   const { config, stateFolder, layout, log, draining } = context;
   ensurePrivateFolder(layout.stagingFolder);
+  const { wrapJournal = (journal) => journal, ...deliverySeams } = seams;
   const [journal, content] = await Promise.all([
-    openJournal({ stateFolder, log }),
+    openJournal({ stateFolder, log }).then(wrapJournal),
     openContentStore({ stateFolder }),
   ]);
   const registries = createRegistries({
@@ -63,6 +69,7 @@ export async function openRooms(context: RoomContext): Promise<Rooms> {
       log: (level, message, fields = {}) => log[level](fields, message),
     },
     log,
+    ...deliverySeams,
   });
   checkTrackers(config.trackers, config.configFile, delivery);
   const tracker = trackerService({ journal, content, delivery, trackers: config.trackers, log, draining });

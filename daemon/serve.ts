@@ -18,6 +18,7 @@ Options:
                           end a run as killed so long after its process is gone and silent (default: 10)
   --log-level LEVEL       trace, debug, info, warn, error or fatal (default: info)
   --ready-fd N            file descriptor that gets the line \`ready ENDPOINT\` (default: 1)
+  --json                  that line as {"ready": ENDPOINT}, and why it cannot serve as {"error": ...} on standard error
   --help                  this text
 
 Exit codes: 0 stopped, or another daemon serves this state folder already; 1 cannot serve; 2 wrong command line;
@@ -36,6 +37,7 @@ const OPTIONS = {
   "orphan-grace-s": { type: "string" },
   "log-level": { type: "string" },
   "ready-fd": { type: "string", default: "1" },
+  json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -59,13 +61,18 @@ export async function serve(
       log_level: values["log-level"],
     };
     const config = await loadConfig(commandLine, process.env);
-    const result = await hostDaemon({ config, openRooms, readyFd: Number(values["ready-fd"]) });
+    const result = await hostDaemon({
+      config,
+      openRooms,
+      readyFd: Number(values["ready-fd"]),
+      json: values.json,
+    });
     if (result.kind === "running") {
       const pid = result.pid === 0 ? "" : ` (pid ${result.pid})`;
       process.stderr.write(`already running${pid}\n`);
     }
   } catch (error) {
-    process.stderr.write(explain(error));
+    process.stderr.write(values.json ? explainJson(error) : explain(error));
     // At once: a room that was opened already may keep the process.
     process.exit(EXIT_CANNOT_SERVE);
   }
@@ -90,7 +97,14 @@ function readOptions(args: readonly string[]) {
   return undefined;
 }
 
+function explainJson(error: unknown): string {
+  const { code, message, field, mend } =
+    error instanceof PipekitError ? error : new PipekitError("INTERNAL", String(error));
+  return `${JSON.stringify({ error: { code, message, field, mend } })}\n`;
+}
+
 function explain(error: unknown): string {
   if (!(error instanceof PipekitError)) return `pkx serve: ${error instanceof Error ? error.stack : error}\n`;
-  return `pkx serve: ${error.message} [${error.code}]\n${error.mend === "" ? "" : `  ${error.mend}\n`}`;
+  const field = error.field === "" ? "" : `: ${error.field}`;
+  return `pkx serve: ${error.message} [${error.code}${field}]\n${error.mend === "" ? "" : `  ${error.mend}\n`}`;
 }

@@ -2,15 +2,7 @@ import { PipekitError } from "./failure.ts";
 import type { MetricColumns } from "./generated/pipekit/experiment/v1/tracker.ts";
 import { MAX_KEY_BYTES } from "./protocol.ts";
 
-/** One metric point. `step` is a safe integer, `timeUs` unix microseconds. */
-export interface MetricPoint {
-  key: string;
-  step: number;
-  value: number;
-  timeUs: number;
-}
-
-/** One log() call: values stand in the order of the key set. */
+/** One log() call: values stand in the order of the key set. `step` is a safe integer, `timeUs` unix microseconds. */
 export interface MetricRow {
   keys: readonly string[];
   step: number;
@@ -43,29 +35,6 @@ export function packRows(rows: readonly MetricRow[]): MetricColumns {
   });
   const keySets = [...setIndex.keys()].map((keys) => ({ keys: [...keys] }));
   return { keySets, rowKeySet, rowStep, rowTimeUs, values };
-}
-
-/** Calls `visit` for each point, in the order in which it was logged. The columns must have passed checkColumns. */
-export function eachPoint(
-  columns: MetricColumns,
-  visit: (key: string, step: number, value: number, timeUs: number) => void,
-): void {
-  const rows = columns.rowKeySet.length / 4;
-  let valueOffset = 0;
-  for (let i = 0; i < rows; i++) {
-    const keys = columns.keySets[columns.rowKeySet.readUInt32LE(i * 4)]?.keys ?? [];
-    const step = readInt53(columns.rowStep, i * 8);
-    const timeUs = readInt53(columns.rowTimeUs, i * 8);
-    for (const key of keys) {
-      visit(key, step, columns.values.readDoubleLE(valueOffset), timeUs);
-      valueOffset += 8;
-    }
-  }
-}
-
-/** Number of points in columns. */
-export function pointCount(columns: MetricColumns): number {
-  return columns.values.length / 8;
 }
 
 /**

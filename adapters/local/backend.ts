@@ -34,7 +34,7 @@ import { readChunks, readExactly } from "./read.ts";
 import { watchFile } from "./watch.ts";
 
 export const TEMP_FOLDER = "_tmp";
-export const LOCK_FILE = "_lock.sqlite";
+const LOCK_FILE = "_lock.sqlite";
 /** What SQLite may put beside the lock is hidden as well. */
 const HIDDEN: ReadonlySet<string> = new Set([TEMP_FOLDER, LOCK_FILE, `${LOCK_FILE}-journal`]);
 const MAX_SMALL_BYTES = 16 * 1024 * 1024;

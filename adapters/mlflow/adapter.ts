@@ -29,7 +29,7 @@ import { Stamps } from "./stamps.ts";
 import { clip, cut, storable } from "./text.ts";
 
 /** NaN is kept as such; a SQL store shows an infinity as the largest double. */
-export const PROPERTIES: Properties = {
+const PROPERTIES: Properties = {
   maxPoints: 1000,
   maxRecords: 1000,
   maxBytes: 900_000,

@@ -155,6 +155,9 @@ function networkFault(error: NodeJS.ErrnoException): string {
     case "ETIMEDOUT":
       return "cannot be reached";
     default:
+      // Node's HTTP parser: what answers is a server of another kind.
+      if (error.code?.startsWith("HPE_"))
+        return "does not speak HTTP: something else than MLflow answers there";
       return `cannot be talked to (${error.code ?? error.name})`;
   }
 }

@@ -104,11 +104,17 @@ export class Commands {
   }
 }
 
-/** Tells a failure on standard error and returns the exit code. */
-export function report(error: unknown, terminal: Terminal): number {
+/** Tells a failure on standard error, as text or as a line of JSON, and returns the exit code. */
+export function report(error: unknown, terminal: Terminal, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (terminal.signal.aborted) return EXIT.interrupted;
   const paint = painter(terminal);
+  if (json) {
+    const { code, message, field, mend } =
+      error instanceof PipekitError ? error : new PipekitError("INTERNAL", String(error));
+    terminal.err(`${JSON.stringify({ error: { code, message, field, mend } })}\n`);
+    return exitCodeOf(code);
+  }
   if (error instanceof PipekitError) {
     terminal.err(`${paint("red", `error ${error.code}:`)} ${error.message}\n`);
     if (error.mend !== "") terminal.err(`${error.mend}\n`);

@@ -13,7 +13,8 @@ export const EXIT = {
 } as const;
 
 export const EXIT_HELP = `Exit codes: 0 done; 1 failed or problems found; 2 wrong command line or name; 3 not found;
-4 conflict (a tag points elsewhere); 5 no daemon answers; 6 corrupt data; 130 interrupted.`;
+4 conflict (a tag points elsewhere); 5 no daemon answers; 6 corrupt data; 130 interrupted.
+With --json a failure is a line of JSON on standard error: {"error": {code, message, field, mend}}.`;
 
 const BY_CODE: { readonly [code in FailureCode]?: number } = {
   INVALID_ARGUMENT: EXIT.usage,

@@ -41,7 +41,7 @@ export async function runCli(
     await program.parseAsync(args, { from: "user" });
     return commands.exitCode;
   } catch (error) {
-    return report(error, terminal);
+    return report(error, terminal, args.includes("--json"));
   }
 }
 

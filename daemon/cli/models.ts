@@ -1,36 +1,23 @@
 /** `pkx models`. */
-import { readFile } from "node:fs/promises";
-import { type Model, type OperatorState, PipekitError } from "@pipekit/experiment";
+import type { Model } from "@pipekit/experiment";
 import type { Command } from "commander";
 import { type Commands, type Context, whole } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { bytes, count, moment } from "./format.ts";
+import { jsonObject } from "./json.ts";
+import { addStoreCommand } from "./model-store.ts";
+import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { modelDocument, operatorName } from "./shapes.ts";
 import { pairs, plain, table } from "./terminal.ts";
 
-/** Option of all commands that speak to a registry. */
-export interface RegistryOption {
-  readonly registry: string;
-}
-
-/** Gives a command the option that names the registry. */
-export function withRegistry(command: Command): Command {
-  return command.option("--registry <spec>", "such as local:/srv/models (default: the state folder's)", "");
-}
-
-interface StoreOptions extends RegistryOption {
-  readonly weights?: string;
-  readonly format?: string;
-  readonly name?: string;
-  readonly force?: boolean;
-  readonly metadata?: string;
-  readonly trainingConfig?: string;
-  readonly datasetHash?: string;
-  readonly run?: string;
-}
-
 export function addModelCommands(program: Command, commands: Commands): void {
-  const models = program.command("models").description("look at, verify, store and load models");
+  const models = program
+    .command("models")
+    .description("look at, verify, store and load models")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  pkx models list\n  pkx models load production --to weights.safetensors",
+    );
   const list = withRegistry(models.command("list").description("list models"))
     .option("--metadata <json>", "only models whose metadata has these entries")
     .option("--limit <n>", "at most so many", whole(1), 100);
@@ -57,20 +44,7 @@ export function addModelCommands(program: Command, commands: Commands): void {
     examples: "pkx models load production --to weights.safetensors",
     run: loadModel,
   });
-  const store = withRegistry(models.command("store").description("store an operator and its weights"))
-    .argument("<operator>", `JSON file with the operator's state {"module", "class", "config"}`)
-    .option("--weights <file>", "file with the weights")
-    .option("--format <format>", "how the weights are encoded, such as safetensors")
-    .option("--name <tag>", "tag to set")
-    .option("--force", "let the tag move")
-    .option("--metadata <json>", "free metadata, a JSON object")
-    .option("--training-config <file>", "JSON file; part of the model's identity")
-    .option("--dataset-hash <hash>", "part of the model's identity")
-    .option("--run <id>", "the run that made it");
-  commands.define<StoreOptions>(store, {
-    examples: "pkx models store op.json --weights w.safetensors --format safetensors --name candidate",
-    run: storeModel,
-  });
+  addStoreCommand(models, commands);
 }
 
 const REF = "hash, its first 8 characters or more, tag, tag@7 or tag~1";
@@ -188,65 +162,4 @@ async function loadModel(
   context.print({ path, model: modelDocument(model) }, () => [
     `${path}: ${bytes(model.weightsSize)} of ${model.hash}, verified.`,
   ]);
-}
-
-async function storeModel(
-  context: Context,
-  [file = ""]: readonly string[],
-  options: StoreOptions,
-): Promise<undefined> {
-  const operator = jsonObject(await readText(file), file) as unknown as OperatorState;
-  const trainingConfig =
-    options.trainingConfig === undefined
-      ? undefined
-      : jsonObject(await readText(options.trainingConfig), options.trainingConfig);
-  const stored = await context.withClient((client) =>
-    client.registry(options.registry).store({
-      operator,
-      trainingConfig,
-      weights: options.weights,
-      weightsFormat: options.format,
-      name: options.name,
-      force: options.force,
-      metadata: options.metadata === undefined ? undefined : jsonObject(options.metadata, "--metadata"),
-      datasetHash: options.datasetHash,
-      runId: options.run,
-      signal: context.signal,
-    }),
-  );
-  const { model, created, move } = stored;
-  context.print({ model: modelDocument(model), created, move: move ?? null }, () => [
-    `${model.hash}  ${created ? "stored" : "was there already"}`,
-    ...(move === undefined ? [] : [`${plain(move.name)} points to it, by move ${move.seq}.`]),
-  ]);
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new PipekitError("INVALID_ARGUMENT", `The file ${file} cannot be read.`, {
-      field: file,
-      mend: "Give the path of a readable file.",
-      cause,
-    });
-  }
-}
-
-function jsonObject(text: string, field: string): { readonly [name: string]: unknown } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new PipekitError("INVALID_CONFIG", `${field} is not JSON.`, {
-      field,
-      mend: "Give a JSON object.",
-      cause,
-    });
-  }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  throw new PipekitError("INVALID_CONFIG", `${field} is not a JSON object.`, {
-    field,
-    mend: "Give a JSON object.",
-  });
 }

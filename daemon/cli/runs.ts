@@ -25,7 +25,10 @@ interface ListOptions {
 }
 
 export function addRunCommands(program: Command, commands: Commands): void {
-  const runs = program.command("runs").description("look at runs");
+  const runs = program
+    .command("runs")
+    .description("look at runs")
+    .addHelpText("after", "\nExamples:\n  pkx runs list\n  pkx runs show 01JB3C8Z");
   const list = runs
     .command("list")
     .description("list runs, newest first")

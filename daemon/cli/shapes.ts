@@ -35,7 +35,7 @@ export function runDocument(run: Run, { brief }: { brief: boolean }) {
   };
 }
 
-export function sinkDocument(sink: Sink) {
+function sinkDocument(sink: Sink) {
   return { ...sink, state: sinkState(sink) };
 }
 

@@ -3,7 +3,7 @@ import type { TagMove } from "@pipekit/experiment";
 import type { Command } from "commander";
 import { type Commands, type Context, whole } from "./context.ts";
 import { moment } from "./format.ts";
-import { type RegistryOption, withRegistry } from "./models.ts";
+import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { plain, table } from "./terminal.ts";
 
 interface TagOptions extends RegistryOption {

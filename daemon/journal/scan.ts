@@ -9,7 +9,7 @@ import { eachColumns, type RawColumns } from "./walk.ts";
 /** Frames read at a time; between two times the reader answers others. */
 const FRAMES_AT_A_TIME = 32;
 /** Most points in one answer's columns. */
-export const CHUNK_POINTS = 65_536;
+const CHUNK_POINTS = 65_536;
 
 interface FrameRow {
   readonly position: number;

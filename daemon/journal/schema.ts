@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { corrupt, Refusal } from "./faults.ts";
 
 /** Version of the tables below, kept in `PRAGMA user_version`. */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 /** "pkxj": tells a journal from another program's SQLite file. */
 const APPLICATION_ID = 0x706b786a;
 /** How long to wait for a lock that another process holds, milliseconds. */

@@ -46,7 +46,7 @@ export function parseObject(text: string, root: string): Document<JsonObject> {
   return documentOf(value);
 }
 
-export function documentOf<T extends JsonValue>(value: T): Document<T> {
+function documentOf<T extends JsonValue>(value: T): Document<T> {
   return { value, canonical: canonicalText(value), compact: compactText(value) };
 }
 

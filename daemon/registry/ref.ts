@@ -69,6 +69,8 @@ function nameFault(name: string): string | undefined {
   if (name.length > MAX_NAME_LENGTH) return `has more than ${MAX_NAME_LENGTH} characters`;
   if (HASH_LIKE.test(name)) return "looks like a hash";
   if (/^[._-]/.test(name)) return `begins with \`${name[0]}\``;
+  // It would lead nowhere; but a name is part of paths and addresses, where tools take `..` for a step up.
+  if (name.includes("..")) return "holds `..`";
   if (!NAME.test(name)) {
     const odd = [...name].find((char) => !/[A-Za-z0-9._-]/.test(char)) ?? "";
     return `holds ${JSON.stringify(odd)}`;

@@ -4,7 +4,8 @@ import type { RegistryKind } from "@pipekit/adapters/registry";
 import { SpecError } from "@pipekit/adapters/tracker";
 import { PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
-import { BackedRegistry, type Registry } from "./registry.ts";
+import { BackedRegistry } from "./backed.ts";
+import type { Registry } from "./registry.ts";
 
 export interface Registries {
   /** The registry of a spec, opened once; of the default spec when it is empty. Throws INVALID_REGISTRY_SPEC. */

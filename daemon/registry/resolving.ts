@@ -4,7 +4,7 @@ import { PipekitError, type TagMove } from "@pipekit/proto";
 import { FILES, modelKey } from "./model.ts";
 import { isHash, parseRef, refText } from "./ref.ts";
 import { nearestName } from "./suggest.ts";
-import type { LoggedMove } from "./tag-file.ts";
+import { type LoggedMove, withoutNonce } from "./tag-file.ts";
 import type { Tags } from "./tags.ts";
 
 export interface Resolved {
@@ -89,13 +89,13 @@ export class Resolving {
   }
 }
 
-function resolved({ nonce: _, ...move }: LoggedMove): Resolved {
-  return { hash: move.hash, move };
+function resolved(move: LoggedMove): Resolved {
+  return { hash: move.hash, move: withoutNonce(move) };
 }
 
 function notFound(ref: string, what: string, hint: string): PipekitError {
   return new PipekitError("REF_NOT_FOUND", `${what} \`${ref}\`.`, {
     field: "ref",
-    mend: `${hint}See \`pkx models\` for what is stored.`,
+    mend: `${hint}See \`pkx models list\` for what is stored.`,
   });
 }

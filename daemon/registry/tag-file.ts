@@ -14,6 +14,11 @@ export interface LoggedMove extends TagMove {
   readonly nonce: string;
 }
 
+/** A move as clients see it. */
+export function withoutNonce({ nonce: _, ...move }: LoggedMove): TagMove {
+  return move;
+}
+
 const logEntry = z.object({
   seq: z.int().positive(),
   hash: z.string().refine(isHash),

@@ -205,7 +205,7 @@ export class Tags {
 }
 
 /** Throws TAG_CONFLICT or TAG_EXISTS when a tag that stands at `current` may not move as asked for. */
-export function checkGrant(request: MoveRequest, current: LoggedMove | undefined): void {
+function checkGrant(request: MoveRequest, current: LoggedMove | undefined): void {
   const { name, expectedHash } = request;
   if (expectedHash !== "" && current?.hash !== expectedHash) {
     throw conflict(name, current === undefined ? "does not exist" : `points to ${current.hash}`);

@@ -89,6 +89,14 @@ export function toPipekitError(error: unknown, log: Logger): PipekitError {
   });
 }
 
+/** The failure of a request that lacks a field it must have. */
+export function missing(field: string): PipekitError {
+  return new PipekitError("INVALID_ARGUMENT", `The request has no ${field}.`, {
+    field,
+    mend: `Fill ${field}.`,
+  });
+}
+
 async function pump<Q, A>(
   call: ServerWritableStream<Q, A> | ServerDuplexStream<Q, A>,
   answers: AsyncIterable<A>,

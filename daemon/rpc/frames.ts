@@ -128,7 +128,7 @@ function resolveSinks(
 }
 
 /** Ingests an artifact; the answer has files with digests and no path. */
-export async function takeArtifact(
+async function takeArtifact(
   artifact: Artifact,
   content: ContentStore,
   signal: AbortSignal,

@@ -25,7 +25,7 @@ export async function* pipelined<Q, R>(
   const read = async () => {
     for await (const item of items) {
       while (results.length >= limit) await wake.promise;
-      const turn = begin(item);
+      const turn = attempt(begin, item);
       // The consumer awaits it later; until then a rejection must not count as unhandled.
       turn.result.catch(() => undefined);
       results.push(turn.result);
@@ -56,4 +56,16 @@ export async function* pipelined<Q, R>(
   }
   await reading;
   if (failure !== undefined) throw failure;
+}
+
+/**
+ * A throw of `begin` is a failed result like any other. Out of the loop over a call's requests it would destroy the
+ * call, and the client would wait for its status for ever.
+ */
+function attempt<Q, R>(begin: (item: Q) => Turn<R>, item: Q): Turn<R> {
+  try {
+    return begin(item);
+  } catch (error) {
+    return { taken: Promise.resolve(), result: Promise.reject(error) };
+  }
 }

@@ -1,20 +1,15 @@
-import { rm } from "node:fs/promises";
 import {
-  type Frame,
-  type LogResponse,
   PipekitError,
   type ReadMetricsRequest,
   type ReadMetricsResponse,
   type Record,
   type TrackerServiceServer,
 } from "@pipekit/proto";
-import type { Logger } from "pino";
-import type { ContentStore } from "../content/index.ts";
 import type { Delivery } from "../delivery/index.ts";
 import type { Journal, SeriesChunk } from "../journal/index.ts";
-import { bidiStream, serverStream, toPipekitError, unary } from "./calls.ts";
-import { type CheckedFrame, checkFrame, checkFrameIds, type SinkResolver } from "./frames.ts";
-import { pipelined, type Turn } from "./pipeline.ts";
+import { bidiStream, missing, serverStream, unary } from "./calls.ts";
+import { Intake, type IntakeOptions } from "./intake.ts";
+import { pipelined } from "./pipeline.ts";
 import { briefRun, fullRun, runStateName, toSink } from "./runs.ts";
 import { changedIds } from "./watch.ts";
 
@@ -27,15 +22,8 @@ const DEFAULT_PAGE = 100;
 const MAX_DEAD_LETTERS = 100;
 
 /** What the TrackerService works with. */
-export interface TrackerServiceOptions {
-  readonly journal: Journal;
-  readonly content: ContentStore;
+export interface TrackerServiceOptions extends IntakeOptions {
   readonly delivery: Pick<Delivery, "canonicalSpecs" | "onChange">;
-  /** Named trackers of the config: name to specs. */
-  readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
-  readonly log: Logger;
-  /** True once the daemon takes no more frames. */
-  readonly draining?: () => boolean;
 }
 
 /** The TrackerService over a journal. See tracker.proto for what each method promises. */
@@ -130,83 +118,6 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
   };
 }
 
-/** The way in: checks frames, appends them, removes what was staged for them. */
-class Intake {
-  readonly #options: TrackerServiceOptions;
-  readonly #resolver: SinkResolver;
-
-  constructor(options: TrackerServiceOptions) {
-    this.#options = options;
-    this.#resolver = {
-      canonicalSpecs: (specs) => options.delivery.canonicalSpecs(specs),
-      named: (tracker) => (Object.hasOwn(options.trackers, tracker) ? options.trackers[tracker] : undefined),
-      names: Object.keys(options.trackers),
-    };
-  }
-
-  /** Appends a frame that must be good as a whole; throws its rejection before anything is written. */
-  async appendWhole(frame: Frame, signal: AbortSignal): Promise<CheckedFrame> {
-    const checked = await this.#check(frame, signal);
-    if (checked.rejection !== undefined) throw checked.rejection;
-    await this.#append(checked);
-    return checked;
-  }
-
-  /** Takes a frame of a Log stream: what is good of it is kept, and a rejection is an answer, not an end. */
-  begin(frame: Frame | undefined, signal: AbortSignal): Turn<LogResponse> {
-    if (frame === undefined) throw missing("frame");
-    const { writerId, seq } = frame;
-    const appended = this.#check(frame, signal).then((checked) => ({ checked, done: this.#append(checked) }));
-    const result = appended.then(async ({ checked, done }) => {
-      await done;
-      return { writerId, ackedSeq: seq, rejection: checked.rejection?.toDetail() };
-    });
-    return {
-      taken: appended.catch(() => undefined),
-      result: result.catch((e: unknown) => this.#reject(frame, e)),
-    };
-  }
-
-  /** A frame that will never be accepted is answered; one that may be accepted later ends the stream, to be sent again. */
-  #reject(frame: Frame, error: unknown): LogResponse {
-    const failure = toPipekitError(error, this.#options.log);
-    if (!FINAL_REJECTIONS.has(failure.code)) throw failure;
-    return { writerId: frame.writerId, ackedSeq: frame.seq, rejection: failure.toDetail() };
-  }
-
-  async #check(frame: Frame, signal: AbortSignal): Promise<CheckedFrame> {
-    if (this.#options.draining?.()) {
-      throw new PipekitError("DAEMON_UNAVAILABLE", "The daemon is shutting down.", {
-        mend: "Send the frame again: the client starts the daemon anew.",
-      });
-    }
-    const { journal, content } = this.#options;
-    const hasArtifact = frame.records.some((record) => record.record?.$case === "artifact");
-    if (hasArtifact) {
-      checkFrameIds(frame);
-      // A replay's staged files are gone already; the journal drops the frame unread.
-      if (frame.seq <= (await journal.lastSeq(frame.writerId))) {
-        return { frame: { ...frame, records: [] }, sinks: [], rejection: undefined, staged: [] };
-      }
-    }
-    return checkFrame(frame, this.#resolver, content, signal);
-  }
-
-  async #append(checked: CheckedFrame): Promise<void> {
-    await this.#options.journal.append(checked.frame, checked.sinks);
-    // Only now: a crash before the commit must leave the file for the replay.
-    await Promise.all(checked.staged.map((path) => rm(path, { recursive: true, force: true })));
-  }
-}
-
-const FINAL_REJECTIONS: ReadonlySet<string> = new Set([
-  "INVALID_ARGUMENT",
-  "INVALID_FRAME",
-  "RUN_NOT_FOUND",
-  "RUN_EXISTS",
-  "RUN_ENDED",
-]);
-
 async function* readMetrics(
   journal: Journal,
   request: ReadMetricsRequest,
@@ -258,11 +169,4 @@ function checkPageSize(size: number): number {
     });
   }
   return size === 0 ? DEFAULT_PAGE : size;
-}
-
-function missing(field: string): PipekitError {
-  return new PipekitError("INVALID_ARGUMENT", `The request has no ${field}.`, {
-    field,
-    mend: `Fill ${field}.`,
-  });
 }

@@ -80,6 +80,25 @@ test.each(COMMANDS)("pkx %s %s has examples, --json and --state-dir", async (...
   expect(out).toMatch(new RegExp(`Examples:\\n  pkx ${args.filter(Boolean).join(" ")}`));
 });
 
+test.each(["runs", "models"])("pkx %s has examples", async (group) => {
+  const { code, out } = await run([group, "--help"]);
+  expect(code).toBe(0);
+  expect(out).toMatch(new RegExp(`Examples:\\n  pkx ${group} list`));
+});
+
+test("with --json a failure is a line of JSON that names code, field and mend", async () => {
+  const { code, out, err } = await run(["runs", "show", "01JB3C8Z000000000000000000", "--json"]);
+  expect({ code, out }).toEqual({ code: 3, out: "" });
+  expect(JSON.parse(err)).toEqual({
+    error: {
+      code: "RUN_NOT_FOUND",
+      message: expect.any(String),
+      field: expect.any(String),
+      mend: expect.any(String),
+    },
+  });
+});
+
 test.each([
   [["nonsense"]],
   [["runs", "show"]],
@@ -125,7 +144,7 @@ test("stop waits for delivery as asked, and says when none runs", async () => {
 });
 
 test("runs are listed and shown with sinks and charts", async () => {
-  daemon.sinks = [
+  daemon.tracker.sinks = [
     {
       spec: "mlflow+http://127.0.0.1:5000/digits",
       state: SinkState.SINK_STATE_RETRYING,
@@ -234,7 +253,7 @@ test("models are stored, listed, shown, tagged, resolved, loaded", async () => {
     tags: ["candidate"],
   });
 
-  const other = daemon.addModel(Buffer.from("other")).hash;
+  const other = daemon.registry.addModel(Buffer.from("other")).hash;
   expect(await run(["tag", other, "candidate"])).toMatchObject({
     code: 4,
     err: expect.stringMatching(/^error TAG_EXISTS: .*\nGive --force/),
@@ -257,7 +276,7 @@ test("models are stored, listed, shown, tagged, resolved, loaded", async () => {
     out: expect.stringContaining("verified"),
   });
   expect(readFileSync(to, "utf8")).toBe("weights");
-  daemon.tamper = (chunk) => Buffer.from(chunk).fill(0);
+  daemon.registry.tamper = (chunk) => Buffer.from(chunk).fill(0);
   expect(await run(["models", "load", model.hash, "--to", `${to}2`])).toMatchObject({
     code: 6,
     err: expect.stringContaining("error CORRUPT_MODEL"),
@@ -266,12 +285,12 @@ test("models are stored, listed, shown, tagged, resolved, loaded", async () => {
 });
 
 test("models verify exits 6 when one is damaged", async () => {
-  const good = daemon.addModel(Buffer.from("good"));
+  const good = daemon.registry.addModel(Buffer.from("good"));
   expect(await run(["models", "verify"])).toMatchObject({
     code: 0,
     out: expect.stringContaining("1 sound, 0 damaged"),
   });
-  daemon.models.set("bad", { model: { ...good, hash: "bad" }, weights: Buffer.from("rotten") });
+  daemon.registry.models.set("bad", { model: { ...good, hash: "bad" }, weights: Buffer.from("rotten") });
   const { code, out } = await run(["models", "verify", "--json"]);
   expect(code).toBe(6);
   const findings = out
@@ -292,7 +311,7 @@ test("a store of what is no JSON object is refused before anything is sent", asy
     code: 2,
     err: expect.stringContaining("cannot be read"),
   });
-  expect(daemon.models.size).toBe(0);
+  expect(daemon.registry.models.size).toBe(0);
 });
 
 test("colours are for terminals, and NO_COLOR is obeyed", async () => {
@@ -310,7 +329,7 @@ test("doctor finds what is wrong and tells the mend", async () => {
   chmodSync(open, 0o755);
   const config = join(daemon.folder, "config.yaml");
   writeFileSync(config, "idle_exit: 3\n");
-  daemon.sinks = [
+  daemon.tracker.sinks = [
     {
       spec: "mlflow://host/x",
       state: SinkState.SINK_STATE_REFUSED,

@@ -1,9 +1,10 @@
 import type { SinkRecord } from "@pipekit/adapters/tracker";
-import { eachPoint, type MetricColumns, PipekitError, packRows } from "@pipekit/proto";
+import { type MetricColumns, PipekitError, packRows } from "@pipekit/proto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { flattenJson } from "../../daemon/delivery/index.ts";
 import { PointWalker } from "../../daemon/delivery/points.ts";
+import { eachPoint } from "../support/points.ts";
 import { Room } from "./room.ts";
 
 test("params are flattened", () => {

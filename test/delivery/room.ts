@@ -85,7 +85,7 @@ export function startRecord(name: string, configJson = "{}", tags: { [name: stri
   return { record: { $case: "start", value } };
 }
 
-export function metricsRecord(firstValue: number, points: number, perRow = 1): Record {
+function metricsRecord(firstValue: number, points: number, perRow = 1): Record {
   const keySets = Array.from({ length: perRow }, (_, width) =>
     Array.from({ length: width + 1 }, (_, key) => `k${key}`),
   );

@@ -120,7 +120,7 @@ test("one that holds the lock and does not answer is named after a while", async
   await once(child.stderr, "data");
   const { code, stderr } = await run();
   expect(code).toBe(1);
-  expect(stderr).toContain("daemon.lock and does not answer. [DAEMON_UNAVAILABLE]");
+  expect(stderr).toContain("daemon.lock and does not answer. [DAEMON_UNAVAILABLE: ");
 });
 
 test("something else that listens on the socket path is named and left alone", async () => {
@@ -158,11 +158,23 @@ test("an unsafe state folder and a wrong config end the start with code 1 and th
   chmodSync(join(home, "state"), 0o755);
   const unsafe = await run();
   expect(unsafe.code).toBe(1);
-  expect(unsafe.stderr).toContain("[UNSAFE_FOLDER]");
+  expect(unsafe.stderr).toContain(`[UNSAFE_FOLDER: ${join(home, "state")}]`);
   expect(unsafe.stderr).toContain(`Close it: chmod 700 ${join(home, "state")}`);
   const wrong = await run({ args: ["--idle-exit-s", "soon"] });
   expect(wrong.code).toBe(1);
-  expect(wrong.stderr).toContain("[INVALID_DAEMON_CONFIG]");
+  expect(wrong.stderr).toMatch(/\[INVALID_DAEMON_CONFIG: .*idle.exit.s\]/);
+});
+
+test("with --json why it cannot serve is a line of JSON", async () => {
+  const { code, stderr } = await run({ args: ["--idle-exit-s", "soon", "--json"] });
+  expect(code).toBe(1);
+  expect(JSON.parse(stderr)).toMatchObject({
+    error: {
+      code: "INVALID_DAEMON_CONFIG",
+      field: expect.stringMatching(/idle.exit.s/),
+      mend: expect.any(String),
+    },
+  });
 });
 
 test("a wrong command line ends with code 2 and the help", async () => {

@@ -114,7 +114,10 @@ describe("what a failing server means", () => {
     const { port } = ssh.address() as { port: number };
     const adapter = mlflowTracker.connect(`mlflow://127.0.0.1:${port}/x`, CONTEXT);
     const result = await adapter.open(newRun(), undefined, NEVER);
-    expect(result).toMatchObject({ status: "retry", reason: expect.stringContaining(`127.0.0.1:${port}`) });
+    expect(result).toMatchObject({
+      status: "retry",
+      reason: `MLflow at 127.0.0.1:${port} does not speak HTTP: something else than MLflow answers there.`,
+    });
     ssh.close();
   });
 

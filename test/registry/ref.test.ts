@@ -7,7 +7,7 @@ const hex = (min: number, max: number) =>
   fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: min, maxLength: max });
 const name = fc
   .stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/)
-  .filter((text) => !/^[0-9a-fA-F]{8,}$/.test(text));
+  .filter((text) => !/^[0-9a-fA-F]{8,}$/.test(text) && !text.includes(".."));
 const count = fc.integer({ min: 1, max: 999_999_999_999_999 });
 const ref: fc.Arbitrary<Ref> = fc.oneof(
   hex(64, 64).map((hash) => ({ kind: "hash" as const, hash })),
@@ -52,9 +52,25 @@ test("a tag name is never a path that leads out, a hash or a reference of anothe
         return;
       }
       expect(text).toMatch(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
+      expect(text).not.toContain("..");
       expect(parseRef(text)).toEqual({ kind: "tag", name: text });
     }),
     { numRuns: 2000 },
+  );
+});
+
+test.each([
+  ["a/b", 'The tag name "a/b" holds "/".'],
+  ["..", 'The tag name ".." begins with `.`.'],
+  ["a..b", 'The tag name "a..b" holds `..`.'],
+])("the tag name %s is refused with its fault and the mend", (text, message) => {
+  expect(() => checkTagName(text)).toThrow(
+    expect.objectContaining({
+      code: "TAG_NAME_INVALID",
+      field: "name",
+      message,
+      mend: expect.stringMatching(/^Use 1 to 128/),
+    }),
   );
 });
 

@@ -1,12 +1,4 @@
-import {
-  eachPoint,
-  type Frame,
-  PipekitError,
-  pointCount,
-  type Record,
-  RunState,
-  type SeriesSummary,
-} from "@pipekit/proto";
+import { type Frame, PipekitError, type Record, RunState, type SeriesSummary } from "@pipekit/proto";
 import {
   type AppendResult,
   CURSOR_START,
@@ -21,6 +13,8 @@ import {
   type SeriesChunk,
   type SinkEntry,
 } from "../../daemon/journal/journal.ts";
+import { newSink } from "../../daemon/journal/sinks.ts";
+import { eachPoint, pointCount } from "./points.ts";
 
 const WHOLE_RUN: Cursor = { position: Number.POSITIVE_INFINITY, offset: 0 };
 
@@ -232,22 +226,4 @@ export class FakeJournal implements Journal {
 
 function keyOf(runId: string, spec: string): string {
   return `${runId} ${spec}`;
-}
-
-function newSink(runId: string, spec: string): SinkEntry {
-  return {
-    runId,
-    spec,
-    cursor: CURSOR_START,
-    state: "idle",
-    pointsSent: 0,
-    pointsDead: 0,
-    lastError: "",
-    retryAtUs: 0,
-    remoteId: "",
-    remoteUrl: "",
-    pointsShown: -1,
-    notes: [],
-    memo: {},
-  };
 }

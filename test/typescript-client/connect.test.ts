@@ -110,12 +110,13 @@ test("why a daemon cannot start is told in its own words", async () => {
   const program = join(home, "failing.mjs");
   writeFileSync(
     program,
-    `process.stderr.write("pkx serve: idle_exit_s in /a.yaml is wrong. [INVALID_DAEMON_CONFIG]\\n  Set it right.\\n"); process.exit(1)`,
+    `process.stderr.write("pkx serve: idle_exit_s in /a.yaml is wrong. [INVALID_DAEMON_CONFIG: idle_exit_s]\\n  Set it right.\\n"); process.exit(1)`,
   );
   const env = { ...process.env, ...folders(), PKX_DAEMON: program };
   await expect(connect({ env })).rejects.toMatchObject({
     code: "INVALID_DAEMON_CONFIG",
     message: "The daemon cannot start: idle_exit_s in /a.yaml is wrong.",
+    field: "idle_exit_s",
     mend: "Set it right.",
   });
   const gone = { ...env, PKX_DAEMON: join(home, "nothing.mjs") };
@@ -142,7 +143,7 @@ test("a process that forgets to end its run still exits, and what it logged arri
   } finally {
     rmSync(file);
   }
-  expect([...daemon.runs.values()][0]?.points).toEqual([{ key: "a", step: 0, value: 1 }]);
+  expect([...daemon.tracker.runs.values()][0]?.points).toEqual([{ key: "a", step: 0, value: 1 }]);
   daemon.remove();
 });
 

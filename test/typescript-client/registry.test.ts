@@ -57,12 +57,12 @@ test("a stream of weights that fails fails the store with its own error", async 
     throw new Error("the source broke");
   }
   await expect(registry.store({ operator: OPERATOR, weights: broken() })).rejects.toThrow("the source broke");
-  expect(daemon.models.size).toBe(0);
+  expect(daemon.registry.models.size).toBe(0);
 });
 
 test("load writes a verified file and tells how far it is", async () => {
   const weights = randomBytes(3 * MIB + 1);
-  const model = daemon.addModel(weights);
+  const model = daemon.registry.addModel(weights);
   const progress: number[] = [];
   const loaded = await registry.load(model.hash, {
     toFile: join(folder, "w"),
@@ -85,8 +85,8 @@ test.each([
   ],
   ["too long", (chunk: Buffer) => Buffer.concat([chunk, chunk]), /bytes instead of/],
 ])("weights that are %s on the way leave no file", async (_, tamper, message) => {
-  const model = daemon.addModel(Buffer.alloc(3 * MIB, 7));
-  daemon.tamper = tamper;
+  const model = daemon.registry.addModel(Buffer.alloc(3 * MIB, 7));
+  daemon.registry.tamper = tamper;
   const toFile = join(folder, "w");
   await expect(registry.load(model.hash, { toFile })).rejects.toMatchObject({
     code: "CORRUPT_MODEL",
@@ -97,7 +97,7 @@ test.each([
 });
 
 test("an abort leaves no file and keeps what was there before", async () => {
-  const model = daemon.addModel(randomBytes(8 * MIB));
+  const model = daemon.registry.addModel(randomBytes(8 * MIB));
   const toFile = join(folder, "w");
   writeFileSync(toFile, "before");
   const abort = new AbortController();
@@ -113,10 +113,10 @@ test("an abort leaves no file and keeps what was there before", async () => {
 
 test("a load goes on where it was when the daemon restarts", async () => {
   const weights = randomBytes(6 * MIB);
-  const model = daemon.addModel(weights);
+  const model = daemon.registry.addModel(weights);
   const offsets: number[] = [];
   let broken = false;
-  daemon.tamper = (chunk, offset) => {
+  daemon.registry.tamper = (chunk, offset) => {
     offsets.push(offset);
     if (offset === 3 * MIB && !broken) {
       broken = true;
@@ -132,7 +132,7 @@ test("a load goes on where it was when the daemon restarts", async () => {
 });
 
 test("a model without weights, and one that is not there, are typed failures", async () => {
-  const model = daemon.addModel(Buffer.alloc(0), { hasWeights: false });
+  const model = daemon.registry.addModel(Buffer.alloc(0), { hasWeights: false });
   const toFile = join(folder, "w");
   await expect(registry.load(model.hash, { toFile })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   await expect(registry.load("nothing", { toFile })).rejects.toMatchObject({
@@ -144,8 +144,8 @@ test("a model without weights, and one that is not there, are typed failures", a
 });
 
 test("tags are moved, refused, listed with their history", async () => {
-  const a = daemon.addModel(Buffer.from("a")).hash;
-  const b = daemon.addModel(Buffer.from("b")).hash;
+  const a = daemon.registry.addModel(Buffer.from("a")).hash;
+  const b = daemon.registry.addModel(Buffer.from("b")).hash;
   expect(await registry.tag(a, "production")).toMatchObject({ seq: 1, hash: a });
   await expect(registry.tag(b, "production")).rejects.toMatchObject({ code: "TAG_EXISTS" });
   await expect(registry.tag(b, "production", { expectedHash: b })).rejects.toMatchObject({
@@ -161,8 +161,8 @@ test("tags are moved, refused, listed with their history", async () => {
 
 test("watchTag goes on over a restart without a gap or a repeat", async () => {
   const abort = new AbortController();
-  daemon.move("production", "h1");
-  daemon.move("production", "h2");
+  daemon.registry.move("production", "h1");
+  daemon.registry.move("production", "h2");
   const seen: TagMove[] = [];
   const watching = (async () => {
     for await (const move of registry.watchTag("production", { signal: abort.signal })) seen.push(move);
@@ -170,14 +170,14 @@ test("watchTag goes on over a restart without a gap or a repeat", async () => {
   const reached = (count: number) =>
     vi.waitFor(() => expect(seen).toHaveLength(count), { timeout: 10_000, interval: 10 });
   await reached(1);
-  daemon.move("production", "h3");
+  daemon.registry.move("production", "h3");
   await reached(2);
   daemon.stop();
-  daemon.move("production", "h4");
-  daemon.move("production", "h5");
+  daemon.registry.move("production", "h4");
+  daemon.registry.move("production", "h5");
   await daemon.start();
   await reached(4);
-  daemon.move("production", "h6");
+  daemon.registry.move("production", "h6");
   await reached(5);
   expect(seen.map((move) => move.seq)).toEqual([2, 3, 4, 5, 6]);
   abort.abort(new Error("enough"));
@@ -185,7 +185,7 @@ test("watchTag goes on over a restart without a gap or a repeat", async () => {
 });
 
 test("leaving a watch cancels it, and closing the client ends one that waits", async () => {
-  daemon.move("production", "h1");
+  daemon.registry.move("production", "h1");
   for await (const move of registry.watchTag("production")) {
     expect(move.hash).toBe("h1");
     break;

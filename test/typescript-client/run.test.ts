@@ -16,7 +16,7 @@ afterEach(() => {
 });
 
 function stored(runId: string) {
-  const run = daemon.runs.get(runId);
+  const run = daemon.tracker.runs.get(runId);
   if (run === undefined) throw new Error("no such run");
   return run;
 }
@@ -51,7 +51,7 @@ test("a run's metrics, params, tags, artifact and end arrive in order", async ()
     client: "typescript/0.1.0",
     pid: process.pid,
   });
-  expect(daemon.frames.map((frame) => frame.seq)).toEqual(daemon.frames.map((_, i) => i + 1));
+  expect(daemon.tracker.frames.map((frame) => frame.seq)).toEqual(daemon.tracker.frames.map((_, i) => i + 1));
 });
 
 test.each([
@@ -108,7 +108,7 @@ test("many rows travel in frames of about 4096 points", async () => {
   const { points } = stored(run.runId);
   expect(points).toHaveLength(40_000);
   expect(points.at(-1)).toEqual({ key: "b", step: 19_999, value: -19_999 });
-  expect(daemon.frames.length).toBeLessThanOrEqual(2 + Math.ceil(40_000 / 4096));
+  expect(daemon.tracker.frames.length).toBeLessThanOrEqual(2 + Math.ceil(40_000 / 4096));
 });
 
 test("a call with more keys than a frame holds bytes for is split", async () => {
@@ -126,7 +126,7 @@ test("what a dead daemon took or lost without acknowledging is sent again, in or
   run.log({ a: 0 });
   await run.flush();
   const seen: number[] = [];
-  daemon.fate = ({ seq }) => {
+  daemon.tracker.fate = ({ seq }) => {
     seen.push(seq);
     return seq === 3 ? "taken" : "lost";
   };
@@ -136,12 +136,12 @@ test("what a dead daemon took or lost without acknowledging is sent again, in or
   await vi.waitFor(() => expect(seen).toEqual([3, 4]));
   daemon.stop();
   await vi.waitFor(() => expect(run.lastError?.code).toBe("DAEMON_UNAVAILABLE"), { timeout: 5000 });
-  daemon.fate = () => "acknowledged";
+  daemon.tracker.fate = () => "acknowledged";
   run.log({ a: 3 });
   await daemon.start();
   await run.end();
   expect(stored(run.runId).points.map((point) => point.value)).toEqual([0, 1, 2, 3]);
-  expect(daemon.replays).toBe(1);
+  expect(daemon.tracker.replays).toBe(1);
   expect(run.lastError).toBeUndefined();
 });
 
@@ -183,7 +183,7 @@ test("flush gives up after its time with a sentence, and the points are still se
 
 test("a refused artifact rejects its own call and nothing else", async () => {
   const run = await client.startRun();
-  daemon.intake = ({ records }) =>
+  daemon.tracker.intake = ({ records }) =>
     records[0]?.record?.$case === "artifact"
       ? new PipekitError("ARTIFACT_UNREADABLE", "No file is at /nowhere.", { field: "/nowhere" })
       : undefined;

@@ -60,7 +60,7 @@ def main():
     given = parser.parse_args()
     mode = os.environ.get("FAKE_DAEMON", "")
     if mode == "refuse":
-        sys.exit("pkx serve: The folder /s is open to others. [UNSAFE_FOLDER]\n  Close it: chmod 700 /s")
+        sys.exit("pkx serve: The folder /s is open to others. [UNSAFE_FOLDER: /s]\n  Close it: chmod 700 /s")
     if mode == "crash":
         sys.exit("no such luck")
     given.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

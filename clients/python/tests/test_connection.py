@@ -195,7 +195,7 @@ def test_why_a_daemon_refuses_to_start_is_told(place, monkeypatch):
     monkeypatch.setenv("FAKE_DAEMON", "refuse")
     with pytest.raises(errors.UnsafeFolderError) as caught:
         connect()
-    assert caught.value.mend == "Close it: chmod 700 /s"
+    assert (caught.value.field, caught.value.mend) == ("/s", "Close it: chmod 700 /s")
     monkeypatch.setenv("FAKE_DAEMON", "crash")
     with pytest.raises(errors.DaemonUnavailableError, match="status 1: no such luck"):
         connect()
@@ -325,6 +325,18 @@ class TestRealDaemon:
         monkeypatch.setenv("PKX_STATE_DIR", str(tmp_path / "open"))
         with pytest.raises(errors.UnsafeFolderError, match=r"mode 0755.*chmod 700"):
             connect(timeout_s=30)
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+    def test_a_state_folder_of_somebody_else_is_told_with_folder_and_mend(self, real, tmp_path, monkeypatch):
+        folder = tmp_path / "theirs"
+        folder.mkdir(mode=0o700)
+        os.chown(folder, 12345, -1)
+        monkeypatch.setenv("PKX_STATE_DIR", str(folder))
+        with pytest.raises(errors.UnsafeFolderError, match="belongs to user 12345 and not to you") as caught:
+            connect(timeout_s=30)
+        assert caught.value.field == str(folder.resolve())
+        assert "chown" in caught.value.mend
+        assert list(folder.iterdir()) == []
 
     def test_the_pkx_command_is_the_daemons_own(self, real):
         program = (

@@ -140,7 +140,7 @@ class TestChunks:
     def apart(self, daemon, monkeypatch):
         folder = daemon.hello.staging_folder
         daemon.hello.staging_folder = "/not/here"
-        monkeypatch.setattr("pipekit_experiment._src.registry.read_file", lambda path, size: None)
+        monkeypatch.setattr("pipekit_experiment._src.registry_calls.read_file", lambda path, size: None)
         yield
         daemon.hello.staging_folder = folder
 
@@ -163,7 +163,7 @@ class TestChunks:
 
     def test_a_folder_that_is_another_one_for_the_daemon_is_found_out(self, registry, monkeypatch):
         monkeypatch.setattr(
-            "pipekit_experiment._src.registry.handed_over",
+            "pipekit_experiment._src.registry_calls.handed_over",
             lambda weights, folder: nullcontext((f"{folder}/not-there", True)),
         )
         assert registry.load_weights(registry.store(Scale(), weights=self.DATA)) == self.DATA
@@ -232,6 +232,8 @@ class TestBadInput:
         with pytest.raises(TypeError, match="not an Operator") as caught:
             registry.store(thing)
         assert isinstance(caught.value, errors.NotAnOperatorError)
+        assert caught.value.field == "model_op"
+        assert caught.value.mend
 
     @pytest.mark.parametrize("entry", ["module", "class", "config"])
     def test_a_state_that_lacks_an_entry_is_told(self, registry, entry):

@@ -367,7 +367,7 @@ def test_a_tracker_satisfies_the_protocol_and_passes_on(daemon, tmp_path):
     assert daemon.records(run.run_id, "end")[0].state == 3
     with pytest.raises(TypeError, match="did not start"):
         tracker.log_metrics(pe.Run(run_id="x"), {"a": 1}, 0)
-    with pytest.raises(ValueError, match="not as 'gone'"):
+    with pytest.raises(errors.InvalidArgumentError, match=r"not as 'gone'. Pass completed or failed"):
         tracker.end_run(run, "gone")
 
 

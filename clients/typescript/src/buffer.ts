@@ -9,7 +9,7 @@ import {
 } from "@pipekit/proto";
 
 /** Points that are worth a frame of their own. */
-export const FRAME_POINTS = 4096;
+const FRAME_POINTS = 4096;
 const FRAME_BYTES = (MAX_FRAME_BYTES * 3) / 4;
 const ROW_KEYS = 1024;
 

@@ -10,12 +10,13 @@ import {
 } from "@pipekit/proto";
 import { ulid } from "ulid";
 import { type CallSettings, unary } from "./calls.ts";
-import { Connection, type ConnectOptions, VERSION } from "./connection.ts";
+import { VERSION } from "./channel.ts";
+import { Connection, type ConnectOptions } from "./connection.ts";
 import { toJson } from "./json.ts";
 import { type MetricSeries, type MetricsQuery, mergeSeries, readMetrics } from "./metrics.ts";
 import { Registry } from "./registry.ts";
 import { RunWriter } from "./run.ts";
-import { resuming } from "./streams.ts";
+import { pages, resuming } from "./streams.ts";
 
 /** What to start. */
 export interface StartRunOptions extends CallSettings {
@@ -135,16 +136,14 @@ export class Client implements AsyncDisposable {
   /** The runs, newest first, without `series`, `params` and `artifacts`. Pages as it is read. */
   async *listRuns({ state, nameContains = "", signal }: ListRunsOptions = {}): AsyncGenerator<Run> {
     const stateCode = state === undefined ? RunState.RUN_STATE_UNSPECIFIED : STATES[state];
-    let pageToken = "";
-    do {
+    const ask = (pageToken: string) => {
       const request = { pageSize: 0, pageToken, state: stateCode, nameContains };
-      const page = await this.#connection.call(
+      return this.#connection.call(
         ({ tracker }) => unary(tracker.listRuns.bind(tracker), request, { signal }),
         signal,
       );
-      yield* page.runs;
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
+    };
+    for await (const page of pages(ask)) yield* page.runs;
   }
 
   /** Streams the series of a run as they come; a long series comes in several parts. Throws RUN_NOT_FOUND. */

@@ -1,26 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Channel, credentials } from "@grpc/grpc-js";
-import {
-  DaemonServiceClient,
-  type HelloResponse,
-  MAX_MESSAGE_BYTES,
-  PipekitError,
-  PROTOCOL_MAX,
-  PROTOCOL_MIN,
-  RegistryServiceClient,
-  TrackerServiceClient,
-} from "@pipekit/proto";
-import { type CallSettings, isUnavailable, isUnimplemented, unary, untilAborted } from "./calls.ts";
+import { type HelloResponse, PipekitError } from "@pipekit/proto";
+import { type CallSettings, isUnavailable, untilAborted } from "./calls.ts";
+import { greet, type Live, type Services } from "./channel.ts";
 import { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
-import { accepts, checkRuntimeFolder, launchDaemon, type StartingDaemon } from "./launch.ts";
-
-/** Version of this package. */
-export const VERSION = "0.1.0";
+import { accepts, checkRuntimeFolder } from "./launch.ts";
+import { Starter } from "./starter.ts";
 
 const POLL_MS = 20;
-/** A daemon that ended is started again after this long, in case an older one was still going away. */
-const RELAUNCH_MS = 500;
-const HELLO_TIMEOUT_MS = 5_000;
 
 /** How to find the daemon. */
 export interface ConnectOptions extends CallSettings {
@@ -34,19 +20,6 @@ export interface ConnectOptions extends CallSettings {
   readonly timeoutMs?: number | undefined;
   /** Environment to read. Default process.env. */
   readonly env?: Env | undefined;
-}
-
-/** The daemon's services over one channel. */
-export interface Services {
-  readonly daemon: DaemonServiceClient;
-  readonly registry: RegistryServiceClient;
-  readonly tracker: TrackerServiceClient;
-}
-
-interface Live {
-  readonly channel: Channel;
-  readonly services: Services;
-  readonly hello: HelloResponse;
 }
 
 /** The way to the daemon. Survives its restarts: `ready` finds or starts it anew. */
@@ -176,69 +149,6 @@ export class Connection {
     this.#live = live;
     this.#generation += 1;
     return live;
-  }
-}
-
-/** Starts the daemon, and again when it ended because an older one was still going away. */
-class Starter {
-  readonly #state: string;
-  readonly #env: Env;
-  #latest: { readonly daemon: StartingDaemon; readonly at: number } | undefined;
-
-  constructor(state: string, env: Env) {
-    this.#state = state;
-    this.#env = env;
-  }
-
-  /** Throws why the daemon cannot start, once that is known. */
-  attempt(): void {
-    const latest = this.#latest;
-    if (latest !== undefined) {
-      const fault = latest.daemon.fault();
-      if (fault !== undefined) throw fault;
-      if (!latest.daemon.gone() || performance.now() < latest.at + RELAUNCH_MS) return;
-      latest.daemon.release();
-    }
-    this.#latest = undefined;
-    const daemon = launchDaemon(this.#state, runtimeFolder(this.#env), this.#env);
-    this.#latest = { daemon, at: performance.now() };
-  }
-
-  release(): void {
-    this.#latest?.daemon.release();
-  }
-}
-
-/** Opens a channel and says Hello. Throws PROTOCOL_MISMATCH, or DAEMON_UNAVAILABLE when what answers is no daemon. */
-async function greet(socket: string, remainingMs: number): Promise<Live> {
-  const target = `unix:${socket}`;
-  const insecure = credentials.createInsecure();
-  const channel = new Channel(target, insecure, {
-    // A pool of its own: another channel's failures must not delay this one.
-    "grpc.use_local_subchannel_pool": 1,
-    "grpc.enable_http_proxy": 0,
-    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
-    "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-  });
-  const options = { channelOverride: channel };
-  const services: Services = {
-    daemon: new DaemonServiceClient(target, insecure, options),
-    registry: new RegistryServiceClient(target, insecure, options),
-    tracker: new TrackerServiceClient(target, insecure, options),
-  };
-  const request = { client: `typescript/${VERSION}`, protocolMin: PROTOCOL_MIN, protocolMax: PROTOCOL_MAX };
-  try {
-    const timeoutMs = Math.max(1, Math.min(HELLO_TIMEOUT_MS, remainingMs));
-    const hello = await unary(services.daemon.hello.bind(services.daemon), request, { timeoutMs });
-    return { channel, services, hello };
-  } catch (error) {
-    channel.close();
-    if (!isUnavailable(error) && !isUnimplemented(error)) throw error;
-    throw new PipekitError("DAEMON_UNAVAILABLE", `What listens at ${socket} does not answer as a daemon.`, {
-      field: socket,
-      mend: "Look at `pkx doctor`; if another program made this socket, stop it.",
-      cause: error,
-    });
   }
 }
 

@@ -29,6 +29,7 @@ export {
   type VerifyResponse,
 } from "@pipekit/proto";
 export type { CallSettings } from "./calls.ts";
+export { VERSION } from "./channel.ts";
 export {
   Client,
   connect,
@@ -36,18 +37,18 @@ export {
   type SinkReport,
   type StartRunOptions,
 } from "./client.ts";
-export { type ConnectOptions, VERSION } from "./connection.ts";
+export type { ConnectOptions } from "./connection.ts";
 export { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
 export type { MetricSeries, MetricsQuery } from "./metrics.ts";
+export { Registry } from "./registry.ts";
 export {
   defaultActor,
   type ListModelsOptions,
   type Loaded,
   type LoadOptions,
   type OperatorState,
-  Registry,
   type Stored,
   type StoreOptions,
   type TagOptions,
-} from "./registry.ts";
+} from "./registry-types.ts";
 export { RunWriter, type WaitSettings } from "./run.ts";

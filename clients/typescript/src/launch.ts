@@ -73,9 +73,13 @@ function beginning(file: number): string {
 }
 
 function startFault(exit: number | string, stderr: string): PipekitError {
-  const told = /^pkx serve: (?<message>.+) \[(?<code>[A-Z_]+)\](?:\n {2}(?<mend>.+))?$/m.exec(stderr)?.groups;
+  const told =
+    /^pkx serve: (?<message>.+) \[(?<code>[A-Z_]+)(?:: (?<field>.+))?\](?:\n {2}(?<mend>.+))?$/m.exec(
+      stderr,
+    )?.groups;
   if (told?.["message"] !== undefined && isFailureCode(told["code"])) {
     return new PipekitError(told["code"], `The daemon cannot start: ${told["message"]}`, {
+      field: told["field"] ?? "",
       mend: told["mend"] ?? "",
     });
   }

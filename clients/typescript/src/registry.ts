@@ -1,93 +1,26 @@
-import { hostname, userInfo } from "node:os";
 import { resolve } from "node:path";
-import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
   type Model,
   PipekitError,
   type StoreHeader,
-  type StoreRequest,
-  type StoreResponse,
   type TagMove,
   type VerifyResponse,
 } from "@pipekit/proto";
-import { answers, type CallSettings, failure, unary } from "./calls.ts";
+import { answers, type CallSettings, unary } from "./calls.ts";
 import type { Connection } from "./connection.ts";
+import { copyToFile, downloadToBuffer, downloadToFile } from "./download.ts";
 import { toJson } from "./json.ts";
-import { finite, resuming } from "./streams.ts";
-import { copyToFile, downloadToBuffer, downloadToFile, type Progress, sendChunks } from "./transfer.ts";
-
-/** A pipekit operator's state. */
-export interface OperatorState {
-  readonly module: string;
-  readonly class: string;
-  readonly config: Readonly<{ [name: string]: unknown }>;
-}
-
-/** What to store. */
-export interface StoreOptions extends CallSettings {
-  readonly operator: OperatorState;
-  /** The weights' bytes, a stream of them, or the path of a file; absent for a model without weights. */
-  readonly weights?: Uint8Array | AsyncIterable<Uint8Array> | string | undefined;
-  /** How the weights are encoded, such as `safetensors`; recorded only. */
-  readonly weightsFormat?: string | undefined;
-  /** Part of the model's identity. */
-  readonly trainingConfig?: Readonly<{ [name: string]: unknown }> | undefined;
-  /** Content hash of the training data; part of the model's identity. */
-  readonly datasetHash?: string | undefined;
-  readonly metadata?: Readonly<{ [name: string]: unknown }> | undefined;
-  /** Input and output examples. */
-  readonly preview?: unknown;
-  readonly runId?: string | undefined;
-  /** Tag to set once the model is stored. */
-  readonly name?: string | undefined;
-  /** Lets `name` move when it points elsewhere. */
-  readonly force?: boolean | undefined;
-  /** Default: user@host. */
-  readonly actor?: string | undefined;
-}
-
-/** What became of a store. */
-export interface Stored {
-  readonly model: Model;
-  /** False when the model was there already. */
-  readonly created: boolean;
-  /** The tag move made for `name`, if any. */
-  readonly move: TagMove | undefined;
-}
-
-/** How to move a tag. */
-export interface TagOptions extends CallSettings {
-  readonly force?: boolean | undefined;
-  /** The move is made only if the tag points to this hash now. */
-  readonly expectedHash?: string | undefined;
-  readonly actor?: string | undefined;
-  readonly reason?: string | undefined;
-}
-
-/** Where to load to. */
-export interface LoadOptions extends CallSettings {
-  /** File to write. Without it, the path of the daemon's own read-only, verified file is returned. */
-  readonly toFile?: string | undefined;
-  readonly onProgress?: Progress | undefined;
-}
-
-/** A model and where its weights are. */
-export interface Loaded {
-  readonly model: Model;
-  /** Absolute path of the weights. */
-  readonly path: string;
-}
-
-/** What to list. */
-export interface ListModelsOptions extends CallSettings {
-  /** Keep models whose metadata has every one of these entries. */
-  readonly metadata?: Readonly<{ [name: string]: unknown }> | undefined;
-}
-
-/** Who moves a tag unless told otherwise. */
-export function defaultActor(): string {
-  return `${userInfo().username}@${hostname()}`;
-}
+import {
+  defaultActor,
+  type ListModelsOptions,
+  type Loaded,
+  type LoadOptions,
+  type Stored,
+  type StoreOptions,
+  type TagOptions,
+} from "./registry-types.ts";
+import { finite, pages, resuming } from "./streams.ts";
+import { piecesOf, upload } from "./upload.ts";
 
 /**
  * A registry of models. A `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`, `name@7` or
@@ -126,7 +59,10 @@ export class Registry {
     const chunks = byPath || weights === undefined ? undefined : piecesOf(weights);
     // A stream can be read only once, so that nothing is left to send a second time.
     const again = chunks === undefined || weights instanceof Uint8Array;
-    const make = () => this.#send(header, again && chunks ? piecesOf(weights as Uint8Array) : chunks, signal);
+    const make = () => {
+      const body = again && chunks ? piecesOf(weights as Uint8Array) : chunks;
+      return upload(this.#connection.services.registry, header, body, signal);
+    };
     const { model, created, move } = again ? await this.#connection.call(make, signal) : await make();
     if (model === undefined) throw new PipekitError("INTERNAL", "The daemon answered without a model.");
     return { model, created, move };
@@ -198,31 +134,27 @@ export class Registry {
 
   /** The moves of a tag, newest first. */
   async *history(name: string, { signal }: CallSettings = {}): AsyncGenerator<TagMove> {
-    let pageToken = "";
-    do {
+    const ask = (pageToken: string) => {
       const request = { registry: this.spec, name, pageSize: 0, pageToken };
-      const page = await this.#connection.call(
+      return this.#connection.call(
         ({ registry }) => unary(registry.tagHistory.bind(registry), request, { signal }),
         signal,
       );
-      yield* page.moves;
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
+    };
+    for await (const page of pages(ask)) yield* page.moves;
   }
 
   /** The models, in byte order of their hashes. */
   async *list({ metadata, signal }: ListModelsOptions = {}): AsyncGenerator<Model> {
     const metadataFilterJson = optionalJson(metadata, "metadata");
-    let pageToken = "";
-    do {
+    const ask = (pageToken: string) => {
       const request = { registry: this.spec, metadataFilterJson, pageSize: 0, pageToken };
-      const page = await this.#connection.call(
+      return this.#connection.call(
         ({ registry }) => unary(registry.list.bind(registry), request, { signal }),
         signal,
       );
-      yield* page.models;
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
+    };
+    for await (const page of pages(ask)) yield* page.models;
   }
 
   /** Recomputes the digests of models (default: of all); one finding a model. */
@@ -270,46 +202,8 @@ export class Registry {
       throw new PipekitError("INTERNAL", "The daemon sent no header.");
     }, signal);
   }
-
-  async #send(
-    header: StoreHeader,
-    chunks: AsyncIterable<Uint8Array> | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<StoreResponse> {
-    signal?.throwIfAborted();
-    const over = new AbortController();
-    const { registry } = this.#connection.services;
-    const { promise, resolve: done, reject } = Promise.withResolvers<StoreResponse>();
-    const call = registry.store(new Metadata(), {}, (error: ServiceError | null, answer: StoreResponse) => {
-      over.abort();
-      if (error === null) done(answer);
-      else reject(failure(error, signal));
-    });
-    const cancel = () => call.cancel();
-    signal?.addEventListener("abort", cancel, { once: true });
-    call.on("error", () => over.abort());
-    try {
-      call.write({ part: { $case: "header", value: header } } satisfies StoreRequest);
-      const sending = chunks === undefined ? Promise.resolve() : sendChunks(call, chunks, over.signal);
-      sending.then(
-        () => call.end(),
-        (error: unknown) => {
-          reject(error);
-          call.cancel();
-        },
-      );
-      return await promise;
-    } finally {
-      signal?.removeEventListener("abort", cancel);
-    }
-  }
 }
 
 function optionalJson(value: unknown, field: string): string {
   return value === undefined ? "" : toJson(value, field);
-}
-
-async function* piecesOf(weights: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  if (weights instanceof Uint8Array) yield weights;
-  else yield* weights;
 }

@@ -1,26 +1,11 @@
 import { resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { ClientDuplexStream } from "@grpc/grpc-js";
-import {
-  type Frame,
-  type LogRequest,
-  type LogResponse,
-  PipekitError,
-  type Record as RunRecord,
-  RunState,
-} from "@pipekit/proto";
+import { PipekitError, type Record as RunRecord, RunState } from "@pipekit/proto";
 import { LogBuffer } from "./buffer.ts";
-import { type CallSettings, failure, isUnavailable, untilAborted } from "./calls.ts";
+import { type CallSettings, untilAborted } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import { toJson } from "./json.ts";
+import { FrameSender, type SenderIdentity } from "./sender.ts";
 
-const FLUSH_MS = 25;
-/** Frames sent and not yet acknowledged, at most. */
-const WINDOW_FRAMES = 64;
-/** A Log stream without work is closed after this long, so that it keeps no process alive. */
-const IDLE_MS = 1_000;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5_000;
 const DEFAULT_MAX_POINTS = 1_000_000;
 const DEFAULT_WAIT_MS = 30_000;
 
@@ -31,21 +16,9 @@ export interface WaitSettings extends CallSettings {
 }
 
 /** What a writer writes to. */
-export interface WriterIdentity {
-  readonly runId: string;
-  readonly writerId: string;
-  /** The seq after the one of the run's first frame. */
-  readonly nextSeq: number;
+export interface WriterIdentity extends SenderIdentity {
   /** Points kept while no daemon answers; the oldest are dropped beyond it. Default 1 000 000. */
   readonly maxBufferedPoints?: number | undefined;
-}
-
-interface SentFrame {
-  readonly frame: Frame;
-  readonly points: number;
-  /** Items before its first one. */
-  readonly itemsBefore: number;
-  readonly settle: ((rejection: PipekitError | undefined) => void) | undefined;
 }
 
 /**
@@ -56,33 +29,20 @@ interface SentFrame {
  */
 export class RunWriter implements AsyncDisposable {
   readonly runId: string;
-  readonly #connection: Connection;
-  readonly #writerId: string;
   readonly #buffer: LogBuffer;
-  readonly #closing = new AbortController();
-  readonly #waiters = new Set<{ readonly upTo: number; readonly done: () => void }>();
-  #window: SentFrame[] = [];
-  #stream: ClientDuplexStream<LogRequest, LogResponse> | undefined;
-  #opening = false;
-  #failedGeneration = 0;
-  /** Attempts to open the stream since the last acknowledgement. */
-  #failures = 0;
-  #nextSeq: number;
+  readonly #sender: FrameSender;
   #nextStep = 0;
-  #flushTimer: NodeJS.Timeout | undefined;
-  #idleTimer: NodeJS.Timeout | undefined;
   #ended = false;
   #dropped = 0;
   #rejected = 0;
   #warnAt = 1;
-  #lastError: PipekitError | undefined;
 
   constructor(connection: Connection, identity: WriterIdentity) {
-    this.#connection = connection;
     this.runId = identity.runId;
-    this.#writerId = identity.writerId;
-    this.#nextSeq = identity.nextSeq;
     this.#buffer = new LogBuffer(identity.maxBufferedPoints ?? DEFAULT_MAX_POINTS);
+    this.#sender = new FrameSender(connection, identity, this.#buffer, (points, rejection) =>
+      this.#countRejected(points, rejection),
+    );
   }
 
   /** Points lost because the daemon was away for too long. 0 unless the process was warned of it. */
@@ -97,7 +57,7 @@ export class RunWriter implements AsyncDisposable {
 
   /** The last fault on the way to the daemon; undefined once all is well again. */
   get lastError(): PipekitError | undefined {
-    return this.#lastError;
+    return this.#sender.lastError;
   }
 
   /**
@@ -110,7 +70,7 @@ export class RunWriter implements AsyncDisposable {
     const dropped = this.#buffer.addMetrics(metrics, step, Date.now() * 1000);
     this.#nextStep = step + 1;
     if (dropped > 0) this.#countDropped(dropped);
-    this.#schedule();
+    this.#sender.schedule();
   }
 
   /** Adds hyperparameters; nested objects are flattened with dots. Throws INVALID_CONFIG for what JSON cannot hold. */
@@ -141,15 +101,14 @@ export class RunWriter implements AsyncDisposable {
    */
   async flush(wait: WaitSettings = {}): Promise<void> {
     const upTo = this.#buffer.added;
-    if (this.#settledUpTo() >= upTo) return;
+    if (this.#sender.settledUpTo >= upTo) return;
     const { promise, resolve: done } = Promise.withResolvers<void>();
-    const waiter = { upTo, done };
-    this.#waiters.add(waiter);
-    this.#pump();
+    const forget = this.#sender.whenSettled(upTo, done);
+    this.#sender.pump();
     try {
       await this.#bounded(promise, wait);
     } finally {
-      this.#waiters.delete(waiter);
+      forget();
     }
   }
 
@@ -172,9 +131,7 @@ export class RunWriter implements AsyncDisposable {
   /** Lets go of the daemon without ending the run; what is not sent by then is lost. `flush` first. */
   close(): void {
     this.#ended = true;
-    this.#closing.abort(new Error("The run writer is closed."));
-    clearTimeout(this.#flushTimer);
-    this.#closeStream();
+    this.#sender.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -197,7 +154,7 @@ export class RunWriter implements AsyncDisposable {
   #add(record: RunRecord, bytes: number): void {
     this.#mustRun();
     this.#buffer.addRecord(record, bytes);
-    this.#schedule();
+    this.#sender.schedule();
   }
 
   async #deliver(record: RunRecord, wait: WaitSettings): Promise<void> {
@@ -207,7 +164,7 @@ export class RunWriter implements AsyncDisposable {
       else reject(rejection);
     };
     this.#buffer.addAwaited({ record, settle });
-    this.#pump();
+    this.#sender.pump();
     promise.catch(() => undefined);
     await this.#bounded(promise, wait);
   }
@@ -229,110 +186,13 @@ export class RunWriter implements AsyncDisposable {
   }
 
   #notDelivered(timeoutMs: number): PipekitError {
-    const points = this.#window.reduce((sum, sent) => sum + sent.points, this.#buffer.points);
-    const why = this.#lastError === undefined ? "" : ` ${this.#lastError.message}`;
-    const message = `The daemon has not acknowledged everything after ${timeoutMs} ms (${points} points wait).${why}`;
+    const { lastError, pending } = this.#sender;
+    const why = lastError === undefined ? "" : ` ${lastError.message}`;
+    const message = `The daemon has not acknowledged everything after ${timeoutMs} ms (${pending} points wait).${why}`;
     return new PipekitError("DAEMON_UNAVAILABLE", message, {
-      mend: this.#lastError?.mend || "Look at `pkx doctor`, then flush again.",
-      cause: this.#lastError,
+      mend: lastError?.mend || "Look at `pkx doctor`, then flush again.",
+      cause: lastError,
     });
-  }
-
-  /** Items up to this number need nobody's attention any more. */
-  #settledUpTo(): number {
-    const oldest = this.#window[0];
-    return oldest === undefined ? this.#buffer.taken : oldest.itemsBefore;
-  }
-
-  #schedule(): void {
-    if (this.#flushTimer !== undefined) return;
-    this.#flushTimer = setTimeout(() => {
-      this.#flushTimer = undefined;
-      this.#pump();
-    }, FLUSH_MS);
-  }
-
-  /** Sends what the window has room for. */
-  #pump(): void {
-    if (this.#stream === undefined) {
-      void this.#open();
-      return;
-    }
-    clearTimeout(this.#idleTimer);
-    while (this.#window.length < WINDOW_FRAMES) {
-      const itemsBefore = this.#buffer.taken;
-      const packed = this.#buffer.take();
-      if (packed === undefined) break;
-      const { records, points, awaited } = packed;
-      const frame = { writerId: this.#writerId, seq: this.#nextSeq, runId: this.runId, records };
-      this.#nextSeq += 1;
-      this.#window.push({ frame, points, itemsBefore, settle: awaited?.settle });
-      this.#stream.write({ frame });
-    }
-    if (this.#window.length === 0) {
-      this.#idleTimer = setTimeout(() => this.#closeStream(), IDLE_MS).unref();
-    }
-  }
-
-  /** Opens the Log stream and sends again what was not acknowledged; tries until it succeeds or the writer closes. */
-  async #open(): Promise<void> {
-    if (this.#opening) return;
-    this.#opening = true;
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        const pause = this.#failures === 0 ? 0 : Math.min(RETRY_MIN_MS * 2 ** this.#failures, RETRY_MAX_MS);
-        // Not referenced: a process with nothing else to do ends rather than wait for a daemon that never comes.
-        if (pause > 0) await sleep(pause * (0.5 + Math.random() / 2), undefined, { ref: false, signal });
-        this.#failures += 1;
-        await this.#connection.ready(this.#failedGeneration, signal);
-        this.#attach(this.#connection.services.tracker.log());
-        break;
-      } catch (error) {
-        if (error instanceof PipekitError) this.#lastError = error;
-      }
-    }
-    this.#opening = false;
-  }
-
-  #attach(stream: ClientDuplexStream<LogRequest, LogResponse>): void {
-    const { generation } = this.#connection;
-    this.#stream = stream;
-    const lost = (error: unknown) => {
-      if (this.#stream !== stream) return;
-      this.#stream = undefined;
-      const fault = failure(error);
-      this.#lastError = fault instanceof PipekitError ? fault : new PipekitError("INTERNAL", String(fault));
-      if (isUnavailable(fault)) this.#failedGeneration = generation;
-      if (this.#window.length > 0 || !this.#buffer.empty) void this.#open();
-    };
-    stream.on("data", (answer: LogResponse) => this.#acknowledge(answer));
-    stream.on("error", lost);
-    stream.on("end", () => lost(new PipekitError("DAEMON_UNAVAILABLE", "The daemon closed the stream.")));
-    for (const { frame } of this.#window) stream.write({ frame });
-    this.#pump();
-  }
-
-  #acknowledge({ ackedSeq, rejection }: LogResponse): void {
-    this.#failures = 0;
-    this.#lastError = undefined;
-    const detail = rejection === undefined ? undefined : PipekitError.fromDetail(rejection);
-    while (this.#window[0] !== undefined && this.#window[0].frame.seq <= ackedSeq) {
-      const [sent] = this.#window.splice(0, 1) as [SentFrame];
-      const refused = sent.frame.seq === ackedSeq ? detail : undefined;
-      sent.settle?.(refused);
-      if (refused !== undefined && sent.settle === undefined) this.#countRejected(sent.points, refused);
-    }
-    this.#pump();
-    const settled = this.#settledUpTo();
-    for (const waiter of this.#waiters) if (settled >= waiter.upTo) waiter.done();
-  }
-
-  #closeStream(): void {
-    clearTimeout(this.#idleTimer);
-    const stream = this.#stream;
-    this.#stream = undefined;
-    stream?.end();
   }
 
   #countDropped(points: number): void {

@@ -27,6 +27,18 @@ export async function* finite<A>(
   yield* answers(open, signal);
 }
 
+/** The pages of a list. `ask` asks for one by its token, which is empty for the first. */
+export async function* pages<P extends { readonly nextPageToken: string }>(
+  ask: (pageToken: string) => Promise<P>,
+): AsyncGenerator<P> {
+  let pageToken = "";
+  do {
+    const page = await ask(pageToken);
+    yield page;
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+}
+
 /**
  * A stream of answers without an end: when the daemon goes away, `open` is called anew on the next connection.
  * Other failures are thrown.

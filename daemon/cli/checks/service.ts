@@ -113,7 +113,7 @@ async function checkSinks(client: Client, signal: AbortSignal): Promise<Finding[
   return [...troubles.values()].map(({ runId, sink, runs }) =>
     problem(
       "sinks",
-      `${sink.spec} is ${sinkState(sink)} for ${count(runs)} runs: ${sink.lastError || "see its notes"}`,
+      `${sink.spec} is ${sinkState(sink)} for ${count(runs)} ${runs === 1 ? "run" : "runs"}: ${sink.lastError || "see its notes"}`,
       `Look at \`pkx runs show ${runId}\`; mend the tool or the spec, and delivery goes on by itself.`,
     ),
   );

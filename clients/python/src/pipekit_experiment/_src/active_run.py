@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipekit_experiment._src.errors import RunEndedError, from_rpc_error
+from pipekit_experiment._src.errors import RunEndedError
 from pipekit_experiment._src.hub import Hub, the_hub
 from pipekit_experiment._src.metrics import (
     PLAIN_TYPES,
@@ -19,7 +19,7 @@ from pipekit_experiment._src.metrics import (
     to_float,
 )
 from pipekit_experiment._src.run import Run, RunMetrics, RunStatus, now
-from pipekit_experiment._src.run_config import config_json
+from pipekit_experiment._src.run_config import config_json, text_tags
 from pipekit_experiment._src.staging import check_artifact_name, default_name, is_uri, stage
 from pipekit_experiment._src.writer import Writer
 
@@ -285,20 +285,11 @@ class ActiveRun(Run):
         out, with its smallest and largest values kept. Flushes first. Raises DaemonUnavailableError,
         RunNotFoundError.
         """
-        from pipekit_experiment._generated.tracker_pb2 import ReadMetricsRequest
-        from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
-        from pipekit_experiment._src.connection import connect
-        from pipekit_experiment._src.quiet_grpc import grpc
-        from pipekit_experiment._src.series import unpack_series
+        from pipekit_experiment._src.series import read_series
 
         if self.status == "running":
             self.flush()
-        request = ReadMetricsRequest(run_id=self.run_id, keys=keys, max_points=max_points)
-        try:
-            stub: Any = TrackerServiceStub(connect().channel)
-            return unpack_series(stub.ReadMetrics(request))
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
+        return read_series(self.run_id, keys, max_points)
 
     def sinks(self) -> list[SinkStatus]:
         """How far each destination has taken this run. Raises DaemonUnavailableError, RunNotFoundError."""
@@ -325,12 +316,3 @@ class ActiveRun(Run):
 
     def __repr__(self) -> str:
         return f"ActiveRun(run_id={self.run_id!r}, name={self.name!r}, status={self.status!r})"
-
-
-def text_tags(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Labels as text. Raises InvalidConfigError unless `tags` is a mapping."""
-    config_json(tags, "tags")
-    return {
-        str(key).encode(errors="replace").decode(): str(value).encode(errors="replace").decode()
-        for key, value in tags.items()
-    }

@@ -19,7 +19,9 @@ from pipekit_experiment._src.errors import ERRORS, DaemonUnavailableError, Pipek
 NODE_MAJOR = 24
 """Oldest major version of Node.js that runs the daemon."""
 
-_COMPLAINT = re.compile(r"^pkx serve: (?P<message>.*) \[(?P<code>[A-Z_]+)\]$(?P<mend>\n  .*)?", re.MULTILINE)
+_COMPLAINT = re.compile(
+    r"^pkx serve: (?P<message>.*) \[(?P<code>[A-Z_]+)(?:: (?P<field>.*))?\]$(?P<mend>\n  .*)?", re.MULTILINE
+)
 """How `pkx serve` says on standard error why it cannot serve."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -46,7 +48,9 @@ class DaemonProcess:
         text = self._complaints.read().decode(errors="replace").strip()
         told = _COMPLAINT.search(text)
         if told is not None and told["code"] in ERRORS:
-            return ERRORS[told["code"]](told["message"], mend=(told["mend"] or "").strip())
+            return ERRORS[told["code"]](
+                told["message"], field=told["field"] or "", mend=(told["mend"] or "").strip()
+            )
         shown = f": {text[-2000:]}" if text else ""
         return DaemonUnavailableError(
             f"The daemon cannot be started: it ended with status {status}{shown}.",

@@ -40,6 +40,7 @@ class Outbox:
         """Bytes at the end of an adopted spool file that are no whole frame."""
         self.hold_until = 0.0
         """Nothing is sent before this time, monotonic seconds."""
+        self._lost = 0
         self._memory: deque[Pending] = deque()
         self._sent_in_memory = 0
         self._sizes: deque[tuple[int, int, int]] = deque()
@@ -177,12 +178,14 @@ class Outbox:
             if freed >= wanted_bytes:
                 break
             if pending.points:
-                frame = without_metrics(pending.frame, pending.points)
-                freed += len(pending.frame) - len(frame)
                 lost += pending.points
+                # The tag is one for the run, and its last value wins: it must tell of all.
+                frame = without_metrics(pending.frame, self._lost + lost)
+                freed += len(pending.frame) - len(frame)
                 self._memory[i] = pending._replace(points=0, frame=frame)
         self.memory_bytes -= freed
         self.points -= lost
+        self._lost += lost
         return lost
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from pipekit_experiment._generated import tracker_pb2 as pb
 from pipekit_experiment._src.limits import Limits
@@ -81,7 +81,8 @@ def _records(rows: Sequence[Row], limits: Limits, failures: Failures) -> Iterato
 
 
 def _fact(row: Row) -> pb.Record:
-    kind, payload = row[1], row[2]
+    kind = row[1]
+    payload = {name: _storable(value) for name, value in (row[2] or {}).items()}
     match kind:
         case "start":
             return pb.Record(start=pb.RunStart(**payload))  # pyright: ignore[reportCallIssue]
@@ -93,6 +94,16 @@ def _fact(row: Row) -> pb.Record:
             return pb.Record(tags=pb.RunTags(**payload))  # pyright: ignore[reportCallIssue]
         case _:
             return pb.Record(end=pb.RunEnd(**payload))  # pyright: ignore[reportCallIssue]
+
+
+def _storable(value: Any) -> Any:
+    """Text without half surrogate pairs, which protobuf refuses: a file name that is no UTF-8, or an error that
+    quotes one, must not cost the rows packed with it."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in cast("dict[Any, Any]", value).items()}
+    return [_storable(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _chunks(rows: Sequence[Any], limits: Limits) -> Iterator[Sequence[Any]]:
@@ -157,8 +168,8 @@ def _readable(row: Any, failures: Failures) -> Any:
 
 
 def without_metrics(frame: bytes, lost_points: int) -> bytes:
-    """The frame with its metric points replaced by a tag that tells how many are lost; its number stays
-    taken."""
+    """The frame with its metric points replaced by a tag that tells how many its writer has lost by now; its
+    number stays taken."""
     message = pb.Frame.FromString(frame)
     kept = [record for record in message.records if record.WhichOneof("record") != "metrics"]
     del message.records[:]

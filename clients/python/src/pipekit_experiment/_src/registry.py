@@ -7,19 +7,12 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pipekit_experiment._generated import registry_pb2 as pb
-from pipekit_experiment._src.connection import Connection, connect
-from pipekit_experiment._src.errors import (
-    ArtifactUnreadableError,
-    DaemonUnavailableError,
-    InternalError,
-    InvalidArgumentError,
-    from_rpc_error,
-)
-from pipekit_experiment._src.quiet_grpc import grpc
+from pipekit_experiment._src.errors import InvalidArgumentError
+from pipekit_experiment._src.registry_calls import ask, load, store
 from pipekit_experiment._src.registry_operator import rebuild, state_of, weights_of
 from pipekit_experiment._src.registry_trust import names_to_trust, trusting
 from pipekit_experiment._src.registry_types import (
@@ -31,23 +24,11 @@ from pipekit_experiment._src.registry_types import (
     tag_move,
 )
 from pipekit_experiment._src.registry_watch import TagWatch
-from pipekit_experiment._src.registry_weights import (
-    Weights,
-    checked_weights,
-    chunks,
-    handed_over,
-    joined,
-    read_file,
-)
+from pipekit_experiment._src.registry_weights import checked_weights
 from pipekit_experiment._src.strict_json import strict_json
-
-# After quiet_grpc, because it imports grpc.
-from pipekit_experiment._generated.registry_pb2_grpc import RegistryServiceStub  # isort: skip
 
 if TYPE_CHECKING:
     from pipekit_experiment._src.run import Run
-
-_Answer = TypeVar("_Answer")
 
 _PAGE = 1000
 _ANSWER_S = 30.0
@@ -120,7 +101,7 @@ class DaemonRegistry:
             weights_format=str(getattr(model_op, "weights_format", "")),
             actor=_actor(),
         )
-        return _ask(lambda stub, connection: _store(stub, connection, header, given)).model.hash
+        return ask(lambda stub, connection: store(stub, connection, header, given)).model.hash
 
     def load(self, ref: str, *, trust: Iterable[str] = ()) -> Any:
         """The operator, made again by its class's `from_state` and `with_weights`.
@@ -183,7 +164,7 @@ class DaemonRegistry:
     def verify(self, *refs: str) -> builtins.list[Finding]:
         """Recomputes the digests of these models, or of all; one finding a model."""
         request = pb.VerifyRequest(registry=self.spec, refs=refs)
-        return _ask(lambda stub, _: [finding(answer) for answer in stub.Verify(request)])
+        return ask(lambda stub, _: [finding(answer) for answer in stub.Verify(request)])
 
     def list(self, *, tags: Mapping[str, Any] | None = None) -> builtins.list[str]:
         """Hashes of the models, in byte order; with `tags`, of those whose metadata has all these entries."""
@@ -193,10 +174,10 @@ class DaemonRegistry:
 
     def _load(self, ref: str) -> tuple[pb.Model, bytes | None]:
         request = pb.LoadRequest(registry=self.spec, ref=ref, by_path=True)
-        return _ask(lambda stub, _: _load(stub, request))
+        return ask(lambda stub, _: load(stub, request))
 
     def _call(self, method: str, request: Any, *, repeatable: bool = True) -> Any:
-        return _ask(lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S), repeatable)
+        return ask(lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S), repeatable)
 
     def _pages(self, method: str, request: Any) -> Iterator[Any]:
         while True:
@@ -217,70 +198,6 @@ class LocalModelRegistry(DaemonRegistry):
         given = None if root is None else str(os.fspath(root))
         self.root = None if given is None else os.path.abspath(os.path.expanduser(given))
         super().__init__("" if self.root is None else f"local:{self.root}", trust=trust)
-
-
-def _ask(ask: Callable[[Any, Connection], _Answer], repeatable: bool = True) -> _Answer:
-    """Calls `ask` with a stub; once more, with a new connection, when the daemon left in the middle of it."""
-    connection = connect()
-    try:
-        return ask(connection.stub(RegistryServiceStub), connection)
-    except grpc.RpcError as error:
-        failure = from_rpc_error(error)
-        if not (repeatable and isinstance(failure, DaemonUnavailableError)):
-            raise failure from error
-    connection.discard()
-    connection = connect()
-    try:
-        return ask(connection.stub(RegistryServiceStub), connection)
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from error
-
-
-def _store(
-    stub: Any, connection: Connection, header: pb.StoreHeader, weights: Weights | None
-) -> pb.StoreResponse:
-    if weights is None:
-        return stub.Store(iter([pb.StoreRequest(header=header)]))
-    with handed_over(weights, connection.hello.staging_folder) as handed:
-        if handed is not None:
-            by_path = pb.StoreHeader()
-            by_path.CopyFrom(header)
-            by_path.weights_path, by_path.weights_staged = handed
-            try:
-                return stub.Store(iter([pb.StoreRequest(header=by_path)]))
-            except grpc.RpcError as error:
-                # The same path may lead elsewhere for the daemon: another container, another user.
-                if not isinstance(from_rpc_error(error), ArtifactUnreadableError):
-                    raise
-    return stub.Store(_requests(header, weights))
-
-
-def _load(stub: Any, request: pb.LoadRequest) -> tuple[pb.Model, bytes | None]:
-    header = _header(stub.Load(request))
-    if not header.model.has_weights:
-        return header.model, None
-    weights = read_file(header.weights_path, header.model.weights_size) if header.weights_path else None
-    if weights is not None:
-        return header.model, weights
-    # The name may have moved in between; the hash has not.
-    answers = stub.Load(pb.LoadRequest(registry=request.registry, ref=header.model.hash))
-    model = _header(answers).model
-    return model, joined(answers, model)
-
-
-def _header(answers: Iterator[pb.LoadResponse]) -> pb.LoadHeader:
-    first = next(answers, None)
-    if first is None:
-        raise InternalError(
-            "The daemon's answer to Load was empty.", mend="See the daemon's log: `pkx logs`."
-        )
-    return first.header
-
-
-def _requests(header: pb.StoreHeader, weights: Weights) -> Iterator[pb.StoreRequest]:
-    yield pb.StoreRequest(header=header)
-    for chunk in chunks(weights):
-        yield pb.StoreRequest(weights_chunk=chunk)
 
 
 def _run_id(run: Run | str | None) -> str:

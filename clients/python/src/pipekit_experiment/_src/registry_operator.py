@@ -17,18 +17,26 @@ def state_of(operator: object) -> Mapping[str, Any]:
     state: Any = getattr(operator, "state", None)
     if isinstance(operator, type):
         raise NotAnOperatorError(
-            f"The class {operator.__name__} is not an Operator; an instance of it may be.", mend=_MEND
+            f"The class {operator.__name__} is not an Operator; an instance of it may be.",
+            field="model_op",
+            mend=_MEND,
         )
     if callable(state):
         state = state()
     if not isinstance(state, Mapping):
-        raise NotAnOperatorError(f"A {kind} is not an Operator: it has no `.state` mapping.", mend=_MEND)
+        raise NotAnOperatorError(
+            f"A value of type {kind} is not an Operator: it has no `.state` mapping.",
+            field="model_op",
+            mend=_MEND,
+        )
     entries = cast("Mapping[str, Any]", state)
     for name in ("module", "class", "config"):
         expected = Mapping if name == "config" else str
         if not isinstance(entries.get(name), expected):
             raise NotAnOperatorError(
-                f"A {kind} is not an Operator: its `.state` has no `{name}`.", field=name, mend=_MEND
+                f"A value of type {kind} is not an Operator: its `.state` has no `{name}`.",
+                field=name,
+                mend=_MEND,
             )
     return entries
 

@@ -14,6 +14,8 @@ from pipekit_experiment._src.errors import InvalidConfigError
 
 _MAX_INT = 2**53 - 1
 _MAX_DEPTH = 64
+_MAX_BYTES = 4 * 1024 * 1024
+"""The daemon takes no message above 16 MiB, and one that it cannot take would hold up all that follows."""
 
 
 def config_json(config: Mapping[str, Any], field: str = "config") -> str:
@@ -21,7 +23,7 @@ def config_json(config: Mapping[str, Any], field: str = "config") -> str:
 
     NaN and infinities become `"NaN"`, `"Infinity"`, `"-Infinity"`; integers beyond 2^53 and objects of other
     types become their `str()`; tuples and sets become arrays. Raises InvalidConfigError when it is no
-    mapping, when two keys are one as text, or when it is nested without end.
+    mapping, when two keys are one as text, when it is nested without end, or when it has more than 4 MiB.
     """
     # Any mapping is meant, also argparse's and omegaconf's, which are no dict.
     if not isinstance(config, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -30,7 +32,24 @@ def config_json(config: Mapping[str, Any], field: str = "config") -> str:
             field=field,
             mend="Pass a dict.",
         )
-    return json.dumps(_plain(config, field, 0), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_plain(config, field, 0), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    size = len(text.encode())
+    if size > _MAX_BYTES:
+        raise InvalidConfigError(
+            f"The {field} take {size} bytes as JSON; at most {_MAX_BYTES} are allowed.",
+            field=field,
+            mend="Attach large values as a file, by log_artifact.",
+        )
+    return text
+
+
+def text_tags(tags: Mapping[str, Any]) -> dict[str, str]:
+    """Labels as text. Raises InvalidConfigError unless `tags` is a mapping."""
+    config_json(tags, "tags")
+    return {
+        str(key).encode(errors="replace").decode(): str(value).encode(errors="replace").decode()
+        for key, value in tags.items()
+    }
 
 
 def _plain(value: Any, where: str, depth: int) -> Any:

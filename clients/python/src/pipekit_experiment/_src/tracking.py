@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pipekit_experiment._src.active_run import ActiveRun, text_tags
+from pipekit_experiment._src.active_run import ActiveRun
 from pipekit_experiment._src.errors import (
     DaemonUnavailableError,
     InvalidArgumentError,
@@ -20,7 +20,7 @@ from pipekit_experiment._src.hub import the_hub
 from pipekit_experiment._src.inprocess import InProcessSink
 from pipekit_experiment._src.protocols import ExperimentTracker
 from pipekit_experiment._src.run import Run, now
-from pipekit_experiment._src.run_config import config_json
+from pipekit_experiment._src.run_config import config_json, text_tags
 from pipekit_experiment._src.ulid import is_ulid, new_ulid
 
 if TYPE_CHECKING:
@@ -209,7 +209,11 @@ class Tracker:
         """See ActiveRun.end. `status` is `completed` or `failed`; `finished` and `success` mean completed."""
         outcome = _STATUSES.get(status.lower())
         if outcome is None:
-            raise ValueError(f"A run ends as completed or failed, not as {status!r}.")
+            raise InvalidArgumentError(
+                f"A run ends as completed or failed, not as {status!r}.",
+                field="status",
+                mend="Pass completed or failed.",
+            )
         _active(run).end("completed" if outcome == "completed" else "failed")
 
     def __repr__(self) -> str:

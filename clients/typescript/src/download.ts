@@ -1,16 +1,8 @@
-/** Bytes in and out of the registry: weights to a file that appears whole or not at all, weights from anywhere. */
+/** Weights out of the registry, verified: into memory, or to a file that appears whole or not at all. */
 import { createHash, randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { ClientWritableStream } from "@grpc/grpc-js";
-import {
-  type LoadHeader,
-  type Model,
-  PipekitError,
-  type StoreRequest,
-  WEIGHTS_CHUNK_BYTES,
-} from "@pipekit/proto";
+import { type LoadHeader, type Model, PipekitError } from "@pipekit/proto";
 import { answers, type CallSettings, isUnavailable } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 
@@ -194,26 +186,5 @@ async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
-  }
-}
-
-/** Sends weights in chunks of 1 MiB at most, no faster than they are taken. */
-export async function sendChunks(
-  call: ClientWritableStream<StoreRequest>,
-  weights: AsyncIterable<Uint8Array>,
-  over: AbortSignal,
-): Promise<void> {
-  for await (const piece of weights) {
-    for (let at = 0; at < piece.length; at += WEIGHTS_CHUNK_BYTES) {
-      if (over.aborted) return;
-      const chunk = Buffer.from(
-        piece.buffer,
-        piece.byteOffset + at,
-        Math.min(WEIGHTS_CHUNK_BYTES, piece.length - at),
-      );
-      if (!call.write({ part: { $case: "weightsChunk", value: chunk } })) {
-        await once(call, "drain", { signal: over }).catch(() => undefined);
-      }
-    }
   }
 }

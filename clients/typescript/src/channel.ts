@@ -1,0 +1,64 @@
+import { Channel, credentials } from "@grpc/grpc-js";
+import {
+  DaemonServiceClient,
+  type HelloResponse,
+  MAX_MESSAGE_BYTES,
+  PipekitError,
+  PROTOCOL_MAX,
+  PROTOCOL_MIN,
+  RegistryServiceClient,
+  TrackerServiceClient,
+} from "@pipekit/proto";
+import { isUnavailable, isUnimplemented, unary } from "./calls.ts";
+
+/** Version of this package. */
+export const VERSION = "0.1.0";
+
+const HELLO_TIMEOUT_MS = 5_000;
+
+/** The daemon's services over one channel. */
+export interface Services {
+  readonly daemon: DaemonServiceClient;
+  readonly registry: RegistryServiceClient;
+  readonly tracker: TrackerServiceClient;
+}
+
+/** A channel on which the daemon has answered. */
+export interface Live {
+  readonly channel: Channel;
+  readonly services: Services;
+  readonly hello: HelloResponse;
+}
+
+/** Opens a channel and says Hello. Throws PROTOCOL_MISMATCH, or DAEMON_UNAVAILABLE when what answers is no daemon. */
+export async function greet(socket: string, remainingMs: number): Promise<Live> {
+  const target = `unix:${socket}`;
+  const insecure = credentials.createInsecure();
+  const channel = new Channel(target, insecure, {
+    // A pool of its own: another channel's failures must not delay this one.
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_http_proxy": 0,
+    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+    "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+  });
+  const options = { channelOverride: channel };
+  const services: Services = {
+    daemon: new DaemonServiceClient(target, insecure, options),
+    registry: new RegistryServiceClient(target, insecure, options),
+    tracker: new TrackerServiceClient(target, insecure, options),
+  };
+  const request = { client: `typescript/${VERSION}`, protocolMin: PROTOCOL_MIN, protocolMax: PROTOCOL_MAX };
+  try {
+    const timeoutMs = Math.max(1, Math.min(HELLO_TIMEOUT_MS, remainingMs));
+    const hello = await unary(services.daemon.hello.bind(services.daemon), request, { timeoutMs });
+    return { channel, services, hello };
+  } catch (error) {
+    channel.close();
+    if (!isUnavailable(error) && !isUnimplemented(error)) throw error;
+    throw new PipekitError("DAEMON_UNAVAILABLE", `What listens at ${socket} does not answer as a daemon.`, {
+      field: socket,
+      mend: "Look at `pkx doctor`; if another program made this socket, stop it.",
+      cause: error,
+    });
+  }
+}

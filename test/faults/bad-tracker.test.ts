@@ -1,0 +1,132 @@
+/** One tracker misbehaves for its first requests while another one of the same run is well. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Client, connect } from "@pipekit/experiment";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startDaemon, type TestDaemon } from "../support/daemon.ts";
+import { answer, type Fault, htmlPage, tooManyRequests } from "../support/fake-http.ts";
+import { type FakeMlflow, startFakeMlflow } from "../support/fake-mlflow.ts";
+import { startMlflowServer } from "../support/mlflow-server.ts";
+import { mlflowDamage, runUntil } from "./trainer.ts";
+
+const NONE = { lost: 0, doubled: 0, misplaced: 0 };
+const STEPS = 4000;
+/** Waits that a person would get, cut short; a call without answer is given up after a second. */
+const LIMITS = JSON.stringify({
+  backoffBaseMs: 20,
+  backoffCapMs: 100,
+  longestAfterMs: 200,
+  probeCapMs: 100,
+  callTimeoutMs: 1000,
+});
+
+let daemon: TestDaemon;
+let client: Client;
+let aloneMs = 0;
+
+beforeAll(async () => {
+  const script = join(import.meta.dirname, "crashing-daemon.ts");
+  daemon = await startDaemon({ script, env: { PKX_TEST_LIMITS: LIMITS } });
+  client = await connect({ endpoint: daemon.endpoint });
+  const good = await startFakeMlflow();
+  // Twice: the first one pays for what is loaded once.
+  await finishMs([good]);
+  aloneMs = await finishMs([good]);
+  await good.close();
+});
+
+afterAll(async () => {
+  client.close();
+  await daemon.stop();
+});
+
+/** Logs a run to the trackers; resolves to the time in which the first of them had all of it. */
+async function finishMs(trackers: readonly FakeMlflow[]): Promise<number> {
+  const { runId, began } = await logRun(trackers.map(({ host }) => host));
+  const host = trackers[0]?.host ?? "";
+  await runUntil(client, runId, ({ sinks }) =>
+    sinks.some((s) => s.spec.includes(host) && s.pointsShown >= 0),
+  );
+  return Date.now() - began;
+}
+
+async function logRun(hosts: readonly string[]): Promise<{ runId: string; began: number }> {
+  const began = Date.now();
+  const run = await client.startRun({ config: {}, sinks: hosts.map((host) => `mlflow+http://${host}/bad`) });
+  for (let step = 0; step < STEPS; step++) run.log({ a: step, b: step }, step);
+  await run.end();
+  return { runId: run.runId, began };
+}
+
+function rssMib(): number {
+  const status = readFileSync(`/proc/${daemon.pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+}
+
+const FAULTS: readonly (readonly [string, Fault])[] = [
+  ["429 without a time", tooManyRequests()],
+  ["429 with Retry-After", tooManyRequests("1")],
+  ["500", answer(500, "oops")],
+  ["a web page", htmlPage()],
+  ["a web page for an error", htmlPage(502)],
+  ["no answer", { kind: "hang" }],
+  ["a reset", { kind: "reset" }],
+  ["half an answer", { kind: "halfAnswer", status: 200, body: '{"run":' }],
+  ["an answer that is lost", { kind: "loseAnswer" }],
+];
+
+test.each(FAULTS)(
+  "%s: the tracker gets all in the end, and the other one waits for nothing",
+  async (_, fault) => {
+    const [good, bad] = await Promise.all([startFakeMlflow(), startFakeMlflow()]);
+    try {
+      // The opening calls and the first batches: each of the first requests, then every other one.
+      let seen = 0;
+      bad.misbehave(() => (++seen <= 3 || (seen <= 9 && seen % 2 === 0) ? fault : undefined));
+      const { runId, began } = await logRun([good.host, bad.host]);
+      const run = await runUntil(client, runId, ({ sinks }) =>
+        sinks.some((sink) => sink.spec.includes(good.host) && sink.pointsShown >= 0),
+      );
+      const goodMs = Date.now() - began;
+      expect(goodMs).toBeLessThan(aloneMs + 1000);
+      const done = await runUntil(client, run.runId, ({ sinks }) =>
+        sinks.every((sink) => sink.pointsShown >= 0),
+      );
+      for (const sink of done.sinks) {
+        expect(sink).toMatchObject({
+          pointsSent: 2 * STEPS,
+          pointsShown: 2 * STEPS,
+          pointsDead: 0,
+          notes: [],
+        });
+      }
+      for (const tracker of [good, bad]) {
+        expect(mlflowDamage(tracker, runId, { a: STEPS, b: STEPS })).toEqual(NONE);
+        expect(tracker.runsOf(runId)).toMatchObject([{ status: "FINISHED" }]);
+      }
+      expect(seen).toBeGreaterThan(9);
+      expect(rssMib()).toBeLessThan(400);
+    } finally {
+      await Promise.all([good.close(), bad.close()]);
+    }
+  },
+);
+
+test("the small MLflow of these tests shows what a real one shows", { timeout: 120_000 }, async () => {
+  const [fake, real] = await Promise.all([startFakeMlflow(), startMlflowServer()]);
+  try {
+    const { runId } = await logRun([fake.host, real.host]);
+    const done = await runUntil(
+      client,
+      runId,
+      ({ sinks }) => sinks.every((sink) => sink.pointsShown >= 0),
+      60_000,
+    );
+    const [one, other] = done.sinks.map(({ spec, remoteId, remoteUrl, ...rest }) => rest);
+    expect(one).toEqual(other);
+    expect(one).toMatchObject({ pointsShown: 2 * STEPS, notes: [] });
+  } finally {
+    await Promise.all([fake.close(), real.stop()]);
+  }
+});
