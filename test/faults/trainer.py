@@ -1,9 +1,9 @@
-"""A training loop for the fault tests: logs POINTS rows with pauses drawn from SEED, and tells what it logged.
+"""A training loop for the fault tests: logs POINTS rows with pauses drawn from SEED, tells what it logged.
 
-trainer.py SEED POINTS PAUSE_MS [SPEC...]: prints `run ID` once the run is started, and at the end a line of JSON with
-the points logged of each key, the slowest log() in milliseconds, and points given up. The value of a point is its
-number within its key, so that loss, repetition and order show. With $PKX_TEST_PROGRESS a file of two int64 tells
-at any time how many rows were logged, and when the last one was (unix microseconds).
+trainer.py SEED POINTS PAUSE_MS [SPEC...]: prints `run ID` once the run is started, and at the end a line of
+JSON with the points logged of each key, the slowest log() in milliseconds, and points given up. The value of
+a point is its number within its key, so that loss, repetition and order show. With $PKX_TEST_PROGRESS a file
+of two int64 tells at any time how many rows were logged, and when the last one was (unix microseconds).
 """
 
 import json
@@ -43,6 +43,5 @@ for row in range(points):
     if pause_ms and draw.random() < 0.3:
         time.sleep(draw.expovariate(1000 / pause_ms))
 run.end(timeout_s=float(os.environ.get("PKX_TEST_END_S", "10")))
-print(
-    json.dumps({"counts": counts, "slowestMs": slowest * 1000, "dropped": run.dropped, "rejected": run.rejected})
-)
+given_up = {"dropped": run.dropped, "rejected": run.rejected}
+print(json.dumps({"counts": counts, "slowestMs": slowest * 1000, **given_up}))

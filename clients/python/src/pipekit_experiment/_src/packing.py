@@ -97,8 +97,10 @@ def _fact(row: Row) -> pb.Record:
 
 
 def _storable(value: Any) -> Any:
-    """Text without half surrogate pairs, which protobuf refuses: a file name that is no UTF-8, or an error that
-    quotes one, must not cost the rows packed with it."""
+    """Text without half surrogate pairs, which protobuf refuses.
+
+    A file name that is no UTF-8, or an error that quotes one, must not cost the rows packed with it.
+    """
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, dict):
