@@ -6,7 +6,8 @@
  * the later one is moved on by a millisecond, or as many as it takes, so that both are shown and counts agree.
  *
  * A point sent again gets the time that it had: it is known by its microseconds (of twins within one batch, by their
- * order). What was sent is remembered for some thousand points, which span far more than the millisecond in question.
+ * order). What was sent is remembered for some thousand points; where the moving on has got to, as long as it lies
+ * ahead of the points that come.
  * One case is left: an adapter opened anew between two such points gives the second one the first one's time, and MLflow
  * shows one of them. Moving on never makes a point appear twice.
  */
@@ -14,7 +15,7 @@
 /** Points remembered; up to twice as many in fact. */
 const REMEMBERED = 8192;
 
-/** A point that was sent, and the next one whose place has the same hash. */
+/** A point that was sent, and the next ones whose place or time has the same hash. */
 interface Owner {
   readonly ms: number;
   readonly step: number;
@@ -22,17 +23,24 @@ interface Owner {
   readonly timeUs: number;
   /** Batch in which it was seen last. */
   batch: number;
-  readonly next: Owner | undefined;
+  readonly nextPlaced: Owner | undefined;
+  readonly nextTimed: Owner | undefined;
 }
 
-/** Points by key and by the hash of millisecond and step. */
-type Places = Map<string, Map<number, Owner>>;
+/** Points of a key, by the hash of millisecond and step, and by that of microsecond and step. */
+interface Places {
+  readonly placed: Map<number, Owner>;
+  readonly timed: Map<number, Owner>;
+}
 
 export class Stamps {
-  #recent: Places = new Map();
-  #older: Places = new Map();
+  #recent = new Map<string, Places>();
+  #older = new Map<string, Places>();
   #size = 0;
   #batch = 0;
+  /** By key, step and value: the millisecond after the last one that was moved to, so that none is tried again. */
+  #frontiers = new Map<string, number>();
+  #latestMs = 0;
   #moved: string | undefined;
   #told = false;
 
@@ -49,47 +57,79 @@ export class Stamps {
     this.#older = this.#recent;
     this.#recent = new Map();
     this.#size = 0;
+    for (const [same, frontier] of this.#frontiers) {
+      if (frontier <= this.#latestMs) this.#frontiers.delete(same);
+    }
   }
 
   /** Milliseconds to send for a point. */
   stampMs(key: string, step: number, value: number, timeUs: number): number {
     const told = stored(value);
-    for (let ms = Math.floor(timeUs / 1000); ; ms++) {
-      const owner = find(this.#recent, key, ms, step, told) ?? find(this.#older, key, ms, step, told);
-      if (owner === undefined) {
-        this.#remember(key, ms, step, told, timeUs);
-        return ms;
-      }
-      if (owner.timeUs === timeUs && owner.batch !== this.#batch) {
-        owner.batch = this.#batch;
-        return ms;
-      }
+    const repeated = this.#sentBefore(key, step, told, timeUs);
+    if (repeated !== undefined) {
+      repeated.batch = this.#batch;
+      return repeated.ms;
+    }
+    const natural = Math.floor(timeUs / 1000);
+    this.#latestMs = Math.max(this.#latestMs, natural);
+    const same = this.#frontiers.size === 0 ? "" : identity(key, step, told);
+    let ms = Math.max(natural, this.#frontiers.get(same) ?? natural);
+    while (this.#isTaken(key, ms, step, told)) ms++;
+    if (ms > natural) {
+      this.#frontiers.set(same || identity(key, step, told), ms + 1);
       this.#moved ??= key;
     }
+    this.#remember(key, ms, step, told, timeUs);
+    return ms;
+  }
+
+  /** The first point of this time that an earlier batch had and this one has not had yet. */
+  #sentBefore(key: string, step: number, value: number, timeUs: number): Owner | undefined {
+    const place = hash(timeUs, step);
+    let first: Owner | undefined;
+    for (const places of [this.#recent.get(key), this.#older.get(key)]) {
+      for (let owner = places?.timed.get(place); owner !== undefined; owner = owner.nextTimed) {
+        const fits = owner.timeUs === timeUs && owner.step === step && Object.is(owner.value, value);
+        if (fits && owner.batch !== this.#batch && !(first !== undefined && first.ms < owner.ms))
+          first = owner;
+      }
+    }
+    return first;
+  }
+
+  #isTaken(key: string, ms: number, step: number, value: number): boolean {
+    const place = hash(ms, step);
+    for (const places of [this.#recent.get(key), this.#older.get(key)]) {
+      for (let owner = places?.placed.get(place); owner !== undefined; owner = owner.nextPlaced) {
+        if (owner.ms === ms && owner.step === step && Object.is(owner.value, value)) return true;
+      }
+    }
+    return false;
   }
 
   #remember(key: string, ms: number, step: number, value: number, timeUs: number): void {
     let places = this.#recent.get(key);
     if (places === undefined) {
-      places = new Map();
+      places = { placed: new Map(), timed: new Map() };
       this.#recent.set(key, places);
     }
+    const { placed, timed } = places;
     const place = hash(ms, step);
-    places.set(place, { ms, step, value, timeUs, batch: this.#batch, next: places.get(place) });
+    const time = hash(timeUs, step);
+    const nexts = { nextPlaced: placed.get(place), nextTimed: timed.get(time) };
+    const owner = { ms, step, value, timeUs, batch: this.#batch, ...nexts };
+    placed.set(place, owner);
+    timed.set(time, owner);
     this.#size++;
   }
 }
 
-function find(places: Places, key: string, ms: number, step: number, value: number): Owner | undefined {
-  let owner = places.get(key)?.get(hash(ms, step));
-  while (owner !== undefined && !(owner.ms === ms && owner.step === step && Object.is(owner.value, value))) {
-    owner = owner.next;
-  }
-  return owner;
+function identity(key: string, step: number, value: number): string {
+  return `${step} ${value} ${key}`;
 }
 
-function hash(ms: number, step: number): number {
-  return ms + step * 0x9e3779b1;
+function hash(time: number, step: number): number {
+  return time + step * 0x9e3779b1;
 }
 
 /** The value as MLflow tells values apart: infinities as a SQL store keeps them, one zero. */

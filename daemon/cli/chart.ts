@@ -1,6 +1,9 @@
 import plot from "simple-ascii-chart";
 import { figure } from "./format.ts";
 
+/** Below it a tenth of a value may be too small for floating point. */
+const TINY = 1e-300;
+
 /** Points of one metric; the columns have one length. */
 export interface ChartSeries {
   readonly steps: ArrayLike<number>;
@@ -98,8 +101,9 @@ function toSegments(columns: readonly Column[]): [number, number][][] {
 function range(values: readonly number[]): [number, number] {
   const low = values.reduce((a, b) => Math.min(a, b));
   const high = values.reduce((a, b) => Math.max(a, b));
-  if (low < high) return [low, high];
-  const margin = Math.abs(low) * 0.1 || 1;
+  // Halves, because they are what is drawn with: those of the smallest numbers are all zero.
+  if (low / 2 < high / 2) return [low, high];
+  const margin = Math.abs(low) < TINY ? 1 : Math.abs(low) * 0.1;
   return [Math.max(low - margin, -Number.MAX_VALUE), Math.min(high + margin, Number.MAX_VALUE)];
 }
 

@@ -119,3 +119,11 @@ test("figures for people", () => {
     "NaN",
   ]);
 });
+
+test("the smallest numbers there are can be drawn", () => {
+  for (const values of [[4e-323], [0, 5e-324], [-5e-324, 0, 5e-324]]) {
+    const lines = chart({ steps: values.map((_, i) => i), values }, { width: 10, height: 3 });
+    expect(lines.join("\n")).not.toContain("NaN");
+    expect(lines.length).toBeGreaterThan(3);
+  }
+});

@@ -46,6 +46,8 @@ export function environment(home: string): { [name: string]: string } {
     PKX_STATE_DIR: join(home, "state"),
     PKX_RUNTIME_DIR: join(home, "run"),
     PKX_NODE: process.execPath,
+    // The sources, and not a bundle that some build has left in the Python package.
+    PKX_DAEMON: join(ROOT, "daemon/main.ts"),
     PKX_IDLE_EXIT_S: "0",
     XDG_CONFIG_HOME: join(home, "config"),
     PYTHONPATH: join(ROOT, "clients/python/src"),

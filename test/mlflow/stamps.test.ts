@@ -79,3 +79,17 @@ test("memory is bounded", () => {
   }
   expect(send(stamps, [["k", 0, 0, 500]])).toEqual([0]);
 });
+
+test("very many equal points, logged faster than milliseconds pass, all find a place of their own, and soon", () => {
+  const stamps = new Stamps();
+  const places = new Set<number>();
+  const began = performance.now();
+  for (let batch = 0; batch < 50; batch++) {
+    // A thousand points in a millisecond.
+    const points = Array.from({ length: 1000 }, (_, i): Point => ["lr", 0, 0.1, batch * 1000 + i]);
+    for (const ms of send(stamps, points)) places.add(ms);
+  }
+  expect(places.size).toBe(50_000);
+  // Each trying all places of those before it, they took tens of seconds of the daemon's only thread.
+  expect(performance.now() - began).toBeLessThan(2000);
+});

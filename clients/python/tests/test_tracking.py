@@ -106,6 +106,32 @@ def test_a_bad_run_id_or_config_is_told_at_once(daemon):
         pe.start_run(config={1: "a", "1": "b"})
 
 
+def test_facts_too_large_for_a_message_are_told_at_once_and_hold_up_nothing(daemon):
+    run = pe.start_run("large")
+    run.log({"a": 1.0}, 0)
+    for large in (run.log_params, run.set_tags, lambda value: pe.start_run(config=value)):
+        with pytest.raises(errors.InvalidConfigError, match="at most 4194304 are allowed"):
+            large({"blob": "x" * 5_000_000})
+    run.log({"a": 2.0}, 1)
+    run.end()
+    assert daemon.points(run.run_id)["a"] == [(0, 1.0), (1, 2.0)]
+
+
+def test_text_that_is_no_unicode_costs_nothing_that_was_logged_beside_it(daemon, tmp_path):
+    path = tmp_path / "f\udcff.txt"
+    path.write_text("x")
+    run = pe.start_run("n\udcff", pipeline_hash="\udcff")
+    run.log({"a": 1.0}, 0)
+    run.log_artifact(path)
+    run.log_artifact("s3://bucket/\udcff")
+    run.log({"a": 2.0}, 1)
+    run.end("failed", reason="unreadable: \udcff")
+    assert daemon.points(run.run_id)["a"] == [(0, 1.0), (1, 2.0)]
+    assert [artifact.name for artifact in daemon.records(run.run_id, "artifact")] == ["f?.txt", "?"]
+    (end,) = daemon.records(run.run_id, "end")
+    assert end.reason == "unreadable: ?"
+
+
 def test_what_json_cannot_say_in_a_config_becomes_text(daemon):
     config = {
         "nan": math.nan,

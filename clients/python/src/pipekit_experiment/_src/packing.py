@@ -82,7 +82,8 @@ def _records(rows: Sequence[Row], limits: Limits, failures: Failures) -> Iterato
 
 def _fact(row: Row) -> pb.Record:
     kind = row[1]
-    payload = {name: _storable(value) for name, value in (row[2] or {}).items()}
+    given = cast("dict[str, Any]", row[2] or {})
+    payload = {name: _storable(value) for name, value in given.items()}
     match kind:
         case "start":
             return pb.Record(start=pb.RunStart(**payload))  # pyright: ignore[reportCallIssue]
