@@ -16,6 +16,7 @@ import {
   seeded,
   startTrainer,
   withClient,
+  within,
 } from "./trainer.ts";
 
 const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "20");
@@ -65,11 +66,11 @@ async function round(seed: number): Promise<Round> {
       await Promise.race([sleep(random() ** 2 * 900), done]);
       if (!over && killDaemon(home)) kills++;
     }
-    const logged = await done;
+    const logged = await within(90_000, `seed ${seed}: the trainer's end`, done);
     if (logged === undefined) throw new Error(`seed ${seed}: the trainer died: ${trainer.stderr()}`);
     const { counts, slowestMs } = logged;
     expect(logged, `seed ${seed}`).toMatchObject({ dropped: 0, rejected: 0 });
-    await replaySpool(home);
+    await within(90_000, `seed ${seed}: the replay of the spool`, replaySpool(home));
     return await withClient(home, async (client) => {
       const run = await runUntil(client, runId, ({ sinks }) => (sinks[0]?.pointsShown ?? -1) >= 0);
       const points = Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -83,7 +84,7 @@ async function round(seed: number): Promise<Round> {
         kills,
         points,
         slowestMs,
-        journal: await journalDamage(client, runId, counts),
+        journal: await within(30_000, `seed ${seed}: the series`, journalDamage(client, runId, counts)),
         tracker: mlflowDamage(mlflow, runId, counts),
         runsAtTracker: atTracker.length,
         given: atTracker[0]?.given ?? 0,

@@ -6,6 +6,7 @@ a point is its number within its key, so that loss, repetition and order show. W
 of two int64 tells at any time how many rows were logged, and when the last one was (unix microseconds).
 """
 
+import faulthandler
 import json
 import mmap
 import os
@@ -18,6 +19,8 @@ import warnings
 import pipekit_experiment as pe
 
 warnings.simplefilter("ignore")
+# A loop that hangs tells where.
+faulthandler.dump_traceback_later(float(os.environ.get("PKX_TEST_HANG_S", "60")), exit=True)
 seed, points, pause_ms = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 draw = random.Random(seed)
 progress = None

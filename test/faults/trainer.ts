@@ -236,6 +236,20 @@ export async function until(fits: () => boolean | Promise<boolean>, timeoutMs = 
   }
 }
 
+/** What the promise resolves to; rejects with the name of the wait when that lasts longer. */
+export async function within<T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = sleep(timeoutMs, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`Not within ${timeoutMs} ms: ${what}`);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    timer.abort();
+    late.catch(() => undefined);
+  }
+}
+
 /** Numbers in [0, 1) that a seed repeats (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed;

@@ -1,5 +1,6 @@
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -53,6 +54,12 @@ def test_a_torn_tail_is_cut(tmp_path, contents, cut):
     os.truncate(file.path, size)
     assert len(list(file.entries())) == sum(end <= size for end in whole)
     file.delete()
+
+
+def test_the_state_folder_made_for_a_first_spool_is_one_that_the_daemon_takes(tmp_path):
+    state = tmp_path / "made" / "state"
+    SpoolFile.create(state / "spool", new_ulid()).close()
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (state, state / "spool")] == [0o700, 0o700]
 
 
 def test_a_file_is_its_owners_until_the_owner_is_gone(tmp_path):

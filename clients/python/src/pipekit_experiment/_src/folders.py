@@ -69,6 +69,15 @@ def endpoint_socket() -> Path:
     return path
 
 
+def make_in_state_folder(folder: Path) -> None:
+    """Makes a folder of the state folder, and that one with it, for their owner alone. Raises OSError.
+
+    `Path.mkdir(parents=True)` makes parents open to others, and the daemon refuses a state folder that is.
+    """
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def check_runtime_folder(folder: Path) -> None:
     """Makes the runtime folder if there is none; raises UnsafeFolderError unless it is ours alone.
 

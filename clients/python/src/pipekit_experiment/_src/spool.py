@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipekit_experiment._src.folders import make_in_state_folder
 from pipekit_experiment._src.ulid import is_ulid
 
 _MAGIC = b"PKXSPL1\n"
@@ -48,7 +49,7 @@ class SpoolFile:
     @classmethod
     def create(cls, folder: Path, writer_id: str) -> SpoolFile:
         """Makes the file. Raises OSError."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_in_state_folder(folder)
         path = folder / f"{writer_id}{_SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:

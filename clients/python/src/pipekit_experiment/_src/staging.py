@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from pipekit_experiment._src.errors import ArtifactUnreadableError, InvalidArgumentError, StorageFullError
+from pipekit_experiment._src.folders import make_in_state_folder
 from pipekit_experiment._src.ulid import new_ulid
 
 _MAX_NAME = 512
@@ -59,7 +60,7 @@ def stage(source: str | os.PathLike[str], staging_folder: Path) -> Path:
         )
     target = staging_folder / new_ulid()
     try:
-        staging_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_in_state_folder(staging_folder)
         if path.is_dir():
             shutil.copytree(path, target, copy_function=_copy)
         else:
