@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { lstatSync, mkdirSync, type Stats, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { type Env, NAME, runtimeFolder, socketPath, stateFolder, xdg } from "@pipekit/experiment/folders";
 import { PipekitError } from "@pipekit/proto";
 
-/** Environment variables, as in process.env. */
-export type Env = Readonly<{ [name: string]: string | undefined }>;
+export type { Env };
 
 /** Longest path a unix socket can be bound to, bytes (sun_path less its final NUL, on Linux). */
 const MAX_SOCKET_PATH_BYTES = 107;
@@ -19,22 +18,11 @@ export interface Folders {
 
 /** The folders that the environment asks for. Pure: touches no file. */
 export function foldersOf(env: Env, home = homedir(), uid = process.getuid?.() ?? 0): Folders {
-  const xdg = (name: string, fallback: string) => {
-    const value = env[name];
-    // The XDG specification has relative paths ignored.
-    return join(value !== undefined && isAbsolute(value) ? value : fallback, "pipekit-experiment");
-  };
-  const runtimeBase = env["XDG_RUNTIME_DIR"];
-  const runtimeDefault =
-    runtimeBase !== undefined && isAbsolute(runtimeBase)
-      ? join(runtimeBase, "pipekit-experiment")
-      : `/tmp/pipekit-experiment-${uid}`;
+  const configBase = xdg(env["XDG_CONFIG_HOME"]) ?? join(home, ".config");
   return {
-    stateFolder: resolve(env["PKX_STATE_DIR"] || xdg("XDG_STATE_HOME", join(home, ".local/state"))),
-    runtimeFolder: resolve(env["PKX_RUNTIME_DIR"] || runtimeDefault),
-    configFile: resolve(
-      env["PKX_CONFIG"] || join(xdg("XDG_CONFIG_HOME", join(home, ".config")), "config.yaml"),
-    ),
+    stateFolder: stateFolder(env, home),
+    runtimeFolder: runtimeFolder(env, uid),
+    configFile: resolve(env["PKX_CONFIG"] || join(configBase, NAME, "config.yaml")),
   };
 }
 
@@ -66,8 +54,7 @@ export function stateLayout(stateFolder: string): StateLayout {
  * Throws PipekitError UNSAFE_FOLDER when the path is too long to be bound.
  */
 export function socketPathOf(runtimeFolder: string, stateFolder: string): string {
-  const id = createHash("sha256").update(realPath(stateFolder)).digest("hex").slice(0, 16);
-  const path = join(runtimeFolder, `${id}.sock`);
+  const path = socketPath(runtimeFolder, stateFolder);
   const bytes = Buffer.byteLength(path);
   if (bytes > MAX_SOCKET_PATH_BYTES) {
     throw new PipekitError(
@@ -80,16 +67,6 @@ export function socketPathOf(runtimeFolder: string, stateFolder: string): string
     );
   }
   return path;
-}
-
-/** The real path of what exists of a path, with the rest as it is: the name a folder will have once it is made. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(realPath(parent), basename(path));
-  }
 }
 
 /**

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Client, connect, type Run } from "@pipekit/experiment";
 import { afterEach, expect, test } from "vitest";
 import { startDaemon, type TestDaemon, temporaryHome } from "../support/daemon.ts";
+import { freePort } from "../support/free-port.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { findMlflowRun } from "./demo/mlflow-run.ts";
 
@@ -16,15 +17,6 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 async function daemonAt(home: string): Promise<TestDaemon> {
   const daemon = await startDaemon({ home });

@@ -59,7 +59,7 @@ function roomOf(path: string): string {
 function targetRoom(from: string, specifier: string): string | undefined {
   if (specifier.startsWith(".")) return roomOf(relative(ROOT, resolve(ROOT, dirname(from), specifier)));
   if (specifier === "@pipekit/proto") return "proto";
-  if (specifier === "@pipekit/experiment") return "clients/typescript";
+  if (specifier.startsWith("@pipekit/experiment")) return "clients/typescript";
   const adapter = /^@pipekit\/adapters\/(.+)$/.exec(specifier)?.[1];
   if (adapter === undefined) return undefined;
   return ["tracker", "registry", "files"].includes(adapter) ? "seams" : `adapters/${adapter}`;

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 
 /** Environment variables, as in process.env. */
 export type Env = Readonly<{ [name: string]: string | undefined }>;
 
-const NAME = "pipekit-experiment";
+/** Our folder below those of the XDG specification. */
+export const NAME = "pipekit-experiment";
 
 /** Absolute path of the state folder: $PKX_STATE_DIR, else under $XDG_STATE_HOME, else under ~/.local/state. */
 export function stateFolder(env: Env, home = homedir()): string {
@@ -22,21 +23,23 @@ export function runtimeFolder(env: Env, uid = process.getuid?.() ?? 0): string {
   return base === undefined ? `/tmp/${NAME}-${uid}` : join(base, NAME);
 }
 
-/** The socket of the daemon of a state folder. The folder's real path counts, so it should exist. */
+/** The socket of the daemon of a state folder. The folder's real path counts; it need not exist yet. */
 export function socketPath(runtime: string, state: string): string {
   const id = createHash("sha256").update(realPath(state)).digest("hex").slice(0, 16);
   return join(runtime, `${id}.sock`);
 }
 
-/** The XDG specification has relative paths ignored. */
-function xdg(value: string | undefined): string | undefined {
+/** Value of an XDG variable; the specification has relative paths ignored. */
+export function xdg(value: string | undefined): string | undefined {
   return value !== undefined && isAbsolute(value) ? value : undefined;
 }
 
+/** The real path of what exists of a path, with the rest as it is: the name a folder will have once it is made. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch {
-    return path;
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
   }
 }

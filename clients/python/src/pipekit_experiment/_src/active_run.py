@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipekit_experiment._src.errors import RunEndedError
 from pipekit_experiment._src.hub import Hub, the_hub
 from pipekit_experiment._src.metrics import (
+    MAX_STEP,
     PLAIN_TYPES,
     KeySet,
     accept_values,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pipekit_experiment._src.sink_status import SinkStatus
 
 _MAX_KNOWN_KEY_SETS = 4096
-_MAX_STEP = 2**53 - 1
 _END_WAIT_S = 10.0
 
 
@@ -97,7 +97,7 @@ class ActiveRun(Run):
             values = accept_values(keys, values)
         if step is None:
             step = self._next_step
-        if type(step) is not int or not -_MAX_STEP <= step <= _MAX_STEP:
+        if type(step) is not int or not -MAX_STEP <= step <= MAX_STEP:
             step = check_step(step)
         self._next_step = step + 1
         row = (key_set, step, time.time_ns() // 1000, values)
