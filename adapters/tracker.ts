@@ -64,8 +64,10 @@ export interface Properties {
   readonly monotonicSteps: boolean;
   /** Whether the tool keeps NaN and infinities. */
   readonly nonFinite: "kept" | "replaced" | "refused";
-  /** True when sending a batch twice shows it once. */
+  /** True when a batch sent twice, with whatever memo, is shown once; else it is after an `open` with the memo of before. */
   readonly idempotentReplay: boolean;
+  /** False when a second value of one key and step replaces the first. */
+  readonly keepsEqualSteps: boolean;
 }
 
 /**
@@ -129,6 +131,13 @@ export interface TrackerAdapter {
   finish(end: SinkEnd, signal: AbortSignal): Promise<SendResult>;
   /** Counts what the tool shows, for the reconciliation; undefined when the tool cannot tell or does not answer. */
   count(keys: readonly string[], signal: AbortSignal): Promise<SinkCount | undefined>;
+  /**
+   * What must be kept with the cursor from now on, such as lines or bytes written; undefined when nothing changed since
+   * the last call. Delivery asks after each answer and saves it in one transaction with the cursor, so that the next
+   * `open` gets the memo of exactly the records that are settled: an adapter that is not `idempotentReplay` then
+   * takes back or overwrites what it wrote beyond it.
+   */
+  takeMemo(): AdapterMemo | undefined;
   /** Renamings and other facts that a person should know once, one sentence each; each is returned once. */
   takeNotes(): readonly string[];
   /** Frees connections. */

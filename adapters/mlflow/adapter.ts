@@ -37,6 +37,7 @@ const PROPERTIES: Properties = {
   monotonicSteps: false,
   nonFinite: "kept",
   idempotentReplay: true,
+  keepsEqualSteps: true,
 };
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/;
@@ -153,6 +154,11 @@ export class MlflowAdapter implements TrackerAdapter {
       points: counts.reduce((sum, count) => sum + count, 0),
       byKey: Object.fromEntries(keys.map((key, index) => [key, counts[index] ?? 0])),
     };
+  }
+
+  /** What `open` left is all that is needed: a replay is harmless. */
+  takeMemo(): undefined {
+    return undefined;
   }
 
   takeNotes(): readonly string[] {

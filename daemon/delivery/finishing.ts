@@ -18,13 +18,14 @@ export async function finishRun(sink: Sink, { end, to }: SourceEnd): Promise<boo
     run: (signal) => adapter.finish(toSinkEnd(end), signal),
   });
   if (setbackOf(answer) !== undefined) return false;
+  const memo = sink.session.takeMemo() ?? sink.entry.memo;
   const reason = refusalOf(answer)?.reason;
   const letter = { runId, spec, kind: "end", points: 0, from: cursor, to };
   const series = await sink.parts.journal.series(runId);
   const keys = series.map(({ key }) => key);
   const { pointsShown, notes } = reconcile(series, sink.entry, await countShown(sink, keys));
   sink.ledger.addNotes(notes);
-  sink.ledger.update({ cursor: to, state: "done", pointsShown, lastError: reason ?? "", retryAtUs: 0 });
+  sink.ledger.update({ memo, cursor: to, state: "done", pointsShown, lastError: reason ?? "", retryAtUs: 0 });
   await sink.ledger.save(reason === undefined ? [] : [{ ...letter, reason }]);
   return true;
 }

@@ -70,6 +70,10 @@ export class GuardedAdapter {
     return this.#guard(call, signal);
   }
 
+  takeMemo(): AdapterMemo | undefined {
+    return this.#connected?.takeMemo();
+  }
+
   takeNotes(): readonly string[] {
     try {
       return this.#connected?.takeNotes() ?? [];

@@ -37,6 +37,7 @@ async function settleBatch(sink: Sink, batch: Batch, answer: SendResult): Promis
     cursor: place.cursor,
     pointsSent: entry.pointsSent + pointsSent,
     pointsDead: entry.pointsDead + pointsDead,
+    memo: session.takeMemo() ?? entry.memo,
   });
   if (whole) ledger.update({ state: "sending", lastError: reason, retryAtUs: 0 });
   else sink.rewind();

@@ -1,4 +1,4 @@
-import type { TrackerKind } from "@pipekit/adapters/tracker";
+import type { AdapterMemo, TrackerKind } from "@pipekit/adapters/tracker";
 import { GuardedAdapter } from "./guard.ts";
 import type { SinkParts } from "./parts.ts";
 
@@ -32,6 +32,10 @@ export class Session {
 
   markOpen(): void {
     this.#isOpen = true;
+  }
+
+  takeMemo(): AdapterMemo | undefined {
+    return this.#adapter?.takeMemo();
   }
 
   takeNotes(): readonly string[] {

@@ -29,12 +29,35 @@ export interface Journal {
   /** Records of a run after `cursor`, in order, up to about `maxPoints` points; empty when there is nothing new. */
   readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]>;
   /** Sinks that are not done, refused ones among them, for the restart: O(runs), not O(points). */
-  openSinks(): Promise<readonly SinkEntry[]>;
-  sinks(runId: string): Promise<readonly SinkEntry[]>;
-  /** Durably moves a sink's cursor together with everything else known of the sink and its new dead letters. */
-  saveSink(sink: SinkEntry, deadLetters: readonly NewDeadLetter[]): Promise<void>;
-  deadLetters(query: { runId?: string; limit: number }): Promise<readonly DeadLetterEntry[]>;
+  openSinks(): Promise<readonly ReadSinkEntry[]>;
+  sinks(runId: string): Promise<readonly ReadSinkEntry[]>;
+  /**
+   * Durably moves a sink's cursor together with everything else known of the sink and its new dead letters, and
+   * forgets the dead letters with the ids `settled`: they were sent once more.
+   */
+  saveSink(
+    sink: SinkEntry,
+    deadLetters: readonly NewDeadLetter[],
+    settled?: readonly number[],
+  ): Promise<void>;
+  /**
+   * Adds sinks to a run, running or ended, with their cursors at the start; a sink that the run has is left as it is.
+   * A run whose records were pruned takes none. Throws RUN_NOT_FOUND, INVALID_ARGUMENT, STORAGE_FULL.
+   */
+  addSinks(runId: string, specs: readonly string[]): Promise<readonly SinkEntry[]>;
+  /** Oldest first, with ids larger than `afterId`. */
+  deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetterEntry[]>;
   totals(): Promise<JournalTotals>;
+  /** Runs that ended before `endedBeforeUs` (all when Infinity), oldest first, with what pruning them would free. */
+  prunable(query: PruneQuery): Promise<readonly PruneCandidate[]>;
+  /**
+   * Forgets the frames of an ended run and keeps its row, series summaries, params and tags. Looks again, in the
+   * same transaction, that every sink has taken everything and that there is no dead letter: else INVALID_ARGUMENT.
+   * Space is given back to the file system in small steps that do not hold up commits.
+   */
+  prune(runId: string): Promise<void>;
+  /** Digests of all content files that the records of runs which are not pruned name. */
+  contentInUse(): Promise<ReadonlySet<string>>;
   /** Called with the runs that a commit added frames to, at most once a tick; returns the stop function. */
   onCommit(listener: (runIds: ReadonlySet<string>) => void): () => void;
   /** Waits for pending commits, then closes. */
@@ -57,6 +80,8 @@ export interface RunEntry {
   readonly artifacts: readonly Artifact[];
   /** Position of the run's last frame. */
   readonly lastPosition: number;
+  /** When its records were pruned, unix microseconds; 0 when they are there. */
+  readonly prunedAtUs: number;
 }
 
 export interface RunQuery {
@@ -126,6 +151,34 @@ export interface SinkEntry {
   readonly notes: readonly string[];
   /** The adapter's own memory, JSON. */
   readonly memo: Readonly<{ [name: string]: unknown }>;
+}
+
+/** A sink as `sinks` and `openSinks` read it. */
+export interface ReadSinkEntry extends SinkEntry {
+  /** When the oldest frame behind the cursor was journaled, unix microseconds; 0 when there is none. */
+  readonly pendingSinceUs: number;
+}
+
+export interface DeadLetterQuery {
+  readonly runId?: string;
+  readonly spec?: string;
+  readonly ids?: readonly number[];
+  readonly afterId?: number;
+  readonly limit: number;
+}
+
+export interface PruneQuery {
+  readonly endedBeforeUs: number;
+  /** Empty for all. */
+  readonly runIds: readonly string[];
+}
+
+export interface PruneCandidate {
+  readonly run: RunEntry;
+  readonly sinks: readonly SinkEntry[];
+  readonly deadLetters: number;
+  /** Bytes of its frames. */
+  readonly journalBytes: number;
 }
 
 export interface NewDeadLetter {

@@ -79,6 +79,7 @@ export function startRecord(name: string, configJson = "{}", tags: { [name: stri
     pipelineHash: "",
     configJson,
     startedAtUs: 5,
+    systemMetricsIntervalMs: 0,
     ...where,
     tags,
   };

@@ -49,6 +49,7 @@ export function start(fields: Partial<RunStart> = {}): Record {
     client: "test/0",
     host: "here",
     pid: 7,
+    systemMetricsIntervalMs: 0,
     tags: {},
     ...fields,
   };

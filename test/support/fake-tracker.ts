@@ -1,4 +1,5 @@
 import type {
+  AdapterMemo,
   OpenResult,
   PermanentResult,
   Properties,
@@ -42,6 +43,7 @@ export const FAKE_PROPERTIES: Properties = {
   monotonicSteps: false,
   nonFinite: "kept",
   idempotentReplay: false,
+  keepsEqualSteps: true,
 };
 
 /** A tool that follows a script. Its specs are `fake:<endpoint>/<name>`. */
@@ -50,6 +52,8 @@ export class FakeTracker {
   readonly runs = new Map<string, FakeRun>();
   readonly opened: { run: SinkRun; memo: unknown }[] = [];
   readonly notes: string[] = [];
+  /** Memos to be taken, one after each call. */
+  readonly memos: AdapterMemo[] = [];
   properties: Properties = FAKE_PROPERTIES;
   /** The script: called once for each call. */
   answer: (call: FakeCall) => FakeAnswer | Promise<FakeAnswer> = () => "ok";
@@ -130,6 +134,10 @@ class FakeAdapter implements TrackerAdapter {
     const answer = await this.#call("count", [], signal);
     if (answer.status !== "ok") return undefined;
     return this.#tracker.counts(this.#tracker.run(this.#runId, this.#spec), keys);
+  }
+
+  takeMemo(): AdapterMemo | undefined {
+    return this.#tracker.memos.shift();
   }
 
   takeNotes(): readonly string[] {

@@ -95,6 +95,7 @@ export class Client implements AsyncDisposable {
       client: `typescript/${VERSION}`,
       host: hostname(),
       pid: process.pid,
+      systemMetricsIntervalMs: 0,
       tags: { ...options.tags },
     };
     const frame = { writerId, seq: 1, runId, records: [{ record: { $case: "start" as const, value } }] };

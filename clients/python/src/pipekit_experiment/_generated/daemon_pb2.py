@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pipekit/experiment/v1/daemon.proto\x12\x15pipekit.experiment.v1\"J\n\x0cHelloRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x02 \x01(\x05\x12\x14\n\x0cprotocol_max\x18\x03 \x01(\x05\"\x8a\x01\n\rHelloResponse\x12\x10\n\x08protocol\x18\x01 \x01(\x05\x12\x16\n\x0e\x64\x61\x65mon_version\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x14\n\x0cstate_folder\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x03\x12\x16\n\x0estaging_folder\x18\x06 \x01(\t\"\x0f\n\rStatusRequest\"\xc9\x02\n\x0eStatusResponse\x12\x16\n\x0e\x64\x61\x65mon_version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x15\n\rstarted_at_us\x18\x03 \x01(\x03\x12\x14\n\x0cstate_folder\x18\x04 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\x12\x15\n\rjournal_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06\x66rames\x18\x07 \x01(\x03\x12\x0e\n\x06points\x18\x08 \x01(\x03\x12\x14\n\x0cruns_running\x18\t \x01(\x03\x12\x0c\n\x04runs\x18\n \x01(\x03\x12\x16\n\x0epoints_pending\x18\x0b \x01(\x03\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x0c \x01(\x03\x12\x11\n\trss_bytes\x18\r \x01(\x03\x12\x10\n\x08\x64raining\x18\x0e \x01(\x08\x12\x13\n\x0bidle_exit_s\x18\x0f \x01(\x03\x12\x10\n\x08log_file\x18\x10 \x01(\t\".\n\x0fShutdownRequest\x12\x1b\n\x13wait_for_delivery_s\x18\x01 \x01(\x03\"*\n\x10ShutdownResponse\x12\x16\n\x0epoints_pending\x18\x01 \x01(\x03\x32\x97\x02\n\rDaemonService\x12R\n\x05Hello\x12#.pipekit.experiment.v1.HelloRequest\x1a$.pipekit.experiment.v1.HelloResponse\x12U\n\x06Status\x12$.pipekit.experiment.v1.StatusRequest\x1a%.pipekit.experiment.v1.StatusResponse\x12[\n\x08Shutdown\x12&.pipekit.experiment.v1.ShutdownRequest\x1a\'.pipekit.experiment.v1.ShutdownResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pipekit/experiment/v1/daemon.proto\x12\x15pipekit.experiment.v1\"J\n\x0cHelloRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x02 \x01(\x05\x12\x14\n\x0cprotocol_max\x18\x03 \x01(\x05\"\x8a\x01\n\rHelloResponse\x12\x10\n\x08protocol\x18\x01 \x01(\x05\x12\x16\n\x0e\x64\x61\x65mon_version\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x14\n\x0cstate_folder\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x03\x12\x16\n\x0estaging_folder\x18\x06 \x01(\t\"\x0f\n\rStatusRequest\"\xa7\x03\n\x0eStatusResponse\x12\x16\n\x0e\x64\x61\x65mon_version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x15\n\rstarted_at_us\x18\x03 \x01(\x03\x12\x14\n\x0cstate_folder\x18\x04 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\x12\x15\n\rjournal_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06\x66rames\x18\x07 \x01(\x03\x12\x0e\n\x06points\x18\x08 \x01(\x03\x12\x14\n\x0cruns_running\x18\t \x01(\x03\x12\x0c\n\x04runs\x18\n \x01(\x03\x12\x16\n\x0epoints_pending\x18\x0b \x01(\x03\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x0c \x01(\x03\x12\x11\n\trss_bytes\x18\r \x01(\x03\x12\x10\n\x08\x64raining\x18\x0e \x01(\x08\x12\x13\n\x0bidle_exit_s\x18\x0f \x01(\x03\x12\x10\n\x08log_file\x18\x10 \x01(\t\x12\x18\n\x10\x64isk_quota_bytes\x18\x11 \x01(\x03\x12\x17\n\x0f\x64isk_used_bytes\x18\x12 \x01(\x03\x12\x17\n\x0f\x64isk_free_bytes\x18\x13 \x01(\x03\x12\x10\n\x08warnings\x18\x14 \x03(\t\".\n\x0fShutdownRequest\x12\x1b\n\x13wait_for_delivery_s\x18\x01 \x01(\x03\"*\n\x10ShutdownResponse\x12\x16\n\x0epoints_pending\x18\x01 \x01(\x03\"[\n\x0cPruneRequest\x12\x14\n\x0colder_than_s\x18\x01 \x01(\x03\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\r\n\x05\x61pply\x18\x03 \x01(\x08\x12\x15\n\rwithout_sinks\x18\x04 \x01(\x08\"\x95\x01\n\rPruneResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kept\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x15\n\rjournal_bytes\x18\x05 \x01(\x03\x12\x15\n\rcontent_bytes\x18\x06 \x01(\x03\x12\x0c\n\x04runs\x18\x07 \x01(\x03\x12\x0c\n\x04\x64one\x18\x08 \x01(\x08\x32\xed\x02\n\rDaemonService\x12R\n\x05Hello\x12#.pipekit.experiment.v1.HelloRequest\x1a$.pipekit.experiment.v1.HelloResponse\x12U\n\x06Status\x12$.pipekit.experiment.v1.StatusRequest\x1a%.pipekit.experiment.v1.StatusResponse\x12[\n\x08Shutdown\x12&.pipekit.experiment.v1.ShutdownRequest\x1a\'.pipekit.experiment.v1.ShutdownResponse\x12T\n\x05Prune\x12#.pipekit.experiment.v1.PruneRequest\x1a$.pipekit.experiment.v1.PruneResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -28,11 +28,15 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_STATUSREQUEST']._serialized_start=278
   _globals['_STATUSREQUEST']._serialized_end=293
   _globals['_STATUSRESPONSE']._serialized_start=296
-  _globals['_STATUSRESPONSE']._serialized_end=625
-  _globals['_SHUTDOWNREQUEST']._serialized_start=627
-  _globals['_SHUTDOWNREQUEST']._serialized_end=673
-  _globals['_SHUTDOWNRESPONSE']._serialized_start=675
-  _globals['_SHUTDOWNRESPONSE']._serialized_end=717
-  _globals['_DAEMONSERVICE']._serialized_start=720
-  _globals['_DAEMONSERVICE']._serialized_end=999
+  _globals['_STATUSRESPONSE']._serialized_end=719
+  _globals['_SHUTDOWNREQUEST']._serialized_start=721
+  _globals['_SHUTDOWNREQUEST']._serialized_end=767
+  _globals['_SHUTDOWNRESPONSE']._serialized_start=769
+  _globals['_SHUTDOWNRESPONSE']._serialized_end=811
+  _globals['_PRUNEREQUEST']._serialized_start=813
+  _globals['_PRUNEREQUEST']._serialized_end=904
+  _globals['_PRUNERESPONSE']._serialized_start=907
+  _globals['_PRUNERESPONSE']._serialized_end=1056
+  _globals['_DAEMONSERVICE']._serialized_start=1059
+  _globals['_DAEMONSERVICE']._serialized_end=1424
 # @@protoc_insertion_point(module_scope)

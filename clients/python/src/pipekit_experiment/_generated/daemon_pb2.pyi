@@ -36,7 +36,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("daemon_version", "pid", "started_at_us", "state_folder", "endpoint", "journal_bytes", "frames", "points", "runs_running", "runs", "points_pending", "dead_letters", "rss_bytes", "draining", "idle_exit_s", "log_file")
+    __slots__ = ("daemon_version", "pid", "started_at_us", "state_folder", "endpoint", "journal_bytes", "frames", "points", "runs_running", "runs", "points_pending", "dead_letters", "rss_bytes", "draining", "idle_exit_s", "log_file", "disk_quota_bytes", "disk_used_bytes", "disk_free_bytes", "warnings")
     DAEMON_VERSION_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     STARTED_AT_US_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +53,10 @@ class StatusResponse(_message.Message):
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     IDLE_EXIT_S_FIELD_NUMBER: _ClassVar[int]
     LOG_FILE_FIELD_NUMBER: _ClassVar[int]
+    DISK_QUOTA_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DISK_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DISK_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     daemon_version: str
     pid: int
     started_at_us: int
@@ -69,7 +73,11 @@ class StatusResponse(_message.Message):
     draining: bool
     idle_exit_s: int
     log_file: str
-    def __init__(self, daemon_version: _Optional[str] = ..., pid: _Optional[int] = ..., started_at_us: _Optional[int] = ..., state_folder: _Optional[str] = ..., endpoint: _Optional[str] = ..., journal_bytes: _Optional[int] = ..., frames: _Optional[int] = ..., points: _Optional[int] = ..., runs_running: _Optional[int] = ..., runs: _Optional[int] = ..., points_pending: _Optional[int] = ..., dead_letters: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., draining: bool = ..., idle_exit_s: _Optional[int] = ..., log_file: _Optional[str] = ...) -> None: ...
+    disk_quota_bytes: int
+    disk_used_bytes: int
+    disk_free_bytes: int
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, daemon_version: _Optional[str] = ..., pid: _Optional[int] = ..., started_at_us: _Optional[int] = ..., state_folder: _Optional[str] = ..., endpoint: _Optional[str] = ..., journal_bytes: _Optional[int] = ..., frames: _Optional[int] = ..., points: _Optional[int] = ..., runs_running: _Optional[int] = ..., runs: _Optional[int] = ..., points_pending: _Optional[int] = ..., dead_letters: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., draining: bool = ..., idle_exit_s: _Optional[int] = ..., log_file: _Optional[str] = ..., disk_quota_bytes: _Optional[int] = ..., disk_used_bytes: _Optional[int] = ..., disk_free_bytes: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ShutdownRequest(_message.Message):
     __slots__ = ("wait_for_delivery_s",)
@@ -82,3 +90,35 @@ class ShutdownResponse(_message.Message):
     POINTS_PENDING_FIELD_NUMBER: _ClassVar[int]
     points_pending: int
     def __init__(self, points_pending: _Optional[int] = ...) -> None: ...
+
+class PruneRequest(_message.Message):
+    __slots__ = ("older_than_s", "run_ids", "apply", "without_sinks")
+    OLDER_THAN_S_FIELD_NUMBER: _ClassVar[int]
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    APPLY_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_SINKS_FIELD_NUMBER: _ClassVar[int]
+    older_than_s: int
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    apply: bool
+    without_sinks: bool
+    def __init__(self, older_than_s: _Optional[int] = ..., run_ids: _Optional[_Iterable[str]] = ..., apply: bool = ..., without_sinks: bool = ...) -> None: ...
+
+class PruneResponse(_message.Message):
+    __slots__ = ("run_id", "name", "kept", "points", "journal_bytes", "content_bytes", "runs", "done")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    name: str
+    kept: str
+    points: int
+    journal_bytes: int
+    content_bytes: int
+    runs: int
+    done: bool
+    def __init__(self, run_id: _Optional[str] = ..., name: _Optional[str] = ..., kept: _Optional[str] = ..., points: _Optional[int] = ..., journal_bytes: _Optional[int] = ..., content_bytes: _Optional[int] = ..., runs: _Optional[int] = ..., done: bool = ...) -> None: ...

@@ -30,6 +30,11 @@ class DaemonServiceStub(object):
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownResponse.FromString,
                 )
+        self.Prune = channel.unary_stream(
+                '/pipekit.experiment.v1.DaemonService/Prune',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneResponse.FromString,
+                )
 
 
 class DaemonServiceServicer(object):
@@ -57,6 +62,15 @@ class DaemonServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Prune(self, request, context):
+        """Prune forgets the points and artifacts of ended runs that every sink has taken, and gives the disk space back. Never
+        touches a run with something left to deliver or with dead letters. It tells each run as it goes; cancelling it stops
+        between two runs. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DaemonServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +88,11 @@ def add_DaemonServiceServicer_to_server(servicer, server):
                     servicer.Shutdown,
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownResponse.SerializeToString,
+            ),
+            'Prune': grpc.unary_stream_rpc_method_handler(
+                    servicer.Prune,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,5 +153,22 @@ class DaemonService(object):
         return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.DaemonService/Shutdown',
             pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownRequest.SerializeToString,
             pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Prune(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.DaemonService/Prune',
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -62,7 +62,7 @@ class Record(_message.Message):
     def __init__(self, start: _Optional[_Union[RunStart, _Mapping]] = ..., params: _Optional[_Union[Params, _Mapping]] = ..., metrics: _Optional[_Union[MetricColumns, _Mapping]] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ..., tags: _Optional[_Union[RunTags, _Mapping]] = ..., end: _Optional[_Union[RunEnd, _Mapping]] = ...) -> None: ...
 
 class RunStart(_message.Message):
-    __slots__ = ("name", "tracker", "sinks", "pipeline_hash", "config_json", "started_at_us", "client", "host", "pid", "tags")
+    __slots__ = ("name", "tracker", "sinks", "pipeline_hash", "config_json", "started_at_us", "client", "host", "pid", "tags", "system_metrics_interval_ms")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,7 @@ class RunStart(_message.Message):
     HOST_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_METRICS_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
     name: str
     tracker: str
     sinks: _containers.RepeatedScalarFieldContainer[str]
@@ -90,7 +91,8 @@ class RunStart(_message.Message):
     host: str
     pid: int
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., tracker: _Optional[str] = ..., sinks: _Optional[_Iterable[str]] = ..., pipeline_hash: _Optional[str] = ..., config_json: _Optional[str] = ..., started_at_us: _Optional[int] = ..., client: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    system_metrics_interval_ms: int
+    def __init__(self, name: _Optional[str] = ..., tracker: _Optional[str] = ..., sinks: _Optional[_Iterable[str]] = ..., pipeline_hash: _Optional[str] = ..., config_json: _Optional[str] = ..., started_at_us: _Optional[int] = ..., client: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ..., system_metrics_interval_ms: _Optional[int] = ...) -> None: ...
 
 class Params(_message.Message):
     __slots__ = ("params_json",)
@@ -298,7 +300,7 @@ class SeriesSummary(_message.Message):
     def __init__(self, key: _Optional[str] = ..., points: _Optional[int] = ..., last_step: _Optional[int] = ..., last_value: _Optional[float] = ..., min_value: _Optional[float] = ..., max_value: _Optional[float] = ...) -> None: ...
 
 class Sink(_message.Message):
-    __slots__ = ("spec", "state", "points_sent", "points_pending", "points_dead", "last_error", "retry_at_us", "remote_id", "remote_url", "points_shown", "notes")
+    __slots__ = ("spec", "state", "points_sent", "points_pending", "points_dead", "last_error", "retry_at_us", "remote_id", "remote_url", "points_shown", "notes", "pending_since_us")
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     POINTS_SENT_FIELD_NUMBER: _ClassVar[int]
@@ -310,6 +312,7 @@ class Sink(_message.Message):
     REMOTE_URL_FIELD_NUMBER: _ClassVar[int]
     POINTS_SHOWN_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    PENDING_SINCE_US_FIELD_NUMBER: _ClassVar[int]
     spec: str
     state: SinkState
     points_sent: int
@@ -321,7 +324,8 @@ class Sink(_message.Message):
     remote_url: str
     points_shown: int
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, spec: _Optional[str] = ..., state: _Optional[_Union[SinkState, str]] = ..., points_sent: _Optional[int] = ..., points_pending: _Optional[int] = ..., points_dead: _Optional[int] = ..., last_error: _Optional[str] = ..., retry_at_us: _Optional[int] = ..., remote_id: _Optional[str] = ..., remote_url: _Optional[str] = ..., points_shown: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    pending_since_us: int
+    def __init__(self, spec: _Optional[str] = ..., state: _Optional[_Union[SinkState, str]] = ..., points_sent: _Optional[int] = ..., points_pending: _Optional[int] = ..., points_dead: _Optional[int] = ..., last_error: _Optional[str] = ..., retry_at_us: _Optional[int] = ..., remote_id: _Optional[str] = ..., remote_url: _Optional[str] = ..., points_shown: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ..., pending_since_us: _Optional[int] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id",)
@@ -410,17 +414,111 @@ class SinkStatusResponse(_message.Message):
     def __init__(self, sinks: _Optional[_Iterable[_Union[Sink, _Mapping]]] = ..., dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
-    __slots__ = ("id", "spec", "kind", "points", "reason", "at_us")
+    __slots__ = ("id", "spec", "kind", "points", "reason", "at_us", "run_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     AT_US_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
     id: int
     spec: str
     kind: str
     points: int
     reason: str
     at_us: int
-    def __init__(self, id: _Optional[int] = ..., spec: _Optional[str] = ..., kind: _Optional[str] = ..., points: _Optional[int] = ..., reason: _Optional[str] = ..., at_us: _Optional[int] = ...) -> None: ...
+    run_id: str
+    def __init__(self, id: _Optional[int] = ..., spec: _Optional[str] = ..., kind: _Optional[str] = ..., points: _Optional[int] = ..., reason: _Optional[str] = ..., at_us: _Optional[int] = ..., run_id: _Optional[str] = ...) -> None: ...
+
+class SyncRequest(_message.Message):
+    __slots__ = ("run_ids", "sinks", "tracker", "state_folder", "keep_sinks", "follow")
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    SINKS_FIELD_NUMBER: _ClassVar[int]
+    TRACKER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    KEEP_SINKS_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    sinks: _containers.RepeatedScalarFieldContainer[str]
+    tracker: str
+    state_folder: str
+    keep_sinks: bool
+    follow: bool
+    def __init__(self, run_ids: _Optional[_Iterable[str]] = ..., sinks: _Optional[_Iterable[str]] = ..., tracker: _Optional[str] = ..., state_folder: _Optional[str] = ..., keep_sinks: bool = ..., follow: bool = ...) -> None: ...
+
+class SyncResponse(_message.Message):
+    __slots__ = ("runs", "runs_delivered", "frames_read", "frames_taken", "points", "points_pending", "points_dead", "done", "notes")
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_READ_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_PENDING_FIELD_NUMBER: _ClassVar[int]
+    POINTS_DEAD_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    runs: int
+    runs_delivered: int
+    frames_read: int
+    frames_taken: int
+    points: int
+    points_pending: int
+    points_dead: int
+    done: bool
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, runs: _Optional[int] = ..., runs_delivered: _Optional[int] = ..., frames_read: _Optional[int] = ..., frames_taken: _Optional[int] = ..., points: _Optional[int] = ..., points_pending: _Optional[int] = ..., points_dead: _Optional[int] = ..., done: bool = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListDeadLettersRequest(_message.Message):
+    __slots__ = ("run_id", "sink", "page_size", "after_id", "with_records")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    SINK_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ID_FIELD_NUMBER: _ClassVar[int]
+    WITH_RECORDS_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    sink: str
+    page_size: int
+    after_id: int
+    with_records: bool
+    def __init__(self, run_id: _Optional[str] = ..., sink: _Optional[str] = ..., page_size: _Optional[int] = ..., after_id: _Optional[int] = ..., with_records: bool = ...) -> None: ...
+
+class ListDeadLettersResponse(_message.Message):
+    __slots__ = ("dead_letters", "more", "records")
+    DEAD_LETTERS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    dead_letters: _containers.RepeatedCompositeFieldContainer[DeadLetter]
+    more: bool
+    records: _containers.RepeatedCompositeFieldContainer[DeadLetterRecords]
+    def __init__(self, dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ..., more: bool = ..., records: _Optional[_Iterable[_Union[DeadLetterRecords, _Mapping]]] = ...) -> None: ...
+
+class DeadLetterRecords(_message.Message):
+    __slots__ = ("id", "lines")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[int] = ..., lines: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RedriveDeadLettersRequest(_message.Message):
+    __slots__ = ("run_id", "sink", "ids")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    SINK_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    sink: str
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_id: _Optional[str] = ..., sink: _Optional[str] = ..., ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class RedriveDeadLettersResponse(_message.Message):
+    __slots__ = ("taken", "refused", "waiting", "points_taken")
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    POINTS_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    taken: int
+    refused: int
+    waiting: int
+    points_taken: int
+    def __init__(self, taken: _Optional[int] = ..., refused: _Optional[int] = ..., waiting: _Optional[int] = ..., points_taken: _Optional[int] = ...) -> None: ...

@@ -60,6 +60,21 @@ class TrackerServiceStub(object):
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SinkStatusRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SinkStatusResponse.FromString,
                 )
+        self.Sync = channel.unary_stream(
+                '/pipekit.experiment.v1.TrackerService/Sync',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SyncRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SyncResponse.FromString,
+                )
+        self.ListDeadLetters = channel.unary_unary(
+                '/pipekit.experiment.v1.TrackerService/ListDeadLetters',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ListDeadLettersRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ListDeadLettersResponse.FromString,
+                )
+        self.RedriveDeadLetters = channel.unary_unary(
+                '/pipekit.experiment.v1.TrackerService/RedriveDeadLetters',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersResponse.FromString,
+                )
 
 
 class TrackerServiceServicer(object):
@@ -134,6 +149,33 @@ class TrackerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Sync(self, request, context):
+        """Sync adds sinks to runs, running or ended, which then get everything from the start (a sink that a run has already
+        goes on where it is), and tells how far they have come until they have all that is journaled. With a state folder
+        it first takes in the runs of that folder, which may be in use by another daemon. Cancelling it stops the telling
+        and the taking in; what was added stays added. Repeating it is harmless.
+        Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_TRACKER_SPEC, INVALID_ARGUMENT, CORRUPT_JOURNAL, STORAGE_FULL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeadLetters(self, request, context):
+        """ListDeadLetters lists what sinks refused for good, oldest first. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedriveDeadLetters(self, request, context):
+        """RedriveDeadLetters sends dead letters once more and answers when each was taken or refused again, or when
+        the sink cannot be reached now (then they are tried on in the background). Letters that are taken are forgotten.
+        Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -181,6 +223,21 @@ def add_TrackerServiceServicer_to_server(servicer, server):
                     servicer.SinkStatus,
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SinkStatusRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SinkStatusResponse.SerializeToString,
+            ),
+            'Sync': grpc.unary_stream_rpc_method_handler(
+                    servicer.Sync,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SyncRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SyncResponse.SerializeToString,
+            ),
+            'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadLetters,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ListDeadLettersRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ListDeadLettersResponse.SerializeToString,
+            ),
+            'RedriveDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedriveDeadLetters,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -343,5 +400,56 @@ class TrackerService(object):
         return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.TrackerService/SinkStatus',
             pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SinkStatusRequest.SerializeToString,
             pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SinkStatusResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Sync(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.TrackerService/Sync',
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SyncRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SyncResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.TrackerService/ListDeadLetters',
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ListDeadLettersRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ListDeadLettersResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def RedriveDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.TrackerService/RedriveDeadLetters',
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

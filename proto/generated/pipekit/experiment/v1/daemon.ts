@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -83,6 +85,14 @@ export interface StatusResponse {
   idleExitS: number;
   /** Absolute path of the log file. */
   logFile: string;
+  /** Most bytes that the state folder may take; 0 for no limit. */
+  diskQuotaBytes: number;
+  /** Bytes that the state folder takes: journal, content and spool. */
+  diskUsedBytes: number;
+  /** Bytes free on the state folder's disk. */
+  diskFreeBytes: number;
+  /** What a person should look at, such as a disk that fills up: one sentence each. */
+  warnings: string[];
 }
 
 /** ShutdownRequest asks the daemon to stop. */
@@ -95,6 +105,38 @@ export interface ShutdownRequest {
 export interface ShutdownResponse {
   /** Points that no sink has taken yet; they stay journaled. */
   pointsPending: number;
+}
+
+/** PruneRequest chooses what to forget. */
+export interface PruneRequest {
+  /** Only runs that ended at least this long ago, seconds. */
+  olderThanS: number;
+  /** Only these runs (ids, or unique prefixes of 8 characters or more); empty for all. */
+  runIds: string[];
+  /** Change something; without it the answer tells what would go. */
+  apply: boolean;
+  /** Runs without any sink may go too: their points are nowhere else. */
+  withoutSinks: boolean;
+}
+
+/** PruneResponse tells of one run, or, at last, of all. */
+export interface PruneResponse {
+  /** The run; empty in the last message. */
+  runId: string;
+  /** Its name. */
+  name: string;
+  /** Why the run is kept; empty when it goes (or went). */
+  kept: string;
+  /** Points of the run, or of all runs that go. */
+  points: number;
+  /** Bytes in the journal, of the run or of all. */
+  journalBytes: number;
+  /** Bytes of files that no other run has, of the run or of all. */
+  contentBytes: number;
+  /** In the last message: runs that go. */
+  runs: number;
+  /** True in the last message. */
+  done: boolean;
 }
 
 function createBaseHelloRequest(): HelloRequest {
@@ -352,6 +394,10 @@ function createBaseStatusResponse(): StatusResponse {
     draining: false,
     idleExitS: 0,
     logFile: "",
+    diskQuotaBytes: 0,
+    diskUsedBytes: 0,
+    diskFreeBytes: 0,
+    warnings: [],
   };
 }
 
@@ -404,6 +450,18 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.logFile !== "") {
       writer.uint32(130).string(message.logFile);
+    }
+    if (message.diskQuotaBytes !== 0) {
+      writer.uint32(136).int64(message.diskQuotaBytes);
+    }
+    if (message.diskUsedBytes !== 0) {
+      writer.uint32(144).int64(message.diskUsedBytes);
+    }
+    if (message.diskFreeBytes !== 0) {
+      writer.uint32(152).int64(message.diskFreeBytes);
+    }
+    for (const v of message.warnings) {
+      writer.uint32(162).string(v!);
     }
     return writer;
   },
@@ -549,6 +607,38 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.logFile = reader.string();
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.diskQuotaBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.diskUsedBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.diskFreeBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -582,6 +672,10 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.draining = object.draining ?? false;
     message.idleExitS = object.idleExitS ?? 0;
     message.logFile = object.logFile ?? "";
+    message.diskQuotaBytes = object.diskQuotaBytes ?? 0;
+    message.diskUsedBytes = object.diskUsedBytes ?? 0;
+    message.diskFreeBytes = object.diskFreeBytes ?? 0;
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
@@ -696,6 +790,236 @@ export const ShutdownResponse: MessageFns<ShutdownResponse> = {
   },
 };
 
+function createBasePruneRequest(): PruneRequest {
+  return { olderThanS: 0, runIds: [], apply: false, withoutSinks: false };
+}
+
+export const PruneRequest: MessageFns<PruneRequest> = {
+  encode(message: PruneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.olderThanS !== 0) {
+      writer.uint32(8).int64(message.olderThanS);
+    }
+    for (const v of message.runIds) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.apply !== false) {
+      writer.uint32(24).bool(message.apply);
+    }
+    if (message.withoutSinks !== false) {
+      writer.uint32(32).bool(message.withoutSinks);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PruneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePruneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.olderThanS = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.runIds.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.apply = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.withoutSinks = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PruneRequest>): PruneRequest {
+    return PruneRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PruneRequest>): PruneRequest {
+    const message = createBasePruneRequest();
+    message.olderThanS = object.olderThanS ?? 0;
+    message.runIds = object.runIds?.map((e) => e) || [];
+    message.apply = object.apply ?? false;
+    message.withoutSinks = object.withoutSinks ?? false;
+    return message;
+  },
+};
+
+function createBasePruneResponse(): PruneResponse {
+  return { runId: "", name: "", kept: "", points: 0, journalBytes: 0, contentBytes: 0, runs: 0, done: false };
+}
+
+export const PruneResponse: MessageFns<PruneResponse> = {
+  encode(message: PruneResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.kept !== "") {
+      writer.uint32(26).string(message.kept);
+    }
+    if (message.points !== 0) {
+      writer.uint32(32).int64(message.points);
+    }
+    if (message.journalBytes !== 0) {
+      writer.uint32(40).int64(message.journalBytes);
+    }
+    if (message.contentBytes !== 0) {
+      writer.uint32(48).int64(message.contentBytes);
+    }
+    if (message.runs !== 0) {
+      writer.uint32(56).int64(message.runs);
+    }
+    if (message.done !== false) {
+      writer.uint32(64).bool(message.done);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PruneResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePruneResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kept = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.points = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.journalBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.contentBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.runs = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.done = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PruneResponse>): PruneResponse {
+    return PruneResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PruneResponse>): PruneResponse {
+    const message = createBasePruneResponse();
+    message.runId = object.runId ?? "";
+    message.name = object.name ?? "";
+    message.kept = object.kept ?? "";
+    message.points = object.points ?? 0;
+    message.journalBytes = object.journalBytes ?? 0;
+    message.contentBytes = object.contentBytes ?? 0;
+    message.runs = object.runs ?? 0;
+    message.done = object.done ?? false;
+    return message;
+  },
+};
+
 /** DaemonService is about the daemon itself. */
 export type DaemonServiceService = typeof DaemonServiceService;
 export const DaemonServiceService = {
@@ -729,6 +1053,20 @@ export const DaemonServiceService = {
     responseSerialize: (value: ShutdownResponse): Buffer => Buffer.from(ShutdownResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ShutdownResponse => ShutdownResponse.decode(value),
   },
+  /**
+   * Prune forgets the points and artifacts of ended runs that every sink has taken, and gives the disk space back. Never
+   * touches a run with something left to deliver or with dead letters. It tells each run as it goes; cancelling it stops
+   * between two runs. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+   */
+  prune: {
+    path: "/pipekit.experiment.v1.DaemonService/Prune" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: PruneRequest): Buffer => Buffer.from(PruneRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PruneRequest => PruneRequest.decode(value),
+    responseSerialize: (value: PruneResponse): Buffer => Buffer.from(PruneResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PruneResponse => PruneResponse.decode(value),
+  },
 } as const;
 
 export interface DaemonServiceServer extends UntypedServiceImplementation {
@@ -738,6 +1076,12 @@ export interface DaemonServiceServer extends UntypedServiceImplementation {
   status: handleUnaryCall<StatusRequest, StatusResponse>;
   /** Shutdown answers, then stops the daemon. Nothing acknowledged is lost; delivery goes on at the next start. */
   shutdown: handleUnaryCall<ShutdownRequest, ShutdownResponse>;
+  /**
+   * Prune forgets the points and artifacts of ended runs that every sink has taken, and gives the disk space back. Never
+   * touches a run with something left to deliver or with dead letters. It tells each run as it goes; cancelling it stops
+   * between two runs. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+   */
+  prune: handleServerStreamingCall<PruneRequest, PruneResponse>;
 }
 
 export interface DaemonServiceClient extends Client {
@@ -789,6 +1133,17 @@ export interface DaemonServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ShutdownResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Prune forgets the points and artifacts of ended runs that every sink has taken, and gives the disk space back. Never
+   * touches a run with something left to deliver or with dead letters. It tells each run as it goes; cancelling it stops
+   * between two runs. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+   */
+  prune(request: PruneRequest, options?: Partial<CallOptions>): ClientReadableStream<PruneResponse>;
+  prune(
+    request: PruneRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<PruneResponse>;
 }
 
 export const DaemonServiceClient = makeGenericClientConstructor(

@@ -135,6 +135,11 @@ export interface RunStart {
   pid: number;
   /** Labels given at the start. */
   tags: { [key: string]: string };
+  /**
+   * Milliseconds between two samples of the host's and the process's use of CPU, memory, disk, network and GPUs, which the
+   * daemon of `host` journals as metrics named `system/...`; 0 for none.
+   */
+  systemMetricsIntervalMs: number;
 }
 
 export interface RunStart_TagsEntry {
@@ -365,6 +370,8 @@ export interface Sink {
   pointsShown: number;
   /** Differences found by the reconciliation and notes such as renamed keys, one sentence each. */
   notes: string[];
+  /** When the oldest record that the sink has not taken was journaled, unix microseconds; 0 when it has all. */
+  pendingSinceUs: number;
 }
 
 /** GetRunRequest names a run. */
@@ -471,6 +478,106 @@ export interface DeadLetter {
   reason: string;
   /** Unix microseconds. */
   atUs: number;
+  /** The run. */
+  runId: string;
+}
+
+/** SyncRequest chooses runs and sinks. */
+export interface SyncRequest {
+  /**
+   * Run ids, or unique prefixes of 8 characters or more. Empty for all runs: of the state folder when one is named, else of
+   * this daemon.
+   */
+  runIds: string[];
+  /** Tracker specs to add; may be empty: then the sinks that the runs have are waited for. */
+  sinks: string[];
+  /** A tracker named in the daemon's config, whose sinks are added too. Empty for none. */
+  tracker: string;
+  /**
+   * Absolute path of another state folder, on the daemon's host, to take in; its runs keep their own sinks only when
+   * `keep_sinks` is set. Empty for none.
+   */
+  stateFolder: string;
+  /** Runs of the state folder are delivered to the sinks that they were started with, too. */
+  keepSinks: boolean;
+  /** Go on with what is journaled from now on, until cancelled or until every run has ended and is delivered. */
+  follow: boolean;
+}
+
+/** SyncResponse tells how far a Sync is; the last one has `done` set. */
+export interface SyncResponse {
+  /** Runs chosen. */
+  runs: number;
+  /** Runs whose sinks have all that is journaled. */
+  runsDelivered: number;
+  /** Frames of the state folder looked at so far. */
+  framesRead: number;
+  /** Frames of them that were new. */
+  framesTaken: number;
+  /** Metric points of the chosen runs, summed over the chosen sinks. */
+  points: number;
+  /** Metric points of them that no sink has yet. */
+  pointsPending: number;
+  /** Metric points of them that were refused for good. */
+  pointsDead: number;
+  /** True in the last message. */
+  done: boolean;
+  /** What a person should know, such as a sink that refuses a run: one sentence each, new ones only. */
+  notes: string[];
+}
+
+/** ListDeadLettersRequest chooses dead letters. */
+export interface ListDeadLettersRequest {
+  /** Run id, or a unique prefix of 8 characters or more; empty for all runs. */
+  runId: string;
+  /** Only those of this sink; empty for all. */
+  sink: string;
+  /** At most 1000; 0 means 100. */
+  pageSize: number;
+  /** Only those with a larger id; 0 for the first page. */
+  afterId: number;
+  /** Read the refused records too. */
+  withRecords: boolean;
+}
+
+/** ListDeadLettersResponse is one page. */
+export interface ListDeadLettersResponse {
+  /** Oldest first. */
+  deadLetters: DeadLetter[];
+  /** True when there are more. */
+  more: boolean;
+  /** With `with_records`: for each dead letter, what was refused, as one line of text a record, the first 20 of each. */
+  records: DeadLetterRecords[];
+}
+
+/** DeadLetterRecords shows what is in a dead letter. */
+export interface DeadLetterRecords {
+  /** The dead letter. */
+  id: number;
+  /** Such as `loss = 0.5 at step 7`. */
+  lines: string[];
+}
+
+/** RedriveDeadLettersRequest chooses dead letters to send once more. */
+export interface RedriveDeadLettersRequest {
+  /** Run id, or a unique prefix of 8 characters or more. Empty only when ids are given. */
+  runId: string;
+  /** Only those of this sink; empty for all. */
+  sink: string;
+  /** Only these; empty for all of the run. */
+  ids: number[];
+}
+
+/** RedriveDeadLettersResponse tells what became of them. */
+export interface RedriveDeadLettersResponse {
+  /** Dead letters that the sinks took now. */
+  taken: number;
+  /** Dead letters refused again; they have the new reason. */
+  refused: number;
+  /** Dead letters that are tried on in the background, since the sink cannot be reached now. */
+  waiting: number;
+  /** Metric points in those that were taken. */
+  pointsTaken: number;
 }
 
 function createBaseFrame(): Frame {
@@ -725,6 +832,7 @@ function createBaseRunStart(): RunStart {
     host: "",
     pid: 0,
     tags: {},
+    systemMetricsIntervalMs: 0,
   };
 }
 
@@ -760,6 +868,9 @@ export const RunStart: MessageFns<RunStart> = {
     globalThis.Object.entries(message.tags).forEach(([key, value]: [string, string]) => {
       RunStart_TagsEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
     });
+    if (message.systemMetricsIntervalMs !== 0) {
+      writer.uint32(88).int64(message.systemMetricsIntervalMs);
+    }
     return writer;
   },
 
@@ -859,6 +970,14 @@ export const RunStart: MessageFns<RunStart> = {
             }
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.systemMetricsIntervalMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -894,6 +1013,7 @@ export const RunStart: MessageFns<RunStart> = {
       },
       {},
     );
+    message.systemMetricsIntervalMs = object.systemMetricsIntervalMs ?? 0;
     return message;
   },
 };
@@ -2669,6 +2789,7 @@ function createBaseSink(): Sink {
     remoteUrl: "",
     pointsShown: 0,
     notes: [],
+    pendingSinceUs: 0,
   };
 }
 
@@ -2706,6 +2827,9 @@ export const Sink: MessageFns<Sink> = {
     }
     for (const v of message.notes) {
       writer.uint32(90).string(v!);
+    }
+    if (message.pendingSinceUs !== 0) {
+      writer.uint32(96).int64(message.pendingSinceUs);
     }
     return writer;
   },
@@ -2811,6 +2935,14 @@ export const Sink: MessageFns<Sink> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.pendingSinceUs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2839,6 +2971,7 @@ export const Sink: MessageFns<Sink> = {
     message.remoteUrl = object.remoteUrl ?? "";
     message.pointsShown = object.pointsShown ?? 0;
     message.notes = object.notes?.map((e) => e) || [];
+    message.pendingSinceUs = object.pendingSinceUs ?? 0;
     return message;
   },
 };
@@ -3550,7 +3683,7 @@ export const SinkStatusResponse: MessageFns<SinkStatusResponse> = {
 };
 
 function createBaseDeadLetter(): DeadLetter {
-  return { id: 0, spec: "", kind: "", points: 0, reason: "", atUs: 0 };
+  return { id: 0, spec: "", kind: "", points: 0, reason: "", atUs: 0, runId: "" };
 }
 
 export const DeadLetter: MessageFns<DeadLetter> = {
@@ -3572,6 +3705,9 @@ export const DeadLetter: MessageFns<DeadLetter> = {
     }
     if (message.atUs !== 0) {
       writer.uint32(48).int64(message.atUs);
+    }
+    if (message.runId !== "") {
+      writer.uint32(58).string(message.runId);
     }
     return writer;
   },
@@ -3637,6 +3773,14 @@ export const DeadLetter: MessageFns<DeadLetter> = {
             message.atUs = longToNumber(reader.int64());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3660,6 +3804,716 @@ export const DeadLetter: MessageFns<DeadLetter> = {
     message.points = object.points ?? 0;
     message.reason = object.reason ?? "";
     message.atUs = object.atUs ?? 0;
+    message.runId = object.runId ?? "";
+    return message;
+  },
+};
+
+function createBaseSyncRequest(): SyncRequest {
+  return { runIds: [], sinks: [], tracker: "", stateFolder: "", keepSinks: false, follow: false };
+}
+
+export const SyncRequest: MessageFns<SyncRequest> = {
+  encode(message: SyncRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.runIds) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.sinks) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.tracker !== "") {
+      writer.uint32(26).string(message.tracker);
+    }
+    if (message.stateFolder !== "") {
+      writer.uint32(34).string(message.stateFolder);
+    }
+    if (message.keepSinks !== false) {
+      writer.uint32(40).bool(message.keepSinks);
+    }
+    if (message.follow !== false) {
+      writer.uint32(48).bool(message.follow);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SyncRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSyncRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runIds.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sinks.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tracker = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.stateFolder = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keepSinks = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.follow = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SyncRequest>): SyncRequest {
+    return SyncRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SyncRequest>): SyncRequest {
+    const message = createBaseSyncRequest();
+    message.runIds = object.runIds?.map((e) => e) || [];
+    message.sinks = object.sinks?.map((e) => e) || [];
+    message.tracker = object.tracker ?? "";
+    message.stateFolder = object.stateFolder ?? "";
+    message.keepSinks = object.keepSinks ?? false;
+    message.follow = object.follow ?? false;
+    return message;
+  },
+};
+
+function createBaseSyncResponse(): SyncResponse {
+  return {
+    runs: 0,
+    runsDelivered: 0,
+    framesRead: 0,
+    framesTaken: 0,
+    points: 0,
+    pointsPending: 0,
+    pointsDead: 0,
+    done: false,
+    notes: [],
+  };
+}
+
+export const SyncResponse: MessageFns<SyncResponse> = {
+  encode(message: SyncResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runs !== 0) {
+      writer.uint32(8).int64(message.runs);
+    }
+    if (message.runsDelivered !== 0) {
+      writer.uint32(16).int64(message.runsDelivered);
+    }
+    if (message.framesRead !== 0) {
+      writer.uint32(24).int64(message.framesRead);
+    }
+    if (message.framesTaken !== 0) {
+      writer.uint32(32).int64(message.framesTaken);
+    }
+    if (message.points !== 0) {
+      writer.uint32(40).int64(message.points);
+    }
+    if (message.pointsPending !== 0) {
+      writer.uint32(48).int64(message.pointsPending);
+    }
+    if (message.pointsDead !== 0) {
+      writer.uint32(56).int64(message.pointsDead);
+    }
+    if (message.done !== false) {
+      writer.uint32(64).bool(message.done);
+    }
+    for (const v of message.notes) {
+      writer.uint32(74).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SyncResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSyncResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.runs = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.runsDelivered = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.framesRead = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.framesTaken = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.points = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.pointsPending = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.pointsDead = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.done = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.notes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SyncResponse>): SyncResponse {
+    return SyncResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SyncResponse>): SyncResponse {
+    const message = createBaseSyncResponse();
+    message.runs = object.runs ?? 0;
+    message.runsDelivered = object.runsDelivered ?? 0;
+    message.framesRead = object.framesRead ?? 0;
+    message.framesTaken = object.framesTaken ?? 0;
+    message.points = object.points ?? 0;
+    message.pointsPending = object.pointsPending ?? 0;
+    message.pointsDead = object.pointsDead ?? 0;
+    message.done = object.done ?? false;
+    message.notes = object.notes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListDeadLettersRequest(): ListDeadLettersRequest {
+  return { runId: "", sink: "", pageSize: 0, afterId: 0, withRecords: false };
+}
+
+export const ListDeadLettersRequest: MessageFns<ListDeadLettersRequest> = {
+  encode(message: ListDeadLettersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.sink !== "") {
+      writer.uint32(18).string(message.sink);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.afterId !== 0) {
+      writer.uint32(32).int64(message.afterId);
+    }
+    if (message.withRecords !== false) {
+      writer.uint32(40).bool(message.withRecords);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDeadLettersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDeadLettersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sink = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.afterId = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.withRecords = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListDeadLettersRequest>): ListDeadLettersRequest {
+    return ListDeadLettersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDeadLettersRequest>): ListDeadLettersRequest {
+    const message = createBaseListDeadLettersRequest();
+    message.runId = object.runId ?? "";
+    message.sink = object.sink ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.afterId = object.afterId ?? 0;
+    message.withRecords = object.withRecords ?? false;
+    return message;
+  },
+};
+
+function createBaseListDeadLettersResponse(): ListDeadLettersResponse {
+  return { deadLetters: [], more: false, records: [] };
+}
+
+export const ListDeadLettersResponse: MessageFns<ListDeadLettersResponse> = {
+  encode(message: ListDeadLettersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.deadLetters) {
+      DeadLetter.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
+    }
+    for (const v of message.records) {
+      DeadLetterRecords.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDeadLettersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDeadLettersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deadLetters.push(DeadLetter.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.records.push(DeadLetterRecords.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListDeadLettersResponse>): ListDeadLettersResponse {
+    return ListDeadLettersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDeadLettersResponse>): ListDeadLettersResponse {
+    const message = createBaseListDeadLettersResponse();
+    message.deadLetters = object.deadLetters?.map((e) => DeadLetter.fromPartial(e)) || [];
+    message.more = object.more ?? false;
+    message.records = object.records?.map((e) => DeadLetterRecords.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDeadLetterRecords(): DeadLetterRecords {
+  return { id: 0, lines: [] };
+}
+
+export const DeadLetterRecords: MessageFns<DeadLetterRecords> = {
+  encode(message: DeadLetterRecords, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).int64(message.id);
+    }
+    for (const v of message.lines) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeadLetterRecords {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeadLetterRecords();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lines.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeadLetterRecords>): DeadLetterRecords {
+    return DeadLetterRecords.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeadLetterRecords>): DeadLetterRecords {
+    const message = createBaseDeadLetterRecords();
+    message.id = object.id ?? 0;
+    message.lines = object.lines?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRedriveDeadLettersRequest(): RedriveDeadLettersRequest {
+  return { runId: "", sink: "", ids: [] };
+}
+
+export const RedriveDeadLettersRequest: MessageFns<RedriveDeadLettersRequest> = {
+  encode(message: RedriveDeadLettersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.sink !== "") {
+      writer.uint32(18).string(message.sink);
+    }
+    if (message.ids.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.ids) {
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RedriveDeadLettersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRedriveDeadLettersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sink = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.ids.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ids.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RedriveDeadLettersRequest>): RedriveDeadLettersRequest {
+    return RedriveDeadLettersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RedriveDeadLettersRequest>): RedriveDeadLettersRequest {
+    const message = createBaseRedriveDeadLettersRequest();
+    message.runId = object.runId ?? "";
+    message.sink = object.sink ?? "";
+    message.ids = object.ids?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRedriveDeadLettersResponse(): RedriveDeadLettersResponse {
+  return { taken: 0, refused: 0, waiting: 0, pointsTaken: 0 };
+}
+
+export const RedriveDeadLettersResponse: MessageFns<RedriveDeadLettersResponse> = {
+  encode(message: RedriveDeadLettersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taken !== 0) {
+      writer.uint32(8).int64(message.taken);
+    }
+    if (message.refused !== 0) {
+      writer.uint32(16).int64(message.refused);
+    }
+    if (message.waiting !== 0) {
+      writer.uint32(24).int64(message.waiting);
+    }
+    if (message.pointsTaken !== 0) {
+      writer.uint32(32).int64(message.pointsTaken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RedriveDeadLettersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRedriveDeadLettersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.taken = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.refused = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.waiting = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pointsTaken = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RedriveDeadLettersResponse>): RedriveDeadLettersResponse {
+    return RedriveDeadLettersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RedriveDeadLettersResponse>): RedriveDeadLettersResponse {
+    const message = createBaseRedriveDeadLettersResponse();
+    message.taken = object.taken ?? 0;
+    message.refused = object.refused ?? 0;
+    message.waiting = object.waiting ?? 0;
+    message.pointsTaken = object.pointsTaken ?? 0;
     return message;
   },
 };
@@ -3774,6 +4628,50 @@ export const TrackerServiceService = {
     responseSerialize: (value: SinkStatusResponse): Buffer => Buffer.from(SinkStatusResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SinkStatusResponse => SinkStatusResponse.decode(value),
   },
+  /**
+   * Sync adds sinks to runs, running or ended, which then get everything from the start (a sink that a run has already
+   * goes on where it is), and tells how far they have come until they have all that is journaled. With a state folder
+   * it first takes in the runs of that folder, which may be in use by another daemon. Cancelling it stops the telling
+   * and the taking in; what was added stays added. Repeating it is harmless.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_TRACKER_SPEC, INVALID_ARGUMENT, CORRUPT_JOURNAL, STORAGE_FULL.
+   */
+  sync: {
+    path: "/pipekit.experiment.v1.TrackerService/Sync" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: SyncRequest): Buffer => Buffer.from(SyncRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SyncRequest => SyncRequest.decode(value),
+    responseSerialize: (value: SyncResponse): Buffer => Buffer.from(SyncResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SyncResponse => SyncResponse.decode(value),
+  },
+  /** ListDeadLetters lists what sinks refused for good, oldest first. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS. */
+  listDeadLetters: {
+    path: "/pipekit.experiment.v1.TrackerService/ListDeadLetters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListDeadLettersRequest): Buffer =>
+      Buffer.from(ListDeadLettersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListDeadLettersRequest => ListDeadLettersRequest.decode(value),
+    responseSerialize: (value: ListDeadLettersResponse): Buffer =>
+      Buffer.from(ListDeadLettersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListDeadLettersResponse => ListDeadLettersResponse.decode(value),
+  },
+  /**
+   * RedriveDeadLetters sends dead letters once more and answers when each was taken or refused again, or when
+   * the sink cannot be reached now (then they are tried on in the background). Letters that are taken are forgotten.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+   */
+  redriveDeadLetters: {
+    path: "/pipekit.experiment.v1.TrackerService/RedriveDeadLetters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RedriveDeadLettersRequest): Buffer =>
+      Buffer.from(RedriveDeadLettersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RedriveDeadLettersRequest => RedriveDeadLettersRequest.decode(value),
+    responseSerialize: (value: RedriveDeadLettersResponse): Buffer =>
+      Buffer.from(RedriveDeadLettersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RedriveDeadLettersResponse => RedriveDeadLettersResponse.decode(value),
+  },
 } as const;
 
 export interface TrackerServiceServer extends UntypedServiceImplementation {
@@ -3810,6 +4708,22 @@ export interface TrackerServiceServer extends UntypedServiceImplementation {
   readMetrics: handleServerStreamingCall<ReadMetricsRequest, ReadMetricsResponse>;
   /** SinkStatus tells, for each sink of a run, how far delivery has come. Errors: RUN_NOT_FOUND. */
   sinkStatus: handleUnaryCall<SinkStatusRequest, SinkStatusResponse>;
+  /**
+   * Sync adds sinks to runs, running or ended, which then get everything from the start (a sink that a run has already
+   * goes on where it is), and tells how far they have come until they have all that is journaled. With a state folder
+   * it first takes in the runs of that folder, which may be in use by another daemon. Cancelling it stops the telling
+   * and the taking in; what was added stays added. Repeating it is harmless.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_TRACKER_SPEC, INVALID_ARGUMENT, CORRUPT_JOURNAL, STORAGE_FULL.
+   */
+  sync: handleServerStreamingCall<SyncRequest, SyncResponse>;
+  /** ListDeadLetters lists what sinks refused for good, oldest first. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS. */
+  listDeadLetters: handleUnaryCall<ListDeadLettersRequest, ListDeadLettersResponse>;
+  /**
+   * RedriveDeadLetters sends dead letters once more and answers when each was taken or refused again, or when
+   * the sink cannot be reached now (then they are tried on in the background). Letters that are taken are forgotten.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+   */
+  redriveDeadLetters: handleUnaryCall<RedriveDeadLettersRequest, RedriveDeadLettersResponse>;
 }
 
 export interface TrackerServiceClient extends Client {
@@ -3941,6 +4855,51 @@ export interface TrackerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SinkStatusResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Sync adds sinks to runs, running or ended, which then get everything from the start (a sink that a run has already
+   * goes on where it is), and tells how far they have come until they have all that is journaled. With a state folder
+   * it first takes in the runs of that folder, which may be in use by another daemon. Cancelling it stops the telling
+   * and the taking in; what was added stays added. Repeating it is harmless.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_TRACKER_SPEC, INVALID_ARGUMENT, CORRUPT_JOURNAL, STORAGE_FULL.
+   */
+  sync(request: SyncRequest, options?: Partial<CallOptions>): ClientReadableStream<SyncResponse>;
+  sync(request: SyncRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<SyncResponse>;
+  /** ListDeadLetters lists what sinks refused for good, oldest first. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS. */
+  listDeadLetters(
+    request: ListDeadLettersRequest,
+    callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  listDeadLetters(
+    request: ListDeadLettersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  listDeadLetters(
+    request: ListDeadLettersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * RedriveDeadLetters sends dead letters once more and answers when each was taken or refused again, or when
+   * the sink cannot be reached now (then they are tried on in the background). Letters that are taken are forgotten.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+   */
+  redriveDeadLetters(
+    request: RedriveDeadLettersRequest,
+    callback: (error: ServiceError | null, response: RedriveDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  redriveDeadLetters(
+    request: RedriveDeadLettersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RedriveDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  redriveDeadLetters(
+    request: RedriveDeadLettersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RedriveDeadLettersResponse) => void,
   ): ClientUnaryCall;
 }
 
