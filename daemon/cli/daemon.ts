@@ -1,15 +1,11 @@
-/** `pkx serve`, `status`, `stop`. */
+/** `pkx serve`, `stop`. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { PipekitError, type StatusResponse } from "@pipekit/experiment";
 import type { Command } from "commander";
-import { whoAnswers } from "../lifecycle/index.ts";
 import { type Commands, type Context, whole } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { bytes, count, duration } from "./format.ts";
-import { locate } from "./locate.ts";
-import { pairs } from "./terminal.ts";
+import { count } from "./format.ts";
+import { ifRunning } from "./status.ts";
 
-const ANSWER_TIMEOUT_MS = 3_000;
 const GONE_POLL_MS = 25;
 const GONE_TIMEOUT_MS = 15_000;
 
@@ -26,12 +22,6 @@ export function addDaemonCommands(program: Command, commands: Commands): void {
       commands.exitCode = Number(process.exitCode ?? EXIT.ok);
     });
 
-  commands.define(program.command("status").description("tell how the daemon is; starts none"), {
-    starts: false,
-    examples: "pkx status\npkx status --json | jq .pointsPending",
-    run: status,
-  });
-
   const stop = program
     .command("stop")
     .description("stop the daemon; nothing acknowledged is lost, delivery goes on at the next start")
@@ -41,38 +31,6 @@ export function addDaemonCommands(program: Command, commands: Commands): void {
     examples: "pkx stop\npkx stop --wait-for-delivery 60",
     run: (context, _args, { waitForDelivery }) => stopDaemon(context, waitForDelivery),
   });
-}
-
-async function status(context: Context): Promise<undefined> {
-  const answer = await ifRunning(context, () =>
-    context.withClient((client) => client.status({ signal: context.signal }), false),
-  );
-  context.print(answer === undefined ? { running: false } : { running: true, ...answer }, () =>
-    answer === undefined
-      ? ["No daemon runs; clients start it when they need it."]
-      : statusLines(context, answer),
-  );
-}
-
-function statusLines({ paint }: Context, status: StatusResponse): string[] {
-  const state = status.draining ? paint("yellow", "stopping") : paint("green", "running");
-  const up = duration(Date.now() * 1000 - status.startedAtUs);
-  const dead = `${count(status.deadLetters)} dead letters`;
-  const idle = status.idleExitS === 0 ? "never" : `after ${duration(status.idleExitS * 1e6)} without work`;
-  const lines = pairs([
-    ["daemon", `version ${status.daemonVersion}, pid ${status.pid}, up ${up}, exits ${idle}`],
-    ["endpoint", status.endpoint],
-    ["state", status.stateFolder],
-    ["log", status.logFile],
-    ["memory", bytes(status.rssBytes)],
-    [
-      "journal",
-      `${bytes(status.journalBytes)}, ${count(status.frames)} frames, ${count(status.points)} points`,
-    ],
-    ["runs", `${count(status.runs)}, ${count(status.runsRunning)} running`],
-    ["delivery", `${count(status.pointsPending)} points pending, ${dead}`],
-  ]);
-  return [state, ...lines];
 }
 
 async function stopDaemon(context: Context, waitForDeliveryS: number): Promise<number> {
@@ -94,19 +52,6 @@ async function stopDaemon(context: Context, waitForDeliveryS: number): Promise<n
       : []),
   ]);
   return gone ? EXIT.ok : EXIT.failed;
-}
-
-/** What the daemon says, or undefined when nothing listens; what listens and does not answer is a failure. */
-async function ifRunning<T>(context: Context, ask: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await ask();
-  } catch (error) {
-    context.signal.throwIfAborted();
-    if (!(error instanceof PipekitError) || error.code !== "DAEMON_UNAVAILABLE") throw error;
-    const { kind } = await whoAnswers(locate(context).socket, ANSWER_TIMEOUT_MS);
-    if (kind === "nothing" || kind === "dead") return undefined;
-    throw error;
-  }
 }
 
 async function untilGone(pid: number, signal: AbortSignal): Promise<boolean> {

@@ -8,13 +8,18 @@ import { Command } from "commander";
 import { VERSION } from "../version.ts";
 import { Commands, report } from "./context.ts";
 import { addDaemonCommands } from "./daemon.ts";
+import { addDeadLetterCommands } from "./dead-letters.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { EXIT_HELP } from "./exit.ts";
 import { addLogCommand } from "./logs.ts";
 import { addModelCommands } from "./models.ts";
+import { addPruneCommand } from "./prune.ts";
 import { addRunCommands } from "./runs.ts";
+import { addStatusCommand } from "./status.ts";
+import { addSyncCommand } from "./sync.ts";
 import { addTagCommands } from "./tags.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
+import { addTopCommand } from "./top.ts";
 
 export type { Terminal } from "./terminal.ts";
 
@@ -31,8 +36,13 @@ export async function runCli(
     .helpCommand("help [command]", "print the help of a command")
     .addHelpText("after", `\n${EXIT_HELP}\n\nExamples:\n${EXAMPLES.replace(/^/gm, "  ")}`);
   addDaemonCommands(program, commands);
+  addStatusCommand(program, commands);
+  addTopCommand(program, commands);
   addDoctorCommand(program, commands);
   addRunCommands(program, commands);
+  addSyncCommand(program, commands);
+  addDeadLetterCommands(program, commands);
+  addPruneCommand(program, commands);
   addLogCommand(program, commands);
   addModelCommands(program, commands);
   addTagCommands(program, commands);
@@ -47,7 +57,9 @@ export async function runCli(
 
 const EXAMPLES = `pkx status
 pkx runs list
+pkx top
 pkx runs show 01JB3C8Z --metric loss
+pkx sync 01JB3C8Z --to wandb://team/digits
 pkx tag candidate production --force --reason "passed review"
 pkx models load production --to weights.safetensors`;
 

@@ -9,8 +9,11 @@ export interface Terminal {
   err(text: string): void;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
-  /** Columns of it. */
+  /** Columns and rows of it. */
   readonly columns: number;
+  readonly rows: number;
+  /** Calls back with each key until the returned function is called; absent where there is no keyboard. */
+  readonly onKey?: (listener: (key: string) => void) => () => void;
   /** Aborts at Ctrl-C. */
   readonly signal: AbortSignal;
 }
@@ -30,8 +33,27 @@ export function processTerminal(): Terminal {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     isTerminal: process.stdout.isTTY === true,
-    columns: process.stdout.columns ?? 80,
+    get columns() {
+      return process.stdout.columns ?? 80;
+    },
+    get rows() {
+      return process.stdout.rows ?? 24;
+    },
     signal: interrupted.signal,
+    ...(process.stdin.isTTY && { onKey }),
+  };
+}
+
+/** Takes keys as they are pressed. Ctrl-C comes as a key then, not as a signal. */
+function onKey(listener: (key: string) => void): () => void {
+  const { stdin } = process;
+  const heard = (data: Buffer) => listener(data.toString());
+  stdin.setRawMode(true);
+  stdin.on("data", heard);
+  return () => {
+    stdin.off("data", heard);
+    stdin.setRawMode(false);
+    stdin.pause();
   };
 }
 

@@ -40,6 +40,10 @@ test("help names every command and the exit codes", async () => {
   for (const name of [
     "serve",
     "status",
+    "top",
+    "sync",
+    "dead-letters",
+    "prune",
     "stop",
     "doctor",
     "runs",
@@ -56,6 +60,12 @@ test("help names every command and the exit codes", async () => {
 
 const COMMANDS = [
   ["status"],
+  ["top"],
+  ["sync"],
+  ["dead-letters", "list"],
+  ["dead-letters", "show"],
+  ["dead-letters", "redrive"],
+  ["prune"],
   ["stop"],
   ["doctor"],
   ["runs", "list"],
@@ -80,7 +90,7 @@ test.each(COMMANDS)("pkx %s %s has examples, --json and --state-dir", async (...
   expect(out).toMatch(new RegExp(`Examples:\\n  pkx ${args.filter(Boolean).join(" ")}`));
 });
 
-test.each(["runs", "models"])("pkx %s has examples", async (group) => {
+test.each(["runs", "models", "dead-letters"])("pkx %s has examples", async (group) => {
   const { code, out } = await run([group, "--help"]);
   expect(code).toBe(0);
   expect(out).toMatch(new RegExp(`Examples:\\n  pkx ${group} list`));
@@ -157,6 +167,7 @@ test("runs are listed and shown with sinks and charts", async () => {
       remoteUrl: "",
       pointsShown: -1,
       notes: ["The key a:b is shown as a_b."],
+      pendingSinceUs: 0,
     },
   ];
   const writer = await client.startRun({
@@ -342,6 +353,7 @@ test("doctor finds what is wrong and tells the mend", async () => {
       remoteUrl: "",
       pointsShown: -1,
       notes: [],
+      pendingSinceUs: 0,
     },
   ];
   await (await client.startRun()).end();

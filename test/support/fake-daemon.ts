@@ -6,10 +6,12 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 import {
   DaemonServiceService,
   type HelloRequest,
+  type PruneRequest,
+  type PruneResponse,
   RegistryServiceService,
   TrackerServiceService,
 } from "@pipekit/proto";
-import { unary } from "./fake-calls.ts";
+import { serverStream, unary } from "./fake-calls.ts";
 import { FakeRegistryService } from "./fake-registry-service.ts";
 import { FakeTrackerService } from "./fake-tracker-service.ts";
 
@@ -22,6 +24,10 @@ export class FakeDaemon {
   readonly registry = new FakeRegistryService(this.folder);
   hello: (request: HelloRequest) => void = () => undefined;
   shutdowns: number[] = [];
+  warnings: string[] = [];
+  readonly prunes: PruneRequest[] = [];
+  /** What a prune tells. */
+  pruned: PruneResponse[] = [];
   #server: Server | undefined;
 
   async start(): Promise<this> {
@@ -81,7 +87,17 @@ export class FakeDaemon {
         draining: false,
         idleExitS: 900,
         logFile: join(this.folder, "daemon.log"),
+        diskQuotaBytes: 10 * 1024 ** 3,
+        diskUsedBytes: 8 * 1024 ** 3,
+        diskFreeBytes: 50 * 1024 ** 3,
+        warnings: this.warnings,
       })),
+      prune: serverStream(
+        async function* (this: FakeDaemon, request: PruneRequest) {
+          this.prunes.push(request);
+          yield* this.pruned;
+        }.bind(this),
+      ),
       shutdown: unary(({ waitForDeliveryS }: { waitForDeliveryS: number }) => {
         this.shutdowns.push(waitForDeliveryS);
         setTimeout(() => this.stop(), 20);

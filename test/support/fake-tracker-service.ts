@@ -1,5 +1,18 @@
 /** The tracker's half of the fake daemon. */
-import { type Frame, PipekitError, type Run, type RunEnd, RunState, type Sink } from "@pipekit/proto";
+import {
+  type DeadLetter,
+  type Frame,
+  type ListDeadLettersRequest,
+  type ListRunsRequest,
+  PipekitError,
+  type RedriveDeadLettersRequest,
+  type Run,
+  type RunEnd,
+  RunState,
+  type Sink,
+  type SyncRequest,
+  type SyncResponse,
+} from "@pipekit/proto";
 import { type FakeDuplex, type FakeStream, refuse, serverStream, unary } from "./fake-calls.ts";
 import { eachPoint } from "./points.ts";
 
@@ -23,6 +36,13 @@ export class FakeTrackerService {
   replays = 0;
   /** Sinks shown for every run. */
   sinks: Sink[] = [];
+  /** Dead letters, oldest first, with what is in each. */
+  letters: { readonly letter: DeadLetter; readonly lines: string[] }[] = [];
+  /** Requests to sync and to re-drive, as they came. */
+  readonly syncs: SyncRequest[] = [];
+  readonly redrives: RedriveDeadLettersRequest[] = [];
+  /** What a sync tells. */
+  progress: SyncResponse[] = [];
   /** Runs before a frame of a Log stream is taken; may break the stream by throwing, or refuse by returning an error. */
   intake: (frame: Frame) => PipekitError | undefined = () => undefined;
   /** What becomes of a frame of a Log stream and of its acknowledgement. */
@@ -55,19 +75,18 @@ export class FakeTrackerService {
       attachArtifact: refuse,
       endRun: refuse,
       getRun: unary(({ runId }: { runId: string }) => ({ run: this.#run(runId).run })),
-      listRuns: unary(
-        (query: { pageSize: number; pageToken: string; state: RunState; nameContains: string }) => {
-          const all = [...this.runs.values()]
-            .map(({ run }) => ({ ...run, series: [], params: {}, artifacts: [] }))
-            .filter((run) => query.state === RunState.RUN_STATE_UNSPECIFIED || run.state === query.state)
-            .filter((run) => run.name.includes(query.nameContains))
-            .sort((a, b) => (a.runId < b.runId ? 1 : -1));
-          const from = query.pageToken === "" ? 0 : all.findIndex((run) => run.runId === query.pageToken) + 1;
-          // Small pages, so that paging is seen.
-          const runs = all.slice(from, from + 3);
-          return { runs, nextPageToken: from + 3 < all.length ? (runs.at(-1)?.runId ?? "") : "" };
-        },
-      ),
+      listRuns: unary((query: ListRunsRequest) => {
+        const all = [...this.runs.values()]
+          .map(({ run }) => ({ ...run, series: [], params: {}, artifacts: [] }))
+          .filter((run) => query.state === RunState.RUN_STATE_UNSPECIFIED || run.state === query.state)
+          .filter((run) => run.name.includes(query.nameContains))
+          .filter((run) => !query.unfinished || isUnfinished(run))
+          .sort((a, b) => (a.runId < b.runId ? 1 : -1));
+        const from = query.pageToken === "" ? 0 : all.findIndex((run) => run.runId === query.pageToken) + 1;
+        // Small pages, so that paging is seen.
+        const runs = all.slice(from, from + 3);
+        return { runs, nextPageToken: from + 3 < all.length ? (runs.at(-1)?.runId ?? "") : "" };
+      }),
       watchRuns: (call: FakeStream<{ run: Run }>) => {
         for (const { run } of this.runs.values()) call.write({ run });
       },
@@ -86,6 +105,26 @@ export class FakeTrackerService {
         }.bind(this),
       ),
       sinkStatus: unary(() => ({ sinks: this.sinks, deadLetters: [] })),
+      sync: serverStream(
+        async function* (this: FakeTrackerService, request: SyncRequest) {
+          this.syncs.push(request);
+          yield* this.progress;
+        }.bind(this),
+      ),
+      listDeadLetters: unary((query: ListDeadLettersRequest) => {
+        const all = this.letters.filter(({ letter }) => letter.id > query.afterId);
+        // Small pages, so that paging is seen.
+        const page = all.slice(0, 2);
+        return {
+          deadLetters: page.map(({ letter }) => letter),
+          more: all.length > page.length,
+          records: query.withRecords ? page.map(({ letter, lines }) => ({ id: letter.id, lines })) : [],
+        };
+      }),
+      redriveDeadLetters: unary((request: RedriveDeadLettersRequest) => {
+        this.redrives.push(request);
+        return { taken: 2, refused: request.ids.length, waiting: 0, pointsTaken: 1200 };
+      }),
     };
   }
 
@@ -123,6 +162,10 @@ export class FakeTrackerService {
       mend: "See `pkx runs list`.",
     });
   }
+}
+
+function isUnfinished(run: Run): boolean {
+  return run.state === RunState.RUN_STATE_RUNNING || run.sinks.some((sink) => sink.pointsPending > 0);
 }
 
 function newRun(

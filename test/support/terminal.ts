@@ -11,6 +11,8 @@ export interface CliResult {
 export interface CliOptions {
   readonly env?: Terminal["env"];
   readonly columns?: number;
+  readonly rows?: number;
+  readonly onKey?: NonNullable<Terminal["onKey"]>;
   readonly isTerminal?: boolean;
   readonly signal?: AbortSignal;
   /** Sees standard output as it is written. */
@@ -24,6 +26,8 @@ export async function pkx(args: readonly string[], options: CliOptions = {}): Pr
   const code = await runCli(args, {
     env: options.env ?? {},
     columns: options.columns ?? 80,
+    rows: options.rows ?? 40,
+    ...(options.onKey && { onKey: options.onKey }),
     isTerminal: options.isTerminal ?? false,
     signal: options.signal ?? new AbortController().signal,
     out: (text) => {

@@ -12,6 +12,7 @@ import { ulid } from "ulid";
 import { type CallSettings, unary } from "./calls.ts";
 import { VERSION } from "./channel.ts";
 import { Connection, type ConnectOptions } from "./connection.ts";
+import { DeliveryCalls } from "./delivery.ts";
 import { toJson } from "./json.ts";
 import { type MetricSeries, type MetricsQuery, mergeSeries, readMetrics } from "./metrics.ts";
 import { Registry } from "./registry.ts";
@@ -40,6 +41,8 @@ export interface StartRunOptions extends CallSettings {
 export interface ListRunsOptions extends CallSettings {
   readonly state?: "running" | "completed" | "failed" | undefined;
   readonly nameContains?: string | undefined;
+  /** Only runs that run, or that some sink has not taken whole. */
+  readonly unfinished?: boolean | undefined;
 }
 
 /** What became of a run at its sinks. */
@@ -135,10 +138,15 @@ export class Client implements AsyncDisposable {
   }
 
   /** The runs, newest first, without `series`, `params` and `artifacts`. Pages as it is read. */
-  async *listRuns({ state, nameContains = "", signal }: ListRunsOptions = {}): AsyncGenerator<Run> {
+  async *listRuns({
+    state,
+    nameContains = "",
+    unfinished = false,
+    signal,
+  }: ListRunsOptions = {}): AsyncGenerator<Run> {
     const stateCode = state === undefined ? RunState.RUN_STATE_UNSPECIFIED : STATES[state];
     const ask = (pageToken: string) => {
-      const request = { pageSize: 0, pageToken, state: stateCode, nameContains };
+      const request = { pageSize: 0, pageToken, state: stateCode, nameContains, unfinished };
       return this.#connection.call(
         ({ tracker }) => unary(tracker.listRuns.bind(tracker), request, { signal }),
         signal,
@@ -172,6 +180,11 @@ export class Client implements AsyncDisposable {
       ({ tracker }) => unary(tracker.sinkStatus.bind(tracker), { runId }, { signal }),
       signal,
     );
+  }
+
+  /** Back-fill, dead letters, pruning. */
+  get delivery(): DeliveryCalls {
+    return new DeliveryCalls(this.#connection);
   }
 
   /** A registry by its spec, such as `local:/srv/models`; by default the one in the daemon's state folder. */

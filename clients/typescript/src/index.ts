@@ -19,12 +19,15 @@ export {
   type HelloResponse,
   type Model,
   PipekitError,
+  type PruneResponse,
+  type RedriveDeadLettersResponse,
   type Run,
   RunState,
   type SeriesSummary,
   type Sink,
   SinkState,
   type StatusResponse,
+  type SyncResponse,
   type TagMove,
   type VerifyResponse,
 } from "@pipekit/proto";
@@ -38,6 +41,13 @@ export {
   type StartRunOptions,
 } from "./client.ts";
 export type { ConnectOptions } from "./connection.ts";
+export type {
+  DeadLetterQuery,
+  DeliveryCalls,
+  PruneOptions,
+  ReadDeadLetter,
+  SyncOptions,
+} from "./delivery.ts";
 export { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
 export type { MetricSeries, MetricsQuery } from "./metrics.ts";
 export { Registry } from "./registry.ts";

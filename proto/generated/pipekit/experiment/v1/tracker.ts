@@ -396,6 +396,8 @@ export interface ListRunsRequest {
   state: RunState;
   /** Only runs whose name contains this text. */
   nameContains: string;
+  /** Only runs that run, or that some sink has not taken whole. */
+  unfinished: boolean;
 }
 
 /** ListRunsResponse is one page. */
@@ -3087,7 +3089,7 @@ export const GetRunResponse: MessageFns<GetRunResponse> = {
 };
 
 function createBaseListRunsRequest(): ListRunsRequest {
-  return { pageSize: 0, pageToken: "", state: 0, nameContains: "" };
+  return { pageSize: 0, pageToken: "", state: 0, nameContains: "", unfinished: false };
 }
 
 export const ListRunsRequest: MessageFns<ListRunsRequest> = {
@@ -3103,6 +3105,9 @@ export const ListRunsRequest: MessageFns<ListRunsRequest> = {
     }
     if (message.nameContains !== "") {
       writer.uint32(34).string(message.nameContains);
+    }
+    if (message.unfinished !== false) {
+      writer.uint32(40).bool(message.unfinished);
     }
     return writer;
   },
@@ -3152,6 +3157,14 @@ export const ListRunsRequest: MessageFns<ListRunsRequest> = {
             message.nameContains = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.unfinished = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3173,6 +3186,7 @@ export const ListRunsRequest: MessageFns<ListRunsRequest> = {
     message.pageToken = object.pageToken ?? "";
     message.state = object.state ?? 0;
     message.nameContains = object.nameContains ?? "";
+    message.unfinished = object.unfinished ?? false;
     return message;
   },
 };
