@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -14,10 +14,15 @@ import { startMlflowServer } from "../support/mlflow-server.ts";
 import { delivery } from "./delivery.ts";
 import { machine, residentBytes } from "./machine.ts";
 import { models } from "./models.ts";
+import { type PeerFigures, peerCaption, peers, peerTable } from "./peers.ts";
 import { coldStart, importTime, logCall, throughput } from "./python.ts";
 import { type Figure, markdownTable } from "./report.ts";
 
 const IDLE_MS = 5000;
+const HEAD = `# Benchmarks
+
+Made by \`npm run bench -- --write\`: ours and the peers' figures in one run on one machine.`;
+const READING = "## How to read it";
 
 /** The bundle, as users run it. */
 async function startBundle(env: NodeJS.ProcessEnv) {
@@ -52,6 +57,7 @@ const env = pipekitEnv(home);
 const mlflow = await startMlflowServer();
 const daemon = await startBundle(env);
 const figures: Figure[] = [];
+let trackers: PeerFigures[] = [];
 try {
   const parts: [string, () => Promise<Figure[]> | Figure[]][] = [
     ["idle memory", () => idleMemory(env, daemon.pid ?? 0)],
@@ -67,15 +73,25 @@ try {
     figures.push(...(await part()));
     console.error(`  ${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
+  trackers = await peers(env, mlflow.url);
 } finally {
   daemon.kill("SIGTERM");
   await mlflow.stop();
   rmSync(home, { recursive: true, force: true });
 }
-const table = `${machine()}, ${new Date().toISOString().slice(0, 10)}\n\n${markdownTable(figures)}`;
+const table = `${machine()}, ${new Date().toISOString().slice(0, 10)}
+
+${markdownTable(figures)}
+
+## The same loop with other trackers
+
+${peerCaption()}
+
+${peerTable(trackers)}`;
 console.log(table);
 if (process.argv.includes("--write")) {
-  mkdirSync(join(ROOT, "docs"), { recursive: true });
-  const page = `# Benchmarks\n\nMade by \`npm run bench -- --write\`: ours and the peers' figures in one run on one machine.\n\n${table}\n`;
-  writeFileSync(join(ROOT, "docs/benchmarks.md"), page);
+  const page = join(ROOT, "docs/benchmarks.md");
+  // What people wrote about the figures stands below them and stays.
+  const [, reading = ""] = readFileSync(page, "utf8").split(READING);
+  writeFileSync(page, `${HEAD}\n\n${table}\n\n${READING}${reading}`);
 }
