@@ -1,5 +1,6 @@
 /** One run at one MLflow server. */
 
+import { clip } from "@pipekit/adapters/http";
 import type {
   AdapterContext,
   AdapterMemo,
@@ -26,7 +27,7 @@ import { findOrCreateRun, type RemoteRun, readMemo } from "./remote-run.ts";
 import { itemsOf, Request, VALUE_LIMITS } from "./requests.ts";
 import { type MlflowSpec, trackingUrl } from "./spec.ts";
 import { Stamps } from "./stamps.ts";
-import { clip, cut, storable } from "./text.ts";
+import { cut, storable } from "./text.ts";
 
 /** NaN is kept as such; a SQL store shows an infinity as the largest double. */
 const PROPERTIES: Properties = {

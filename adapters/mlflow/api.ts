@@ -1,10 +1,9 @@
 /** MLflow's REST interface: calls, answers checked by a schema, and what a failure means. */
 
+import { type Answer, exchange, type FileSlice, PERSON_MS, scrub, stranger } from "@pipekit/adapters/http";
 import { z } from "zod";
-import type { FileSlice } from "./body.ts";
-import { type Credentials, scrub } from "./credentials.ts";
-import { type Answer, type Fault, PERSON_MS, readFault, stranger } from "./faults.ts";
-import { exchange } from "./http.ts";
+import type { Credentials } from "./credentials.ts";
+import { type Fault, readFault } from "./faults.ts";
 
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
@@ -83,7 +82,7 @@ export class MlflowApi {
     const reply = await exchange(request, signal);
     const host = new URL(url).host;
     if (reply.kind === "silence") return failed("transient", `The artifact store at ${host} ${reply.why}.`);
-    if (reply.status >= 200 && reply.status < 300) return { ok: true, value: reply.etag ?? "" };
+    if (reply.status >= 200 && reply.status < 300) return { ok: true, value: reply.headers.etag ?? "" };
     return failed("transient", `The artifact store at ${host} answers a part with ${reply.status}.`);
   }
 
@@ -121,7 +120,9 @@ export class MlflowApi {
   #read<T>(reply: Answer, schema: z.ZodType<T>): Result<T> {
     const checked = schema.safeParse(parseJson(reply.text));
     if (checked.success) return { ok: true, value: checked.data };
-    return failed("transient", `${stranger(reply, this.#host)}.`, { afterMs: PERSON_MS });
+    return failed("transient", `${stranger(reply, { name: "MLflow", url: this.url })}.`, {
+      afterMs: PERSON_MS,
+    });
   }
 }
 

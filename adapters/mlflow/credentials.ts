@@ -2,16 +2,17 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import {
+  type Authorization,
+  basic,
+  bearer,
+  missingReference,
+  type Reference,
+  Renewed,
+  resolveReference,
+} from "@pipekit/adapters/http";
 import type { AdapterContext } from "@pipekit/adapters/tracker";
-import type { MlflowSpec, Reference } from "./spec.ts";
-
-/** What goes into the Authorization header, and the strings that no message may show. */
-export type Authorization =
-  | { readonly found: true; readonly header: string | undefined; readonly secrets: readonly string[] }
-  | { readonly found: false; readonly reason: string };
-
-/** A looked-up credential is used this long before its reference is read again. */
-const FRESH_MS = 5000;
+import type { MlflowSpec } from "./spec.ts";
 
 const ANONYMOUS: Authorization = { found: true, header: undefined, secrets: [] };
 
@@ -22,8 +23,7 @@ const ANONYMOUS: Authorization = { found: true, header: undefined, secrets: [] }
 export class Credentials {
   readonly #spec: MlflowSpec;
   readonly #context: Pick<AdapterContext, "env" | "home">;
-  #last: Authorization | undefined;
-  #readAt = 0;
+  readonly #renewed = new Renewed(() => this.#find());
 
   constructor(spec: MlflowSpec, context: Pick<AdapterContext, "env" | "home">) {
     this.#spec = spec;
@@ -31,16 +31,11 @@ export class Credentials {
   }
 
   async authorization(): Promise<Authorization> {
-    if (this.#last === undefined || performance.now() - this.#readAt > FRESH_MS) {
-      this.#last = await this.#find();
-      this.#readAt = performance.now();
-    }
-    return this.#last;
+    return await this.#renewed.authorization();
   }
 
-  /** Makes the next request read the references again; called when the server has refused them. */
   forget(): void {
-    this.#last = undefined;
+    this.#renewed.forget();
   }
 
   async #find(): Promise<Authorization> {
@@ -64,17 +59,11 @@ export class Credentials {
   ): Promise<Authorization> {
     const values: string[] = [];
     for (const reference of references) {
-      const value = await this.#value(reference);
-      if (value === undefined) return { found: false, reason: missing(reference) };
+      const value = await resolveReference(reference, this.#context.env);
+      if (value === undefined) return { found: false, reason: missingReference(reference) };
       values.push(value);
     }
     return make(...values);
-  }
-
-  async #value(reference: Reference): Promise<string | undefined> {
-    if (reference.from === "env") return this.#context.env[reference.name] || undefined;
-    const text = await readFile(reference.path, "utf8").catch(() => undefined);
-    return text?.replace(/\r?\n$/, "") || undefined;
   }
 
   async #credentialsFile(): Promise<ReadonlyMap<string, string> | undefined> {
@@ -82,26 +71,6 @@ export class Credentials {
     const text = await readFile(path, "utf8").catch(() => undefined);
     return text === undefined ? undefined : iniSection(text, "mlflow");
   }
-}
-
-/** Replaces secrets in a text that goes to logs or errors. */
-export function scrub(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((rest, secret) => (secret === "" ? rest : rest.replaceAll(secret, "***")), text);
-}
-
-function missing(reference: Reference): string {
-  return reference.from === "env"
-    ? `The environment variable ${reference.name}, which the tracker spec names, is not set for the daemon.`
-    : `The file ${reference.path}, which the tracker spec names, cannot be read or is empty.`;
-}
-
-function bearer(token: string): Authorization {
-  return { found: true, header: `Bearer ${token}`, secrets: [token] };
-}
-
-function basic(username: string, password: string): Authorization {
-  const pair = Buffer.from(`${username}:${password}`).toString("base64");
-  return { found: true, header: `Basic ${pair}`, secrets: [pair, password] };
 }
 
 function iniSection(text: string, name: string): Map<string, string> {

@@ -1,11 +1,11 @@
 /** Sends items to a run and finds the guilty ones when MLflow refuses a request. */
 
+import { clip } from "@pipekit/adapters/http";
 import { z } from "zod";
 import type { MlflowApi } from "./api.ts";
 import type { Fault } from "./faults.ts";
 import { readHistory } from "./history.ts";
 import { type Item, type PointSource, requestBody, shortened } from "./requests.ts";
-import { clip } from "./text.ts";
 
 /** What happened to one item. */
 export type Verdict = (item: Item, refusal: string | undefined) => void;

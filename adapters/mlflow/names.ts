@@ -1,7 +1,8 @@
 /** The keys of one run as MLflow knows them, and what a person should be told of them. */
 
+import { clip } from "@pipekit/adapters/http";
 import { mlflowKey, ORIGINAL_TAG } from "./keys.ts";
-import { clip, storable } from "./text.ts";
+import { storable } from "./text.ts";
 
 /** A key of ours in MLflow's spelling. */
 export interface Name {

@@ -1,7 +1,7 @@
 /** Adds up what became of the parts of a batch's records. */
 
+import { clip } from "@pipekit/adapters/http";
 import type { PermanentResult, RetryResult, SendResult } from "@pipekit/adapters/tracker";
-import { clip } from "./text.ts";
 
 /** Refusals told of in a reason. */
 const TOLD = 3;

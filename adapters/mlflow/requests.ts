@@ -1,9 +1,10 @@
 /** Turns records into log-batch requests within MLflow's limits. */
 
+import { clip } from "@pipekit/adapters/http";
 import type { SinkRecord } from "@pipekit/adapters/tracker";
 import type { Names } from "./names.ts";
 import type { Stamps } from "./stamps.ts";
-import { clip, cut, storable } from "./text.ts";
+import { cut, storable } from "./text.ts";
 
 /** One metric point, param or tag of a request. */
 export interface Item {

@@ -10,12 +10,8 @@
  * `token=REF`, or `username=REF&password=REF`, where REF is `env:NAME` or `file:/absolute/path`.
  */
 
+import { formatReference, parseReference, type Reference } from "@pipekit/adapters/http";
 import { SpecError } from "@pipekit/adapters/tracker";
-
-/** Where a secret is found. */
-export type Reference =
-  | { readonly from: "env"; readonly name: string }
-  | { readonly from: "file"; readonly path: string };
 
 /** A spec, understood. */
 export interface MlflowSpec {
@@ -153,22 +149,14 @@ function readCredentials(query: Map<string, string>): Pick<MlflowSpec, "token" |
 
 function readReference(key: string, value: string | undefined): Reference | undefined {
   if (value === undefined) return undefined;
-  const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(value)?.[1];
-  if (name !== undefined) return { from: "env", name };
-  const path = /^file:(\/[^\0\r\n]+)$/.exec(value)?.[1];
-  if (path !== undefined) return { from: "file", path };
+  const reference = parseReference(value);
+  if (reference !== undefined) return reference;
   throw new SpecError(`The \`${key}\` of the MLflow spec is not a reference.`, SECRET_MEND);
 }
 
 function credentialQuery(spec: MlflowSpec): string[] {
   const references = { username: spec.username, password: spec.password, token: spec.token };
   return Object.entries(references).flatMap(([key, reference]) => {
-    if (reference === undefined) return [];
-    const value = reference.from === "env" ? `env:${reference.name}` : `file:${escapePath(reference.path)}`;
-    return [`${key}=${value}`];
+    return reference === undefined ? [] : [`${key}=${formatReference(reference)}`];
   });
-}
-
-function escapePath(path: string): string {
-  return path.split("/").map(encodeURIComponent).join("/");
 }

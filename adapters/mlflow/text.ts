@@ -1,15 +1,6 @@
-/** Texts that MLflow and its databases store, and texts that people read. */
+/** Texts that MLflow and its databases store. */
 
 import { createHash } from "node:crypto";
-
-/** Longest message taken over from a server, characters. */
-const LONGEST_MESSAGE = 300;
-
-/** Cuts a server's text to a size for people and puts it on one line. */
-export function clip(text: string): string {
-  const line = text.replace(/[\s\p{Cc}]+/gu, " ").trim();
-  return line.length <= LONGEST_MESSAGE ? line : `${line.slice(0, LONGEST_MESSAGE - 1).trimEnd()}…`;
-}
 
 /** A text that every database behind MLflow can store: no NUL, no half of a surrogate pair. */
 export function storable(text: string): string {

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { retryAfterMs } from "@pipekit/adapters/http";
 import { mlflowTracker, mlflowTrackerWith } from "@pipekit/adapters/mlflow";
 import type { AdapterContext, SinkRecord, TrackerAdapter } from "@pipekit/adapters/tracker";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { retryAfterMs } from "../../adapters/mlflow/faults.ts";
 import {
   answer,
   type FakeHttp,
@@ -116,7 +116,7 @@ describe("what a failing server means", () => {
     const result = await adapter.open(newRun(), undefined, NEVER);
     expect(result).toMatchObject({
       status: "retry",
-      reason: `MLflow at 127.0.0.1:${port} does not speak HTTP: something else than MLflow answers there.`,
+      reason: `MLflow at 127.0.0.1:${port} does not speak HTTP: something else answers there.`,
     });
     ssh.close();
   });

@@ -3,8 +3,9 @@
  * so that a real tool can be seen through a bad network.
  */
 
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { carryOut, misbehave, readBody } from "./fake-http-faults.ts";
 
 /** What the server does to one request. */
 export type Fault =
@@ -14,6 +15,8 @@ export type Fault =
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string;
+      /** Milliseconds before the answer; none when absent. */
+      readonly afterMs?: number;
     }
   /** Answers so without reading the body, and closes. */
   | { readonly kind: "refuseBody"; readonly status: number; readonly body?: string }
@@ -21,10 +24,24 @@ export type Fault =
   | { readonly kind: "hang" }
   /** Closes the connection instead of answering. */
   | { readonly kind: "reset" }
+  /** Closes the connection in the middle of the request's body. */
+  | { readonly kind: "resetRequest" }
   /** Announces a longer body than it sends, then closes. */
   | { readonly kind: "halfAnswer"; readonly status: number; readonly body: string }
   /** Passes the request on, and closes the connection instead of passing back the answer. */
-  | { readonly kind: "loseAnswer" };
+  | { readonly kind: "loseAnswer" }
+  /** Passes the request on, and closes the connection in the middle of the answer. */
+  | { readonly kind: "resetAnswer" }
+  /** Passes the request on, and answers with the first half of the answer's body as if it were the whole. */
+  | { readonly kind: "truncate" }
+  /** Passes the request on, and lets the answer trickle, one piece after each pause. */
+  | { readonly kind: "slow"; readonly pieces: number; readonly pauseMs: number }
+  /** Passes on what `half` makes of the body, and answers with `reply` whatever the tool says. */
+  | {
+      readonly kind: "halfAccept";
+      readonly half: (body: string, request: SeenRequest) => string;
+      readonly reply: Extract<Fault, { kind: "answer" }>;
+    };
 
 export interface SeenRequest {
   readonly method: string;
@@ -33,6 +50,8 @@ export interface SeenRequest {
   readonly headers: IncomingMessage["headers"];
   /** Empty when the body was not read. */
   readonly body: string;
+  /** What the tool got and with which status it answered; absent when nothing came to a tool. */
+  carriedOut?: { readonly body: string; readonly status: number };
 }
 
 /** Decides what happens to a request; undefined passes it on, or answers `{}` when there is no upstream. */
@@ -42,6 +61,8 @@ export interface FakeHttp {
   readonly url: string;
   readonly host: string;
   readonly seen: readonly SeenRequest[];
+  /** False keeps no more requests in `seen`. */
+  remember: boolean;
   /** Faults for the next requests whose path fits, one each, before the script is asked. */
   inject(fault: Fault, path?: RegExp): void;
   /** Replaces the script, and forgets injected faults. */
@@ -53,7 +74,7 @@ export const answer = (
   status: number,
   body: string | object = "",
   headers: Record<string, string> = {},
-): Fault => ({
+): Extract<Fault, { kind: "answer" }> => ({
   kind: "answer",
   status,
   body: typeof body === "string" ? body : JSON.stringify(body),
@@ -70,97 +91,47 @@ export const tooManyRequests = (retryAfter?: string): Fault =>
 export const htmlPage = (status = 200): Fault =>
   answer(status, "<!DOCTYPE html><html><body>Router login</body></html>", { "content-type": "text/html" });
 
+/** Faults that are decided before the body is read. */
+const EARLY = new Set<Fault["kind"]>(["refuseBody", "resetRequest"]);
+
 /** Starts it on a free loopback port. `upstream` is the address of the real server. */
 export async function startFakeHttp(upstream?: string): Promise<FakeHttp> {
   const seen: SeenRequest[] = [];
   let injected: { fault: Fault; path: RegExp }[] = [];
   let script: Script = () => undefined;
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
-    const early = injected.find(
-      ({ fault, path }) => fault.kind === "refuseBody" && path.test(request.url ?? ""),
-    );
-    if (early === undefined && request.headers.expect !== undefined) response.writeContinue();
-    const body = early === undefined ? await readBody(request) : Buffer.alloc(0);
     const { method = "", url: path = "", headers } = request;
-    const entry = { method, path, headers, body: body.toString("utf8") };
-    seen.push(entry);
-    const queued = early ?? injected.find((candidate) => candidate.path.test(path));
+    const queued = injected.find((candidate) => candidate.path.test(path));
     if (queued !== undefined) injected = injected.filter((candidate) => candidate !== queued);
+    const early = queued !== undefined && EARLY.has(queued.fault.kind);
+    if (!early && headers.expect !== undefined) response.writeContinue();
+    const bytes = early ? Buffer.alloc(0) : await readBody(request);
+    const entry: SeenRequest = { method, path, headers, body: bytes.toString("utf8") };
+    if (server.remember) seen.push(entry);
     const fault = queued?.fault ?? script(entry);
-    if (fault === undefined || fault.kind === "loseAnswer") {
-      await passOn(upstream, request, body, response, fault !== undefined);
-    } else misbehave(fault, request, response);
+    if (fault === undefined || !(await misbehave(fault, request, response))) {
+      await carryOut(upstream, { entry, bytes, request, response, fault });
+    }
   };
-  const server = createServer(handle).on("checkContinue", handle);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
+  // A client that is gone in the middle of its body is nothing to answer.
+  const listener = createServer((request, response) => void handle(request, response).catch(() => undefined));
+  listener.on("checkContinue", (request, response) => void handle(request, response).catch(() => undefined));
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const host = `127.0.0.1:${(listener.address() as AddressInfo).port}`;
+  const server: FakeHttp = {
     url: `http://${host}`,
     host,
     seen,
+    remember: true,
     inject: (fault, path = /./) => injected.push({ fault, path }),
     script: (next) => {
       script = next;
       injected = [];
     },
     close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      listener.closeAllConnections();
+      await new Promise((resolve) => listener.close(resolve));
     },
   };
-}
-
-function misbehave(
-  fault: Exclude<Fault, { kind: "loseAnswer" }>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
-  switch (fault.kind) {
-    case "answer":
-      response.writeHead(fault.status, fault.headers).end(fault.body ?? "");
-      return;
-    case "refuseBody":
-      response
-        .writeHead(fault.status, { connection: "close" })
-        .end(fault.body ?? "", () => request.socket.destroySoon());
-      return;
-    case "hang":
-      return;
-    case "reset":
-      request.socket.resetAndDestroy();
-      return;
-    case "halfAnswer":
-      response.writeHead(fault.status, { "content-length": String(fault.body.length + 100) });
-      response.write(fault.body, () => request.socket.destroy());
-  }
-}
-
-async function passOn(
-  upstream: string | undefined,
-  request: IncomingMessage,
-  body: Buffer,
-  response: ServerResponse,
-  lose: boolean,
-): Promise<void> {
-  if (upstream === undefined) {
-    if (lose) request.socket.resetAndDestroy();
-    else response.writeHead(200, { "content-type": "application/json" }).end("{}");
-    return;
-  }
-  const target = new URL(request.url ?? "/", upstream);
-  const headers = { ...request.headers, host: target.host };
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: Buffer }>();
-  const call = httpRequest(target, { method: request.method ?? "GET", headers }, (answered) => {
-    readBody(answered).then((text) => resolve({ status: answered.statusCode ?? 502, body: text }), reject);
-  });
-  call.on("error", reject).end(body);
-  const result = await promise.catch(() => undefined);
-  if (lose || result === undefined) request.socket.resetAndDestroy();
-  else response.writeHead(result.status, { "content-type": "application/json" }).end(result.body);
-}
-
-async function readBody(message: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  return server;
 }

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipekit_experiment.adapters import mlflow as mlflow
+    from pipekit_experiment.adapters import wandb as wandb
 
-__all__ = ["mlflow"]
+__all__ = ["mlflow", "wandb"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,10 +9,11 @@ import {
   type ClientRequest,
   Agent as HttpAgent,
   request as httpRequest,
+  type IncomingHttpHeaders,
   type IncomingMessage,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { type FileSlice, stream, wanted } from "./body.ts";
+import { bodyLength, type FileSlice, stream, wanted } from "./body.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT";
@@ -30,9 +31,7 @@ export type HttpReply =
   | {
       readonly kind: "answer";
       readonly status: number;
-      readonly retryAfter: string | undefined;
-      readonly location: string | undefined;
-      readonly etag: string | undefined;
+      readonly headers: IncomingHttpHeaders;
       readonly text: string;
     }
   | { readonly kind: "silence"; readonly why: string };
@@ -51,6 +50,7 @@ const LONGEST_BODY = 32 * 1024 * 1024;
  * closes may take its own answer from us.
  */
 const ASK_FIRST_BYTES = 1024 * 1024;
+
 /** Carries out a request. Never throws; ends at once when `signal` aborts. */
 export async function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpReply> {
   const ask = typeof request.body === "object" && request.body.length >= ASK_FIRST_BYTES;
@@ -106,7 +106,7 @@ function once(request: HttpRequest, ask: boolean, signal: AbortSignal): Promise<
 
 function start(request: HttpRequest, ask: boolean): ClientRequest {
   const length =
-    typeof request.body === "object" ? request.body.length : Buffer.byteLength(request.body ?? "");
+    typeof request.body === "object" ? bodyLength(request.body) : Buffer.byteLength(request.body ?? "");
   const secure = request.url.startsWith("https:");
   const options = {
     method: request.method,
@@ -135,9 +135,8 @@ async function collect(response: IncomingMessage): Promise<HttpReply> {
   } catch {
     return { kind: "silence", why: "broke off in the middle of an answer" };
   }
-  const { "retry-after": retryAfter, location, etag } = response.headers;
   const text = Buffer.concat(chunks).toString("utf8");
-  return { kind: "answer", status: response.statusCode ?? 0, retryAfter, location, etag, text };
+  return { kind: "answer", status: response.statusCode ?? 0, headers: response.headers, text };
 }
 
 function networkFault(error: NodeJS.ErrnoException): string {
@@ -156,8 +155,7 @@ function networkFault(error: NodeJS.ErrnoException): string {
       return "cannot be reached";
     default:
       // Node's HTTP parser: what answers is a server of another kind.
-      if (error.code?.startsWith("HPE_"))
-        return "does not speak HTTP: something else than MLflow answers there";
+      if (error.code?.startsWith("HPE_")) return "does not speak HTTP: something else answers there";
       return `cannot be talked to (${error.code ?? error.name})`;
   }
 }

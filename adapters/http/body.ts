@@ -3,11 +3,18 @@
 import { createReadStream } from "node:fs";
 import type { ClientRequest } from "node:http";
 
-/** Bytes `start` to `start + length` of a file. */
+/** Bytes `start` to `start + length` of a file, with text before and after them where it is sent in a form. */
 export interface FileSlice {
   readonly path: string;
   readonly start: number;
   readonly length: number;
+  readonly head?: string;
+  readonly tail?: string;
+}
+
+/** Bytes of the whole body. */
+export function bodyLength({ length, head = "", tail = "" }: FileSlice): number {
+  return Buffer.byteLength(head) + length + Buffer.byteLength(tail);
 }
 
 /** Some servers never say it. */
@@ -25,6 +32,7 @@ export function wanted(call: ClientRequest): Promise<void> {
 
 /** Writes a slice of a file as the body; ends quietly when the exchange has ended before it. */
 export async function stream(slice: FileSlice, call: ClientRequest, progress: () => void): Promise<void> {
+  if (slice.head !== undefined && !call.destroyed) call.write(slice.head);
   if (slice.length > 0) {
     const { path, start: from, length } = slice;
     const file = createReadStream(path, { start: from, end: from + length - 1, highWaterMark: READ_CHUNK });
@@ -34,7 +42,7 @@ export async function stream(slice: FileSlice, call: ClientRequest, progress: ()
       if (!call.write(chunk)) await drained(call);
     }
   }
-  if (!call.destroyed) call.end();
+  if (!call.destroyed) call.end(slice.tail);
 }
 
 function drained(call: ClientRequest): Promise<void> {

@@ -1,0 +1,29 @@
+/** What adapters of tools with an HTTP interface share: one exchange, what its failure means, and credentials by reference. */
+
+export type { FileSlice } from "./body.ts";
+export {
+  type Authorization,
+  basic,
+  bearer,
+  formatReference,
+  missingReference,
+  parseReference,
+  type Reference,
+  Renewed,
+  resolveReference,
+  scrub,
+} from "./credentials.ts";
+export { exchange, type HttpReply, type HttpRequest } from "./exchange.ts";
+export {
+  type Answer,
+  answers,
+  commonFault,
+  type HttpFault,
+  looksLikeHtml,
+  PERSON_MS,
+  retryAfterMs,
+  sentence,
+  stranger,
+  type Tool,
+} from "./faults.ts";
+export { clip } from "./text.ts";
