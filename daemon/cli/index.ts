@@ -2,7 +2,7 @@
  * `pkx`: the commands of a person at a terminal.
  *
  * Architecture Invariant: commands reach the daemon through `@pipekit/experiment`, as every client does; only `doctor`
- * and `logs` look at files, and they change none.
+ * and `logs` look at files, and change none, and `journal` works on the journal while no daemon can.
  */
 import { Command } from "commander";
 import { VERSION } from "../version.ts";
@@ -11,6 +11,7 @@ import { addDaemonCommands } from "./daemon.ts";
 import { addDeadLetterCommands } from "./dead-letters.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { EXIT_HELP } from "./exit.ts";
+import { addJournalCommands } from "./journal.ts";
 import { addLogCommand } from "./logs.ts";
 import { addModelCommands } from "./models.ts";
 import { addPruneCommand } from "./prune.ts";
@@ -43,6 +44,7 @@ export async function runCli(
   addSyncCommand(program, commands);
   addDeadLetterCommands(program, commands);
   addPruneCommand(program, commands);
+  addJournalCommands(program, commands);
   addLogCommand(program, commands);
   addModelCommands(program, commands);
   addTagCommands(program, commands);

@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 
 /**
  * Architecture Invariant: who may import whom. A room is a folder below daemon/ or adapters/; `seams` are
- * the files directly in adapters/ (tracker.ts, registry.ts, and files.ts, which both sides write files with); `root`
- * are the composition files directly in daemon/.
+ * the files directly in adapters/ (tracker.ts, registry.ts, and files.ts, which both sides write files with) and
+ * adapters/http, which adapters of HTTP tools share; `root` are the composition files directly in daemon/.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "daemon/root": [
@@ -16,15 +16,32 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "daemon/journal",
     "daemon/lifecycle",
     "daemon/registry",
+    "daemon/retention",
     "daemon/rpc",
+    "daemon/spool",
+    "daemon/system",
     "adapters/mlflow",
+    "adapters/wandb",
+    "adapters/tensorboard",
+    "adapters/clearml",
     "adapters/local",
     "seams",
     "clients/typescript",
     "proto",
   ],
-  "daemon/cli": ["daemon/config", "daemon/lifecycle", "daemon/root", "clients/typescript", "proto"],
-  "daemon/rpc": ["daemon/content", "daemon/delivery", "daemon/journal", "daemon/registry", "proto"],
+  "daemon/cli": ["daemon/config", "daemon/journal", "daemon/lifecycle", "daemon/root", "clients/typescript", "proto"],
+  "daemon/rpc": [
+    "daemon/content",
+    "daemon/delivery",
+    "daemon/journal",
+    "daemon/registry",
+    "daemon/retention",
+    "daemon/spool",
+    "proto",
+  ],
+  "daemon/retention": ["daemon/content", "daemon/journal", "proto"],
+  "daemon/system": ["daemon/journal", "daemon/lifecycle", "proto"],
+  "daemon/spool": ["daemon/lifecycle", "proto"],
   "daemon/lifecycle": ["daemon/config", "daemon/delivery", "daemon/journal", "proto"],
   "daemon/delivery": ["daemon/journal", "seams", "proto"],
   "daemon/registry": ["daemon/content", "seams", "proto"],
@@ -32,6 +49,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "daemon/content": ["seams", "proto"],
   "daemon/config": ["clients/typescript", "proto"],
   "adapters/mlflow": ["seams"],
+  "adapters/wandb": ["seams"],
+  "adapters/tensorboard": ["seams"],
+  "adapters/clearml": ["seams"],
   "adapters/local": ["seams"],
   seams: [],
   "clients/typescript": ["proto"],
@@ -51,7 +71,7 @@ function roomOf(path: string): string {
   const [top = "", second = "", third] = path.split("/");
   if (top === "proto") return "proto";
   if (top === "clients") return "clients/typescript";
-  if (top === "adapters" && third === undefined) return "seams";
+  if (top === "adapters" && (third === undefined || second === "http")) return "seams";
   return third === undefined ? `${top}/root` : `${top}/${second}`;
 }
 
@@ -62,7 +82,7 @@ function targetRoom(from: string, specifier: string): string | undefined {
   if (specifier.startsWith("@pipekit/experiment")) return "clients/typescript";
   const adapter = /^@pipekit\/adapters\/(.+)$/.exec(specifier)?.[1];
   if (adapter === undefined) return undefined;
-  return ["tracker", "registry", "files"].includes(adapter) ? "seams" : `adapters/${adapter}`;
+  return ["tracker", "registry", "files", "http"].includes(adapter) ? "seams" : `adapters/${adapter}`;
 }
 
 function importsOf(path: string): string[] {
