@@ -118,16 +118,24 @@ class Host {
     const { stateFolder, layout, log, socketPath } = this.#place;
     const draining = () => this.#draining;
     const rooms = await openRooms({ config, stateFolder, layout, log, draining });
-    const { journal, delivery } = rooms;
+    const { journal, delivery, retention } = rooms;
     const shutdown = (reason: string) => void this.#stop(reason, rooms, server, socket, watches);
     const ownService: ServedService = {
       definition: DaemonServiceService,
-      implementation: daemonService({ identity: this.#identity, journal, delivery, draining, shutdown, log }),
+      implementation: daemonService({
+        identity: this.#identity,
+        journal,
+        delivery,
+        retention,
+        draining,
+        shutdown,
+        log,
+      }),
     };
     const server = new RpcServer([...rooms.services, ownService]);
     const graceMs = config.orphanGraceS * 1000;
-    const { spoolFolder } = layout;
-    const orphans = new OrphanWatch({ journal, spoolFolder, graceMs, intervalMs: ORPHAN_INTERVAL_MS, log });
+    const { writers } = rooms;
+    const orphans = new OrphanWatch({ journal, writers, graceMs, intervalMs: ORPHAN_INTERVAL_MS, log });
     const idle = new IdleWatch(
       {
         openCalls: () => server.calls.count,
@@ -150,6 +158,7 @@ class Host {
     this.#announce();
     idle.start();
     await orphans.start();
+    for (const watch of rooms.watches) await watch.start();
     setTimeout(releaseMemory, SETTLED_MS).unref();
   }
 
@@ -180,7 +189,11 @@ class Host {
     watches.idle.stop();
     await drain(
       [
-        { name: "watches", limitMs: LIMITS.watches, run: () => watches.orphans.stop() },
+        {
+          name: "watches",
+          limitMs: LIMITS.watches,
+          run: () => Promise.all([watches.orphans, ...rooms.watches].map((watch) => watch.stop())),
+        },
         { name: "calls", limitMs: LIMITS.calls + 50, run: () => server.drain(LIMITS.calls) },
         { name: "delivery", limitMs: LIMITS.delivery + 50, run: () => rooms.delivery.stop(LIMITS.delivery) },
         {

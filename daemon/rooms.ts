@@ -1,16 +1,31 @@
 import { homedir } from "node:os";
+import { clearmlTracker } from "@pipekit/adapters/clearml";
 import { localRegistry } from "@pipekit/adapters/local";
 import { mlflowTracker } from "@pipekit/adapters/mlflow";
+import { tensorboardTracker } from "@pipekit/adapters/tensorboard";
+import { wandbTracker } from "@pipekit/adapters/wandb";
 import { PipekitError, RegistryServiceService, TrackerServiceService } from "@pipekit/proto";
 import type { Logger } from "pino";
-import { type Config, ensurePrivateFolder, type StateLayout } from "./config/index.ts";
+import { type Config, ensurePrivateFolder, type StateLayout, socketPathOf } from "./config/index.ts";
 import { openContentStore } from "./content/index.ts";
 import { createDelivery, type Delivery, type DeliveryOptions } from "./delivery/index.ts";
-import { type Journal, openJournal } from "./journal/index.ts";
+import { type Journal, openForeignJournal, openJournal } from "./journal/index.ts";
+import type { RunWriters } from "./lifecycle/index.ts";
 import { createRegistries } from "./registry/index.ts";
+import {
+  AutoPrune,
+  type DiskState,
+  DiskWatch,
+  type Prune,
+  type PruneChoice,
+  prunes,
+} from "./retention/index.ts";
+import { Intake } from "./rpc/intake.ts";
 import { registryService } from "./rpc/registry.ts";
 import type { ServedService } from "./rpc/server.ts";
 import { trackerService } from "./rpc/tracker.ts";
+import { SpoolDrain } from "./spool/index.ts";
+import { SystemWatch } from "./system/index.ts";
 
 /** What delivery shows to the host. */
 export interface HostedDelivery {
@@ -21,10 +36,29 @@ export interface HostedDelivery {
   whenDelivered(timeoutMs: number, signal: AbortSignal): Promise<unknown>;
 }
 
+/** What the daemon tells of its disk, and how it makes room. */
+export interface HostedRetention {
+  disk(): Promise<DiskState>;
+  prune(choice: PruneChoice, signal: AbortSignal): AsyncIterable<Prune>;
+}
+
+/** How soon the death of a writer is seen, milliseconds. */
+const WRITERS_INTERVAL_MS = 1000;
+
+/** What goes on beside the calls. */
+export interface Watch {
+  start(): Promise<void> | void;
+  /** Resolves when it does nothing more. */
+  stop(): Promise<void> | void;
+}
+
 /** The rooms behind the services. */
 export interface Rooms {
   readonly journal: Pick<Journal, "append" | "run" | "runs" | "onCommit" | "totals" | "close">;
   readonly delivery: HostedDelivery;
+  readonly retention: HostedRetention;
+  readonly writers: RunWriters;
+  readonly watches: readonly Watch[];
   readonly services: readonly ServedService[];
 }
 
@@ -62,7 +96,7 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
   const delivery = createDelivery({
     journal,
     content,
-    kinds: [mlflowTracker],
+    kinds: [mlflowTracker, tensorboardTracker, wandbTracker, clearmlTracker],
     context: {
       env: process.env,
       home: homedir(),
@@ -71,11 +105,44 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
     log,
     ...deliverySeams,
   });
+  const disk = new DiskWatch({
+    stateFolder,
+    spoolFolder: layout.spoolFolder,
+    quotaBytes: config.diskQuotaBytes,
+    content,
+    log,
+  });
+  const admit = () => disk.admit();
+  const pruneParts = { journal, content, onFreed: () => disk.forget() };
   checkTrackers(config.trackers, config.configFile, delivery);
-  const tracker = trackerService({ journal, content, delivery, trackers: config.trackers, log, draining });
+  const intakeOptions = { journal, content, delivery, trackers: config.trackers, log, admit, draining };
+  const intake = new Intake(intakeOptions);
+  const writers = new SpoolDrain({
+    ringsFolder: socketPathOf(config.runtimeFolder, stateFolder).replace(/sock$/, "rings"),
+    spoolFolder: layout.spoolFolder,
+    lastSeq: (writerId) => journal.lastSeq(writerId),
+    append: (frame, signal) => intake.begin(frame, signal),
+    intervalMs: WRITERS_INTERVAL_MS,
+    log,
+  });
+  const tracker = trackerService({
+    ...intakeOptions,
+    foreign: { ownFolder: stateFolder, open: (file) => openForeignJournal(file, log) },
+  });
   return {
     journal,
     delivery,
+    retention: {
+      disk: () => disk.state(),
+      prune: (choice, signal) => prunes(pruneParts, choice, signal),
+    },
+    writers,
+    watches: [
+      writers,
+      disk,
+      new AutoPrune(pruneParts, config.pruneAfterDays, log),
+      new SystemWatch({ journal, admit, log }),
+    ],
     services: [
       { definition: TrackerServiceService, implementation: tracker },
       { definition: RegistryServiceService, implementation: registryService({ registries, log }) },

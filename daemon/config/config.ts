@@ -9,6 +9,8 @@ const Settings = z.strictObject({
   idle_exit_s: z.number().int().min(0).max(315_360_000),
   orphan_grace_s: z.number().min(0).max(86_400),
   log_level: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]),
+  disk_quota_gb: z.number().min(0).max(1e9),
+  prune_after_days: z.number().min(0).max(36_500),
   trackers: z.record(z.string().regex(/^[\w.-]{1,64}$/), z.array(z.string().min(1)).min(1)),
 });
 
@@ -18,13 +20,20 @@ type SettingName = keyof z.infer<typeof Settings>;
 type SomeSettings = z.infer<typeof SomeSettings>;
 
 const NAMES = Object.keys(Settings.shape) as SettingName[];
-const NUMBERS: ReadonlySet<string> = new Set(["idle_exit_s", "orphan_grace_s"]);
+const NUMBERS: ReadonlySet<string> = new Set([
+  "idle_exit_s",
+  "orphan_grace_s",
+  "disk_quota_gb",
+  "prune_after_days",
+]);
 
 /** What each setting wants, for a person. */
 const WANTED: { readonly [name in SettingName]: string } = {
   idle_exit_s: "a whole number of seconds, 0 for never",
   orphan_grace_s: "a number of seconds",
   log_level: "one of trace, debug, info, warn, error, fatal",
+  disk_quota_gb: "a number of gigabytes, 0 for no limit",
+  prune_after_days: "a number of days, 0 for never",
   trackers: "a map of tracker name to list of tracker specs",
 };
 
@@ -39,6 +48,10 @@ export interface Config {
   /** Seconds that a run stays running after its process is gone and its last frame came. */
   readonly orphanGraceS: number;
   readonly logLevel: z.infer<typeof Settings>["log_level"];
+  /** Most bytes that journal, content and spool may take together; 0 for no limit. */
+  readonly diskQuotaBytes: number;
+  /** Days after its end when a run that all its sinks have is pruned; 0 for never. */
+  readonly pruneAfterDays: number;
   /** Named trackers: name to specs. */
   readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
 }
@@ -77,6 +90,8 @@ export async function loadConfig(commandLine: CommandLineSettings, env: Env): Pr
     idleExitS: merged.idle_exit_s ?? 900,
     orphanGraceS: merged.orphan_grace_s ?? 10,
     logLevel: merged.log_level ?? "info",
+    diskQuotaBytes: Math.round((merged.disk_quota_gb ?? 0) * 1e9),
+    pruneAfterDays: merged.prune_after_days ?? 0,
     trackers: merged.trackers ?? {},
   };
 }

@@ -4,6 +4,7 @@
  * Architecture Invariant: canonical JSON is made here and nowhere else, in no client.
  */
 export { canonicalJson, canonicalText, compactText } from "./canonical.ts";
+export type { Hold } from "./holds.ts";
 export { JsonNumber, type JsonObject, type JsonValue, parseJson } from "./json.ts";
 export { checkClientPath } from "./staging.ts";
 export { type ContentStore, openContentStore } from "./store.ts";

@@ -1,13 +1,16 @@
 /** Time, as delivery sees it; tests bring their own. */
 export interface Clock {
-  /** Unix milliseconds. */
+  /** Milliseconds since some moment: they go on evenly, also while the computer's time of day is set. */
   now(): number;
+  /** Unix milliseconds of a moment of `now`, by the time of day as it is set now: for what a person is shown. */
+  unixMs(moment: number): number;
   /** Calls `fire` once after `ms`; returns the function that calls it off. */
   timer(ms: number, fire: () => void): () => void;
 }
 
 export const systemClock: Clock = {
-  now: Date.now,
+  now: () => performance.now(),
+  unixMs: (moment) => Date.now() + moment - performance.now(),
   timer(ms, fire) {
     // setTimeout takes anything longer for 1 ms.
     const timer = setTimeout(fire, Math.min(ms, 2 ** 31 - 1));

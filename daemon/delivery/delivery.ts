@@ -1,13 +1,15 @@
 import type { AdapterContext, TrackerKind } from "@pipekit/adapters/tracker";
 import type { Logger } from "pino";
-import type { Journal, SinkEntry } from "../journal/journal.ts";
+import type { DeadLetterEntry, Journal, SinkEntry } from "../journal/journal.ts";
 import { type Clock, sleep, systemClock } from "./clock.ts";
 import { Endpoint } from "./endpoint.ts";
 import { describeFault } from "./guard.ts";
 import type { CrashPoint } from "./ledger.ts";
+import { NOTHING_REDRIVEN, type Redriven, sumRedriven } from "./letters.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { SinkLoop } from "./loop.ts";
 import type { SinkParts } from "./parts.ts";
+import { letterLines } from "./redrive.ts";
 import { TrackerKinds } from "./specs.ts";
 import type { ContentPaths } from "./translate.ts";
 import { Turns } from "./turns.ts";
@@ -45,6 +47,19 @@ export interface Delivery {
    * left; rejects with the signal's reason.
    */
   whenDelivered(timeoutMs: number, signal: AbortSignal): Promise<number>;
+  /**
+   * Adds sinks to a run, running or ended, and delivers to them from the start; those that it has go on where they are,
+   * and one that refused the run is asked again at once. `specs` are canonical.
+   * Throws PipekitError RUN_NOT_FOUND, INVALID_ARGUMENT (the run is pruned), STORAGE_FULL.
+   */
+  addSinks(runId: string, specs: readonly string[]): Promise<void>;
+  /**
+   * Sends dead letters once more, each in its sink's own order of calls. Resolves when each is taken or refused again,
+   * or when its sink cannot be reached now; then it is tried on until the daemon stops.
+   */
+  redrive(letters: readonly DeadLetterEntry[]): Promise<Redriven>;
+  /** What is in a dead letter, one line of text a record, at most `most`. */
+  letterLines(letter: DeadLetterEntry, most: number): Promise<string[]>;
   /** Calls back with the run id whenever what the journal knows of a sink has changed; returns the stop function. */
   onChange(listener: (runId: string) => void): () => void;
 }
@@ -60,8 +75,8 @@ class RunDelivery implements Delivery {
   readonly #loops = new Map<string, Map<string, { loop: SinkLoop; ended: Promise<void> }>>();
   readonly #endpoints = new Map<string, { endpoint: Endpoint; users: number }>();
   readonly #busy = new Set<object>();
-  /** Runs whose sinks are being looked up. */
-  readonly #discovering = new Set<string>();
+  /** Runs whose sinks are being looked up, one look after another. */
+  readonly #discovering = new Map<string, Promise<void>>();
   readonly #sinkless = new Set<string>();
   readonly #listeners = new Set<(runId: string) => void>();
   readonly #quietListeners = new Set<() => void>();
@@ -82,9 +97,7 @@ class RunDelivery implements Delivery {
       random: options.random ?? Math.random,
       crashpoint: options.crashpoint ?? (() => {}),
       reads: new Turns(limits.concurrentReads),
-      onSaved: (runId) => {
-        for (const listener of this.#listeners) listener(runId);
-      },
+      onSaved: (runId) => this.#tellChange(runId),
       onQuiet: (sink, quiet) => this.#onQuiet(sink, quiet),
     };
   }
@@ -141,17 +154,68 @@ class RunDelivery implements Delivery {
     }
   }
 
+  async addSinks(runId: string, specs: readonly string[]): Promise<void> {
+    if (specs.length === 0) return;
+    await this.#parts.journal.addSinks(runId, specs);
+    this.#tellChange(runId);
+    await this.#takeUp(runId);
+    const loops = this.#loops.get(runId);
+    await Promise.all(specs.map((spec) => loops?.get(spec)?.loop.hurry()));
+  }
+
+  letterLines(letter: DeadLetterEntry, most: number): Promise<string[]> {
+    return letterLines(this.#parts, letter, most);
+  }
+
+  async redrive(letters: readonly DeadLetterEntry[]): Promise<Redriven> {
+    const bySink = Map.groupBy(letters, ({ runId, spec }) => `${runId} ${spec}`);
+    return sumRedriven(await Promise.all([...bySink.values()].map((group) => this.#redriveAt(group))));
+  }
+
+  async #redriveAt(letters: readonly DeadLetterEntry[]): Promise<Redriven> {
+    const [first] = letters;
+    if (first === undefined) return NOTHING_REDRIVEN;
+    const { runId, spec } = first;
+    while (!this.#stopped) {
+      const running = this.#loops.get(runId)?.get(spec);
+      const outcome = running?.loop.redrive(letters);
+      if (outcome !== undefined) return outcome;
+      await running?.ended;
+      await this.#takeUp(runId, spec);
+      // A sink that nobody here can speak to keeps its letters.
+      if (!this.#loops.get(runId)?.has(spec)) break;
+    }
+    return { ...NOTHING_REDRIVEN, waiting: letters.length };
+  }
+
   /** Begins to deliver a run that is new here. */
   async #discover(runId: string): Promise<void> {
     if (this.#sinkless.has(runId) || this.#discovering.has(runId)) return;
-    this.#discovering.add(runId);
     try {
-      for (const entry of await this.#parts.journal.sinks(runId)) this.#add(entry);
+      await this.#takeUp(runId);
       if (!this.#loops.has(runId)) this.#rememberSinkless(runId);
     } catch (error) {
       this.#parts.log.warn({ run: runId, fault: describeFault(error) }, "the sinks of a run were not read");
+    }
+  }
+
+  /** Begins to deliver to those sinks of a run that have no loop yet; to `reopened` also when it is done. */
+  async #takeUp(runId: string, reopened?: string): Promise<void> {
+    const before = this.#discovering.get(runId) ?? Promise.resolve();
+    const look = before
+      .catch(() => undefined)
+      .then(async () => {
+        // A loop that ends during the look leaves a newer entry behind than the one that is read here.
+        const known = new Set(this.#loops.get(runId)?.keys());
+        for (const entry of await this.#parts.journal.sinks(runId)) {
+          if (!known.has(entry.spec)) this.#add(entry, entry.spec === reopened);
+        }
+      });
+    this.#discovering.set(runId, look);
+    try {
+      await look;
     } finally {
-      this.#discovering.delete(runId);
+      if (this.#discovering.get(runId) === look) this.#discovering.delete(runId);
       this.#tellQuiet();
     }
   }
@@ -161,9 +225,9 @@ class RunDelivery implements Delivery {
     this.#sinkless.add(runId);
   }
 
-  #add(entry: SinkEntry): void {
+  #add(entry: SinkEntry, reopen = false): void {
     const { runId, spec, state } = entry;
-    if (this.#stopped || state === "done" || this.#loops.get(runId)?.has(spec)) return;
+    if (this.#stopped || (state === "done" && !reopen) || this.#loops.get(runId)?.has(spec)) return;
     const target = this.#kinds.target(spec);
     if (target === undefined) {
       this.#refuseUnknown(entry);
@@ -206,6 +270,10 @@ class RunDelivery implements Delivery {
   #onQuiet(sink: object, quiet: boolean): void {
     if (!quiet) this.#busy.add(sink);
     else if (this.#busy.delete(sink)) this.#tellQuiet();
+  }
+
+  #tellChange(runId: string): void {
+    for (const listener of this.#listeners) listener(runId);
   }
 
   #tellQuiet(): void {

@@ -1,4 +1,5 @@
 import type { SendResult, SinkCount } from "@pipekit/adapters/tracker";
+import type { DeadLetterEntry } from "../journal/journal.ts";
 import { type Counted, setbackOf } from "./exchange.ts";
 import { reconcile } from "./reconcile.ts";
 import { refusalOf } from "./settle.ts";
@@ -9,8 +10,15 @@ import { toSinkEnd } from "./translate.ts";
 /** How often the count of an ended run is tried. */
 const COUNT_TRIES = 3;
 
-/** Ends the run in the tool and compares the counts; false when that has to be tried again. */
-export async function finishRun(sink: Sink, { end, to }: SourceEnd): Promise<boolean> {
+/**
+ * Ends the run in the tool and compares the counts; false when that has to be tried again. `again` are the dead letters
+ * of an earlier end: what this one brings takes their place.
+ */
+export async function finishRun(
+  sink: Sink,
+  { end, to }: SourceEnd,
+  again: readonly DeadLetterEntry[] = [],
+): Promise<boolean> {
   const { runId, spec, cursor } = sink.entry;
   const { adapter } = sink.session;
   const answer = await sink.call<SendResult>({
@@ -20,13 +28,26 @@ export async function finishRun(sink: Sink, { end, to }: SourceEnd): Promise<boo
   if (setbackOf(answer) !== undefined) return false;
   const memo = sink.session.takeMemo() ?? sink.entry.memo;
   const reason = refusalOf(answer)?.reason;
-  const letter = { runId, spec, kind: "end", points: 0, from: cursor, to };
+  const letter = {
+    runId,
+    spec,
+    kind: "end",
+    points: 0,
+    from: again[0]?.from ?? cursor,
+    to: again[0]?.to ?? to,
+  };
   const series = await sink.parts.journal.series(runId);
   const keys = series.map(({ key }) => key);
-  const { pointsShown, notes } = reconcile(series, sink.entry, await countShown(sink, keys));
+  const { keepsEqualSteps } = adapter.properties;
+  const shown = await countShown(sink, keys);
+  const { pointsShown, notes } = reconcile(series, sink.entry, shown, keepsEqualSteps);
   sink.ledger.addNotes(notes);
   sink.ledger.update({ memo, cursor: to, state: "done", pointsShown, lastError: reason ?? "", retryAtUs: 0 });
-  await sink.ledger.save(reason === undefined ? [] : [{ ...letter, reason }]);
+  const settled = again.map(({ id }) => id);
+  await sink.ledger.save(reason === undefined ? [] : [{ ...letter, reason }], settled);
+  for (const id of settled) {
+    sink.letters.progressed(id, { pointsTaken: 0, refused: reason !== undefined, rest: undefined });
+  }
   return true;
 }
 

@@ -71,15 +71,20 @@ export class GuardedAdapter {
   }
 
   takeMemo(): AdapterMemo | undefined {
-    return this.#connected?.takeMemo();
+    return this.#ask(() => this.#connected?.takeMemo());
   }
 
   takeNotes(): readonly string[] {
+    return this.#ask(() => this.#connected?.takeNotes()) ?? [];
+  }
+
+  /** What an adapter that threw would have said is as good as nothing said: its answer before counts all the same. */
+  #ask<T>(question: () => T | undefined): T | undefined {
     try {
-      return this.#connected?.takeNotes() ?? [];
+      return question();
     } catch (error) {
       this.#log.error({ fault: describeFault(error) }, "an adapter threw");
-      return [];
+      return undefined;
     }
   }
 

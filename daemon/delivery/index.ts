@@ -9,4 +9,6 @@ export type { Clock } from "./clock.ts";
 export { createDelivery, type Delivery, type DeliveryOptions } from "./delivery.ts";
 export { flattenJson } from "./flatten.ts";
 export type { CrashPoint } from "./ledger.ts";
+export type { Redriven } from "./letters.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export { allLetters } from "./redrive.ts";

@@ -26,7 +26,7 @@ export class Ledger {
   #dirty = false;
   #savedAtMs: number;
   #unsavedMoves = 0;
-  /** True when dead letters could not be saved: then the cursor behind them must not be saved either. */
+  /** True when a change of dead letters could not be saved: then what is known of the sink must not be either. */
   #stuck = false;
   #tail: Promise<void> = Promise.resolve();
 
@@ -75,15 +75,15 @@ export class Ledger {
   }
 
   /**
-   * Saves the entry as it is now, together with `deadLetters`. Tries until it is on disk, since going on without
-   * would send things twice; rejects on abort only.
+   * Saves the entry as it is now, together with `deadLetters`, and forgets the letters `settled`. Tries until it is on
+   * disk, since going on without would send things twice; rejects on abort only.
    */
-  save(deadLetters: readonly NewDeadLetter[] = []): Promise<void> {
+  save(deadLetters: readonly NewDeadLetter[] = [], settled: readonly number[] = []): Promise<void> {
     const entry = this.#entry;
     this.#dirty = false;
     this.#unsavedMoves = 0;
     this.#savedAtMs = this.#parts.clock.now();
-    const saved = this.#tail.then(() => this.#write(entry, deadLetters));
+    const saved = this.#tail.then(() => this.#write(entry, deadLetters, settled));
     this.#tail = saved.catch(() => undefined);
     return saved;
   }
@@ -96,12 +96,16 @@ export class Ledger {
     await this.#parts.journal.saveSink(this.#entry, []).catch((error) => this.#warn(error));
   }
 
-  async #write(entry: SinkEntry, deadLetters: readonly NewDeadLetter[]): Promise<void> {
+  async #write(
+    entry: SinkEntry,
+    deadLetters: readonly NewDeadLetter[],
+    settled: readonly number[],
+  ): Promise<void> {
     const { journal, clock, crashpoint, signal } = this.#parts;
     for (let failures = 1; ; failures++) {
       try {
         crashpoint("before-cursor");
-        await journal.saveSink(entry, deadLetters);
+        await journal.saveSink(entry, deadLetters, settled);
         crashpoint("after-cursor");
         this.#stuck = false;
         this.#parts.onSaved(entry.runId);
@@ -109,7 +113,7 @@ export class Ledger {
       } catch (error) {
         this.#warn(error);
         this.#dirty = true;
-        this.#stuck = deadLetters.length > 0;
+        this.#stuck = deadLetters.length > 0 || settled.length > 0;
         await sleep(
           clock,
           backoffMs(failures, 1000, 30_000, () => 1),

@@ -20,6 +20,8 @@ export interface Limits {
   readonly idleCloseMs: number;
   /** When a refused run is tried again. */
   readonly refusedRetryMs: number;
+  /** How long who asked for a re-drive waits for its outcome. */
+  readonly redrivePatienceMs: number;
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
   /** Longest time a tool may tell us to stay away. */
@@ -46,6 +48,7 @@ export const DEFAULT_LIMITS: Limits = {
   saveEveryBatches: 32,
   idleCloseMs: 60_000,
   refusedRetryMs: 600_000,
+  redrivePatienceMs: 10_000,
   backoffBaseMs: 500,
   backoffCapMs: 60_000,
   longestAfterMs: 3_600_000,

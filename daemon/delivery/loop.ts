@@ -1,15 +1,19 @@
 import type { TrackerKind } from "@pipekit/adapters/tracker";
-import type { SinkEntry } from "../journal/journal.ts";
+import { RunState } from "@pipekit/proto";
+import type { DeadLetterEntry, SinkEntry } from "../journal/journal.ts";
 import { backoffMs } from "./backoff.ts";
 import { Bell } from "./bell.ts";
 import { sleep } from "./clock.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { finishRun } from "./finishing.ts";
 import { describeFault } from "./guard.ts";
+import type { Redriven } from "./letters.ts";
 import { openRun } from "./opening.ts";
 import type { SinkParts } from "./parts.ts";
+import { allLetters, redriveLetter } from "./redrive.ts";
 import { sendBatch } from "./sending.ts";
 import { Sink } from "./sink.ts";
+import type { SourceEnd } from "./source.ts";
 
 /**
  * Takes one run to one sink, strictly in order: read a batch, send it, settle the answer, save the cursor, go on.
@@ -26,12 +30,17 @@ export class SinkLoop {
   /** Interruptions in a row by the journal or something unforeseen. */
   #interruptions = 0;
   #ended = false;
+  /** Dead letters and new records take turns. */
+  #letterTurn = true;
+  /** True when the cursor may stand behind the run's end already: reopened for a dead letter, and perhaps restarted. */
+  #mayBePastEnd: boolean;
 
   constructor(parts: SinkParts, kind: TrackerKind, endpoint: Endpoint, entry: SinkEntry) {
     const { signal } = this.#abort;
     this.#parts = parts;
     this.#sink = new Sink(parts, kind, endpoint, entry, signal);
     this.#bell = new Bell(parts.clock, signal);
+    this.#mayBePastEnd = entry.state !== "idle";
   }
 
   /** Tells that the run may have new records. */
@@ -39,6 +48,21 @@ export class SinkLoop {
     if (this.#ended || this.#sink.entry.state === "refused") return;
     this.#parts.onQuiet(this.#sink, false);
     this.#bell.ring();
+  }
+
+  /** Sends dead letters once more, between new records; undefined when the loop has ended. */
+  redrive(letters: readonly DeadLetterEntry[]): Promise<Redriven> | undefined {
+    if (this.#ended || this.#abort.signal.aborted) return undefined;
+    const outcome = this.#sink.letters.add(letters);
+    this.#parts.onQuiet(this.#sink, false);
+    this.#bell.ring();
+    void this.hurry();
+    return outcome;
+  }
+
+  /** Tries at once what waits for its next try. Resolves when a refused sink is known as one that is asked again. */
+  async hurry(): Promise<void> {
+    if (!this.#ended) await this.#sink.hurry().catch(() => undefined);
   }
 
   /** Aborts what is in flight; `run` then ends without waiting for the tool. */
@@ -50,14 +74,20 @@ export class SinkLoop {
   async run(): Promise<void> {
     const { signal } = this.#abort;
     this.#parts.onQuiet(this.#sink, false);
-    while (!signal.aborted && !(await this.#roundsUntilFailure())) {
+    while (!signal.aborted) {
+      if (await this.#roundsUntilFailure()) {
+        if (this.#sink.letters.isEmpty) break;
+        this.#mayBePastEnd = true;
+        continue;
+      }
       this.#interruptions++;
       const delay = backoffMs(this.#interruptions, 1000, 60_000, () => 1);
       await sleep(this.#parts.clock, delay, signal).catch(() => false);
       this.#sink.rewind();
     }
-    await this.#sink.ledger.close();
     this.#ended = true;
+    this.#sink.letters.excuse();
+    await this.#sink.ledger.close();
     this.#parts.onQuiet(this.#sink, true);
     await this.#sink.session.close();
   }
@@ -81,7 +111,10 @@ export class SinkLoop {
     signal.throwIfAborted();
     await this.#sink.pause();
     this.#bell.reset();
-    if (!(await source.load())) await this.#rest();
+    const letter = this.#letterTurn ? this.#nextLetter : undefined;
+    this.#letterTurn = letter === undefined;
+    if (letter !== undefined) await this.#redrive(letter);
+    else if (!(await source.load())) return this.#nothingNew();
     else if (session.isOpen || (await openRun(this.#sink))) {
       await this.#gather();
       if (source.hasRecords) await sendBatch(this.#sink);
@@ -89,6 +122,48 @@ export class SinkLoop {
       else if (source.end !== undefined) return finishRun(this.#sink, source.end);
     }
     return false;
+  }
+
+  /** The dead letter whose turn it is. The run's end is no letter to send: it is told again when all others are sent. */
+  get #nextLetter(): DeadLetterEntry | undefined {
+    const { next } = this.#sink.letters;
+    return next?.kind === "end" ? undefined : next;
+  }
+
+  async #redrive(letter: DeadLetterEntry): Promise<void> {
+    const { session, letters } = this.#sink;
+    if (!session.isOpen && !(await openRun(this.#sink))) return;
+    const progress = await redriveLetter(this.#sink, letter);
+    if (progress !== undefined) letters.progressed(letter.id, progress);
+  }
+
+  /** Goes on with dead letters, ends the run anew where it had ended before, or waits; true when the run is done. */
+  async #nothingNew(): Promise<boolean> {
+    if (this.#nextLetter !== undefined) return false;
+    const end = await this.#passedEnd();
+    if (end === undefined) await this.#rest();
+    else if (this.#sink.session.isOpen || (await openRun(this.#sink))) {
+      const { runId, spec } = this.#sink.entry;
+      const again: DeadLetterEntry[] = [];
+      for await (const letter of allLetters(this.#parts.journal, { runId, spec })) {
+        if (letter.kind === "end") again.push(letter);
+      }
+      return finishRun(this.#sink, end, again);
+    }
+    return false;
+  }
+
+  /** The run's end when the cursor stands behind it already. */
+  async #passedEnd(): Promise<SourceEnd | undefined> {
+    if (!this.#mayBePastEnd) return undefined;
+    const { runId, cursor } = this.#sink.entry;
+    const { state, reason, endedAtUs, lastPosition } = await this.#parts.journal.run(runId);
+    if (state === "running" || cursor.position < lastPosition) {
+      this.#mayBePastEnd = false;
+      return undefined;
+    }
+    const how = state === "completed" ? RunState.RUN_STATE_COMPLETED : RunState.RUN_STATE_FAILED;
+    return { end: { state: how, reason, endedAtUs }, to: cursor };
   }
 
   /** Waits for new records. An adapter without work is closed after a while. */

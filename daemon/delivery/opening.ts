@@ -1,5 +1,4 @@
 import type { OpenResult } from "@pipekit/adapters/tracker";
-import { sleep } from "./clock.ts";
 import type { Sink } from "./sink.ts";
 import { toSinkRun } from "./translate.ts";
 
@@ -40,12 +39,14 @@ export async function openRun(sink: Sink): Promise<boolean> {
 async function refused(sink: Sink, reason: string): Promise<void> {
   const { clock, limits, onQuiet } = sink.parts;
   sink.log.warn({ reason }, "a sink refuses a run");
-  const retryAtUs = Math.round((clock.now() + limits.refusedRetryMs) * 1000);
+  const retryAtUs = Math.round(clock.unixMs(clock.now() + limits.refusedRetryMs) * 1000);
+  sink.letters.excuse();
+  sink.hurried.reset();
   sink.ledger.update({ state: "refused", lastError: reason, retryAtUs });
   sink.rewind();
   await sink.ledger.save();
   void sink.session.close();
   onQuiet(sink, true);
-  await sleep(clock, limits.refusedRetryMs, sink.signal);
+  await sink.hurried.wait(limits.refusedRetryMs);
   onQuiet(sink, false);
 }

@@ -13,12 +13,14 @@ export interface Reconciliation {
 
 /**
  * Compares what the tool shows of an ended run with what it took (`pointsSent`; dead letters are not in it). Keys
- * are named when the sums differ, or when no dead letter explains why one key shows fewer points than journaled.
+ * are named when the sums differ, or when no dead letter explains why one key shows fewer points than journaled. A tool
+ * that keeps one point of a step may show fewer without a fault, which is said.
  */
 export function reconcile(
   series: readonly SeriesSummary[],
   sent: { pointsSent: number; pointsDead: number },
   count: SinkCount | undefined,
+  keepsEqualSteps = true,
 ): Reconciliation {
   if (count === undefined) {
     return { pointsShown: -1, notes: ["The tool could not tell how many points it shows."] };
@@ -32,6 +34,9 @@ export function reconcile(
   const notes = differing.slice(0, MAX_KEYS_NAMED);
   const more = differing.length - notes.length;
   if (more > 0) notes.push(`${more} more keys differ.`);
+  if (!keepsEqualSteps && count.points < sent.pointsSent) {
+    notes.push("Of two points of one key and step the tool keeps the later.");
+  }
   if (!same) notes.unshift(`Points differ: taken ${sent.pointsSent}, shown ${count.points}.`);
   return { pointsShown: count.points, notes };
 }

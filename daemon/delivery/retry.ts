@@ -18,7 +18,7 @@ export interface RetryParts {
   readonly limits: Limits;
   /** Wakes a waiting call early when the endpoint answers again; returns the undo. */
   readonly onRecovered: (wake: () => void) => () => void;
-  /** Told of each setback, with the time of the next try in unix milliseconds. */
+  /** Told of each setback, with the time of the next try by the clock. */
   readonly onSetback: (setback: Setback, retryAtMs: number) => void;
 }
 
@@ -34,6 +34,7 @@ export class Retry implements Caller {
   #untilMs = 0;
   /** False when the tool itself named the time: then nothing shortens the wait. */
   #mayCut = true;
+  #wake: (() => void) | undefined;
 
   constructor(inner: Caller, parts: RetryParts) {
     this.#inner = inner;
@@ -43,9 +44,23 @@ export class Retry implements Caller {
   /** Waits until the next call may be made. */
   async pause(signal: AbortSignal): Promise<void> {
     const left = this.#untilMs - this.#parts.clock.now();
-    if (left > 0)
-      await sleep(this.#parts.clock, left, signal, this.#mayCut ? this.#parts.onRecovered : undefined);
+    const cut = (wake: () => void) => {
+      const undo = this.#parts.onRecovered(wake);
+      this.#wake = wake;
+      return () => {
+        undo();
+        this.#wake = undefined;
+      };
+    };
+    if (left > 0) await sleep(this.#parts.clock, left, signal, this.#mayCut ? cut : undefined);
     this.#untilMs = 0;
+  }
+
+  /** Ends the wait, since a person asks for a try; not when the tool itself named the time. */
+  hurry(): void {
+    if (!this.#mayCut) return;
+    this.#untilMs = 0;
+    this.#wake?.();
   }
 
   async call<R extends Answer>(job: Job<R>, signal: AbortSignal): Promise<Outcome<R>> {

@@ -34,8 +34,9 @@ export class Session {
     this.#isOpen = true;
   }
 
+  /** Never that of an abandoned adapter: it may tell of what nobody answered for. */
   takeMemo(): AdapterMemo | undefined {
-    return this.#adapter?.takeMemo();
+    return this.#adapter?.abandoned === false ? this.#adapter.takeMemo() : undefined;
   }
 
   takeNotes(): readonly string[] {

@@ -2,9 +2,11 @@ import type { TrackerKind } from "@pipekit/adapters/tracker";
 import type { Logger } from "pino";
 import type { SinkEntry } from "../journal/journal.ts";
 import type { BatchLimits } from "./batch.ts";
+import { Bell } from "./bell.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Answer, Job, Outcome, Setback } from "./exchange.ts";
 import { Ledger } from "./ledger.ts";
+import { LetterQueue } from "./letters.ts";
 import type { SinkParts } from "./parts.ts";
 import { Retry } from "./retry.ts";
 import { Session } from "./session.ts";
@@ -23,6 +25,10 @@ export class Sink {
   readonly source: Source;
   readonly session: Session;
   readonly endpoint: Endpoint;
+  /** Dead letters to be sent once more. */
+  readonly letters: LetterQueue;
+  /** Rung when a person asks for a try, for the wait of a refused sink. */
+  readonly hurried: Bell;
   readonly #retry: Retry;
   /** Sink records of the item at the cursor that are settled already. */
   #part = 0;
@@ -44,6 +50,8 @@ export class Sink {
     this.source = new Source(journal, entry.runId, content, reads, entry.cursor);
     this.session = new Session(parts, kind, entry.spec);
     this.endpoint = endpoint;
+    this.letters = new LetterQueue(clock, limits.redrivePatienceMs);
+    this.hurried = new Bell(clock, signal);
     const onRecovered = (wake: () => void) => endpoint.onRecovered(wake);
     const onSetback = (setback: Setback, retryAtMs: number) => this.#onSetback(setback, retryAtMs);
     this.#retry = new Retry(endpoint, { clock, random, limits, onRecovered, onSetback });
@@ -62,6 +70,15 @@ export class Sink {
   /** Waits out the last setback. */
   pause(): Promise<void> {
     return this.#retry.pause(this.signal);
+  }
+
+  /** Ends a wait between two tries, where the tool did not name its time; a refused sink is asked again. */
+  async hurry(): Promise<void> {
+    this.#retry.hurry();
+    if (this.entry.state !== "refused") return;
+    this.ledger.update({ state: "retrying", retryAtUs: 0 });
+    await this.ledger.save();
+    this.hurried.ring();
   }
 
   /** Makes a call to the adapter through the decorators, and keeps what the adapter notes. */
@@ -84,10 +101,12 @@ export class Sink {
   }
 
   #onSetback({ reason, cause }: Setback, retryAtMs: number): void {
+    this.letters.excuse();
     const { state, lastError } = this.entry;
     const isNews = state !== "retrying" || lastError !== reason;
     if (isNews) this.log.info({ reason, cause }, "a sink must be tried again");
-    this.ledger.update({ state: "retrying", lastError: reason, retryAtUs: Math.round(retryAtMs * 1000) });
+    const retryAtUs = Math.round(this.parts.clock.unixMs(retryAtMs) * 1000);
+    this.ledger.update({ state: "retrying", lastError: reason, retryAtUs });
     if (isNews || this.ledger.savedAgoMs >= SETBACK_SAVE_MS) this.ledger.saveSoon();
   }
 }

@@ -16,7 +16,7 @@ export interface SourceEnd {
 
 /**
  * Reads a run from the journal and makes batches of it. Holds at most the batch that is being made and the raw
- * records of about two more; `rewind` drops both.
+ * records of about one more; `rewind` drops both.
  */
 export class Source {
   readonly #journal: Journal;
@@ -86,7 +86,7 @@ export class Source {
     return this.#inTurn(async () => {
       const age = this.#age;
       while (this.#age === age && this.#end === undefined && !this.#batch.isFull(limits)) {
-        if (this.#raw.length === 0) await this.#read(limits.maxPoints * 2);
+        if (this.#raw.length === 0) await this.#read(limits.maxPoints);
         if (this.#age !== age || this.#raw.length === 0) break;
         this.#addNext(limits);
       }

@@ -7,7 +7,7 @@ export class Throttle implements Caller {
   readonly #clock: Clock;
   /** Calls per second; Infinity when unlimited. */
   rate = Number.POSITIVE_INFINITY;
-  /** When the bucket is full again, unix milliseconds. */
+  /** When the bucket is full again, by the clock. */
   #fullAt = 0;
 
   constructor(inner: Caller, clock: Clock) {

@@ -21,6 +21,12 @@ export class Refusal extends Error {
   }
 }
 
+/** A fault as what an operation throws. */
+export function refusalOf({ code, message, ...options }: Fault): Refusal {
+  return new Refusal(code, message, options);
+}
+
+const ERROR = 1;
 const BUSY = 5;
 const READONLY = 8;
 const CORRUPT = 11;
@@ -33,13 +39,20 @@ const NOTADB = 26;
  */
 const WRITE_REFUSED: readonly number[] = [778, 1034, 1546, 4874];
 
+/** What SQLite says of damaged JSON, text, and tables that are gone, under the code of any mistake in a statement. */
+const DAMAGE = /^malformed JSON|^no such (table|column)|^unsupported file format/;
+
 /** Any error of SQLite or of opening the file, as a fault that names the journal. */
 export function toFault(error: unknown, file: string): Fault {
   if (error instanceof Refusal) return error.fault;
+  // JSON that stands in a table was written as such.
+  if (error instanceof SyntaxError) return corrupt("a row of its tables cannot be read", file);
   const message = error instanceof Error ? error.message : String(error);
   const code = property(error, "errcode");
   if (typeof code === "number") return sqliteFault(code, message, file);
   const systemCode = property(error, "code");
+  // A number in a row that no journal writes.
+  if (systemCode === "ERR_OUT_OF_RANGE") return corrupt("a row of its tables cannot be read", file);
   if (systemCode === "ENOSPC" || systemCode === "EDQUOT") return full(message, file);
   if (
     systemCode === "EACCES" ||
@@ -56,6 +69,7 @@ function sqliteFault(extended: number, message: string, file: string): Fault {
   const primary = extended & 0xff;
   if (primary === FULL || WRITE_REFUSED.includes(extended)) return full(message, file);
   if (primary === CORRUPT || primary === NOTADB) return corrupt(message, file);
+  if (primary === ERROR && DAMAGE.test(message)) return corrupt(message, file);
   if (primary === CANTOPEN || primary === READONLY) return unopened(message, file);
   if (primary === BUSY) {
     return {
@@ -74,7 +88,7 @@ export function corrupt(detail: string, file: string): Fault {
     code: "CORRUPT_JOURNAL",
     message: `The journal ${file} is damaged: ${detail}.`,
     field: file,
-    mend: "Stop the daemon, move journal.db and journal.db-wal to a safe place (`sqlite3 journal.db .recover` may save their records) and start it again.",
+    mend: "Stop the daemon (`pkx stop`) and use `pkx journal salvage`: it brings what is intact of journal.db into a new journal.",
   };
 }
 

@@ -3,6 +3,7 @@ import { type SeriesSums, STATS_PER_KEY } from "./messages.ts";
 
 interface RunDelta {
   points: number;
+  bytes: number;
   lastPosition: number;
   readonly series: Map<string, Float64Array>;
 }
@@ -22,7 +23,9 @@ export class GroupSums {
   readonly #addTotals: StatementSync;
 
   constructor(db: DatabaseSync) {
-    this.#addRun = db.prepare("UPDATE runs SET points = points + ?, last_position = ? WHERE number = ?");
+    this.#addRun = db.prepare(
+      "UPDATE runs SET points = points + ?, bytes = bytes + ?, last_position = ? WHERE number = ?",
+    );
     this.#addSeries = db.prepare(`
       INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
         points = points + excluded.points, last_step = excluded.last_step, last_value = excluded.last_value,
@@ -41,17 +44,19 @@ export class GroupSums {
     this.#ended++;
   }
 
+  /** `count` is negative when letters were forgotten. */
   deadLettersAdded(count: number): void {
     this.#deadLetters += count;
   }
 
-  frameAdded(run: number, position: number, points: number, sums: SeriesSums): void {
+  frameAdded(run: number, position: number, points: number, bytes: number, sums: SeriesSums): void {
     let delta = this.#runs.get(run);
     if (delta === undefined) {
-      delta = { points: 0, lastPosition: 0, series: new Map() };
+      delta = { points: 0, bytes: 0, lastPosition: 0, series: new Map() };
       this.#runs.set(run, delta);
     }
     delta.points += points;
+    delta.bytes += bytes;
     delta.lastPosition = position;
     this.#frames++;
     this.#points += points;
@@ -64,12 +69,12 @@ export class GroupSums {
   /** Writes the sums and forgets them. */
   write(): void {
     for (const [run, delta] of this.#runs) {
-      this.#addRun.run(delta.points, delta.lastPosition, run);
+      this.#addRun.run(delta.points, delta.bytes, delta.lastPosition, run);
       for (const [key, [points, step, value, min, max]] of delta.series) {
         this.#addSeries.run(run, key, number(points), number(step), number(value), number(min), number(max));
       }
     }
-    if (this.#frames + this.#deadLetters > 0) {
+    if (this.#frames > 0 || this.#deadLetters !== 0) {
       const running = this.#started - this.#ended;
       this.#addTotals.run(this.#frames, this.#points, this.#started, running, this.#deadLetters);
     }
@@ -87,7 +92,8 @@ export class GroupSums {
   }
 }
 
-function addSums(series: Map<string, Float64Array>, key: string, more: Float64Array): void {
+/** Adds a frame's sums of one key. */
+export function addSums(series: Map<string, Float64Array>, key: string, more: Float64Array): void {
   if (more[0] === 0) return;
   const known = series.get(key);
   if (known === undefined) {

@@ -14,8 +14,11 @@ import type { Logger } from "pino";
 import type { Journal } from "./journal.ts";
 import { SqliteJournal } from "./store.ts";
 
+export { type ForeignFrame, type ForeignJournal, openForeignJournal } from "./foreign/index.ts";
 export * from "./journal.ts";
 export { flattenParams } from "./params.ts";
+export { type SalvageReport, salvage } from "./salvage/index.ts";
+export { type VerifyReport, verify } from "./verify.ts";
 
 export interface JournalOptions {
   /** Absolute path of the state folder; it exists and is the user's own. */

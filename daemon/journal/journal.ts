@@ -11,7 +11,7 @@ export interface Journal {
    * Appends a frame, grouped with others into one commit. A frame with a seq seen before is `duplicate`.
    * A frame may have no records: it stands for one whose records were all rejected, so that its seq is used up.
    * Throws PipekitError: INVALID_FRAME (gap in seq, writer of another run), RUN_NOT_FOUND (no start
-   * yet), RUN_EXISTS (another start), RUN_ENDED, STORAGE_FULL, CORRUPT_JOURNAL.
+   * yet), RUN_EXISTS (another start), RUN_ENDED (also when it was pruned), STORAGE_FULL, CORRUPT_JOURNAL.
    * The caller has checked the records (columns, JSON) and turned artifacts into content-store files.
    * `sinks` are the canonical specs of the run's sinks; they count only when the frame starts the run.
    */
@@ -24,16 +24,25 @@ export interface Journal {
   runs(query: RunQuery): Promise<readonly RunEntry[]>;
   /** Summaries of the series of a run, sorted by key. */
   series(runId: string): Promise<readonly SeriesSummary[]>;
-  /** Streams points of the chosen series in journal order; down-sampled when `maxPoints` > 0 (min and max kept). */
+  /**
+   * Streams points of the chosen series in journal order; down-sampled when `maxPoints` > 0 (min and max kept).
+   * Throws RUN_NOT_FOUND, RUN_PRUNED, CORRUPT_JOURNAL (a frame is not what was journaled).
+   */
   readMetrics(query: MetricQuery): AsyncIterable<SeriesChunk>;
-  /** Records of a run after `cursor`, in order, up to about `maxPoints` points; empty when there is nothing new. */
+  /**
+   * Records of a run after `cursor`, in order, up to about `maxPoints` points; empty when there is nothing new.
+   * Throws RUN_NOT_FOUND, RUN_PRUNED, CORRUPT_JOURNAL (a frame is not what was journaled).
+   */
   readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]>;
   /** Sinks that are not done, refused ones among them, for the restart: O(runs), not O(points). */
   openSinks(): Promise<readonly ReadSinkEntry[]>;
+  /** Sorted by spec. Throws RUN_NOT_FOUND. */
   sinks(runId: string): Promise<readonly ReadSinkEntry[]>;
+  /** The sinks of many runs with one question; a run that is unknown or has none has an empty list. */
+  sinksOf(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly ReadSinkEntry[]>>;
   /**
    * Durably moves a sink's cursor together with everything else known of the sink and its new dead letters, and
-   * forgets the dead letters with the ids `settled`: they were sent once more.
+   * forgets those of its dead letters that have the ids `settled`: they were sent once more.
    */
   saveSink(
     sink: SinkEntry,
@@ -42,21 +51,29 @@ export interface Journal {
   ): Promise<void>;
   /**
    * Adds sinks to a run, running or ended, with their cursors at the start; a sink that the run has is left as it is.
-   * A run whose records were pruned takes none. Throws RUN_NOT_FOUND, INVALID_ARGUMENT, STORAGE_FULL.
+   * A run whose records were pruned takes no new one. Answers with the sinks named, each once, as they are now.
+   * Throws RUN_NOT_FOUND, INVALID_ARGUMENT, STORAGE_FULL.
    */
   addSinks(runId: string, specs: readonly string[]): Promise<readonly SinkEntry[]>;
   /** Oldest first, with ids larger than `afterId`. */
   deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetterEntry[]>;
   totals(): Promise<JournalTotals>;
-  /** Runs that ended before `endedBeforeUs` (all when Infinity), oldest first, with what pruning them would free. */
+  /**
+   * Runs that ended before `endedBeforeUs` (all ended ones when Infinity), the oldest first, with what pruning them would
+   * free. Runs that are pruned, running or unknown are not among them.
+   */
   prunable(query: PruneQuery): Promise<readonly PruneCandidate[]>;
   /**
    * Forgets the frames of an ended run and keeps its row, series summaries, params and tags. Looks again, in the
    * same transaction, that every sink has taken everything and that there is no dead letter: else INVALID_ARGUMENT.
-   * Space is given back to the file system in small steps that do not hold up commits.
+   * Throws RUN_NOT_FOUND, INVALID_ARGUMENT, STORAGE_FULL; pruning it twice is harmless. Done when it is on disk; space
+   * is given back to the file system afterwards, in small steps that do not hold up commits, also after a restart.
    */
   prune(runId: string): Promise<void>;
-  /** Digests of all content files that the records of runs which are not pruned name. */
+  /**
+   * Digests of all content files that the records of runs which are not pruned name. A file that is stored and not yet
+   * journaled is not among them.
+   */
   contentInUse(): Promise<ReadonlySet<string>>;
   /** Called with the runs that a commit added frames to, at most once a tick; returns the stop function. */
   onCommit(listener: (runIds: ReadonlySet<string>) => void): () => void;
@@ -77,6 +94,7 @@ export interface RunEntry {
   readonly tags: Readonly<{ [name: string]: string }>;
   /** Params logged after the start, flattened, values as JSON text. */
   readonly params: Readonly<{ [name: string]: string }>;
+  /** Also those of a pruned run, whose files may be gone. */
   readonly artifacts: readonly Artifact[];
   /** Position of the run's last frame. */
   readonly lastPosition: number;
@@ -159,7 +177,9 @@ export interface ReadSinkEntry extends SinkEntry {
   readonly pendingSinceUs: number;
 }
 
+/** Which dead letters: all that fit every member given. */
 export interface DeadLetterQuery {
+  /** RUN_NOT_FOUND when there is no such run. */
   readonly runId?: string;
   readonly spec?: string;
   readonly ids?: readonly number[];
@@ -198,8 +218,11 @@ export interface DeadLetterEntry extends NewDeadLetter {
 }
 
 export interface JournalTotals {
+  /** Of the journal file and its log. */
   readonly bytes: number;
+  /** Frames that are there: those of pruned runs are not. */
   readonly frames: number;
+  /** Points journaled, those of pruned runs among them. */
   readonly points: number;
   readonly runs: number;
   readonly runsRunning: number;

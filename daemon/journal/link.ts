@@ -109,6 +109,7 @@ export class WorkerLink<C extends CallTable & CloseCall> {
 
   #take(session: Session, report: WorkerReport): void {
     if (report.touched.length > 0) this.#options.onTouched?.(report.touched);
+    if (report.trouble !== undefined) this.#options.log.warn(report.trouble, "the journal could not tidy up");
     for (const answer of report.answers) {
       const waiting = session.waiting.get(answer.id);
       session.waiting.delete(answer.id);

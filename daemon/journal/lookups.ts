@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Refusal } from "./faults.ts";
-import type { RunEntry, SinkEntry } from "./journal.ts";
+import type { RunEntry } from "./journal.ts";
 import type { LookupCalls } from "./messages.ts";
 import {
   MIN_PREFIX,
@@ -12,10 +12,14 @@ import {
   seriesOfRow,
   snapshot,
 } from "./rows.ts";
-import { SINK_COLUMNS, type SinkRow, sinkOfRow } from "./sinks.ts";
+import { OPEN_SINKS, sinkReader } from "./sinks.ts";
+import { WriterTable } from "./writers.ts";
 
 /** Above every character of a run id. */
 const LAST_CHARACTER = "\u{10ffff}";
+
+/** So many sinks are read in a millisecond or two. */
+const FEW_SINKS = 200;
 
 /** The calls, each on one method. */
 export type Lookups = {
@@ -26,23 +30,21 @@ export type Lookups = {
  * Questions of microseconds, which the writer's thread answers between two commits: most daemons never need the
  * second thread. Throws Refusal and SQLite's errors.
  */
-export function lookups(db: DatabaseSync): Lookups {
+export function lookups(db: DatabaseSync, file: string): Lookups {
   const sql = {
-    lastSeq: db.prepare("SELECT last_seq FROM writers WHERE writer_id = ?"),
     run: db.prepare(`SELECT ${RUN_COLUMNS} FROM runs WHERE run_id = ?`),
     prefix: db.prepare(`SELECT ${RUN_COLUMNS} FROM runs WHERE run_id >= ? AND run_id < ? LIMIT 2`),
     series: db.prepare(SERIES_OF_RUN),
-    openSinks: db.prepare(`
-      SELECT ${SINK_COLUMNS} FROM sinks JOIN runs ON number = run WHERE open = 1 ORDER BY run, spec`),
-    sinks: db.prepare(
-      `SELECT ${SINK_COLUMNS} FROM sinks JOIN runs ON number = run WHERE run = ? ORDER BY spec`,
-    ),
+    manyOpen: db.prepare(`SELECT 1 FROM sinks WHERE open = 1 LIMIT 1 OFFSET ${FEW_SINKS}`),
     totals: db.prepare(`
       SELECT frames, points, runs, runs_running AS runsRunning, dead_letters AS deadLetters,
         (SELECT ifnull(sum(runs.points - points_sent - points_dead), 0)
           FROM sinks JOIN runs ON number = run WHERE open = 1 AND sinks.state <> 'refused') AS pointsPending
       FROM totals`),
   };
+  const writers = new WriterTable(db, file);
+  const openSinks = sinkReader(db, file, OPEN_SINKS);
+  const sinksOfRun = sinkReader(db, file, "sinks.run = ?");
   const found = runFinder(db);
   const byPrefix = (prefix: string): RunEntry => {
     if (prefix.length < MIN_PREFIX) throw runNotFound(prefix);
@@ -55,18 +57,14 @@ export function lookups(db: DatabaseSync): Lookups {
     });
   };
   return {
-    lastSeq: (writerId) => Number(sql.lastSeq.get(writerId)?.["last_seq"] ?? 0),
+    lastSeq: (writerId) => writers.get(writerId)?.lastSeq ?? 0,
     run: (idOrPrefix) => {
       const exact = sql.run.get(idOrPrefix);
       return exact === undefined ? byPrefix(idOrPrefix) : runOfRow(exact);
     },
     series: (runId) => snapshot(db, () => sql.series.all(found(runId).number).map(seriesOfRow)),
-    openSinks: () => sinksOf(sql.openSinks.all()),
-    sinks: (runId) => snapshot(db, () => sinksOf(sql.sinks.all(found(runId).number))),
+    fewOpenSinks: () => (sql.manyOpen.get() === undefined ? openSinks() : undefined),
+    sinks: (runId) => snapshot(db, () => sinksOfRun(found(runId).number)),
     totals: () => sql.totals.get() as unknown as LookupCalls["totals"]["answer"],
   };
-}
-
-function sinksOf(rows: unknown[]): SinkEntry[] {
-  return (rows as SinkRow[]).map(sinkOfRow);
 }

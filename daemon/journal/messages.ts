@@ -4,8 +4,12 @@ import type {
   AppendResult,
   Cursor,
   DeadLetterEntry,
+  DeadLetterQuery,
   JournalTotals,
   NewDeadLetter,
+  PruneCandidate,
+  PruneQuery,
+  ReadSinkEntry,
   RunEntry,
   RunQuery,
   SinkEntry,
@@ -14,7 +18,7 @@ import type {
 /** What the workers answer to, and what travels with it. Every value is structured-cloned or transferred. */
 
 /** Which worker a thread is. */
-export type Role = "writer" | "reader";
+export type Role = "writer" | "reader" | "foreign";
 
 /** `workerData` of a journal worker. */
 export interface WorkerSetup {
@@ -40,6 +44,8 @@ export type Answer =
 export interface WorkerReport {
   readonly answers: readonly Answer[];
   readonly touched: readonly string[];
+  /** What went wrong with work that nobody waits for. */
+  readonly trouble?: Fault;
 }
 
 /** Numbers for each key in SeriesSums.stats: points, last step, last value, minimum, maximum (NaN: none). */
@@ -98,10 +104,15 @@ export type WriteCalls = {
     args: {
       readonly sink: SinkEntry;
       readonly deadLetters: readonly NewDeadLetter[];
-      readonly atUs: number;
+      readonly settled: readonly number[];
     };
     answer: null;
   };
+  addSinks: {
+    args: { readonly runId: string; readonly specs: readonly string[] };
+    answer: readonly SinkEntry[];
+  };
+  prune: { args: string; answer: null };
 };
 
 /** Small questions that the writer's thread answers between two commits. */
@@ -109,8 +120,9 @@ export type LookupCalls = {
   lastSeq: { args: string; answer: number };
   run: { args: string; answer: RunEntry };
   series: { args: string; answer: readonly SeriesSummary[] };
-  openSinks: { args: null; answer: readonly SinkEntry[] };
-  sinks: { args: string; answer: readonly SinkEntry[] };
+  /** Undefined when there are too many for a small question. */
+  fewOpenSinks: { args: null; answer: readonly ReadSinkEntry[] | undefined };
+  sinks: { args: string; answer: readonly ReadSinkEntry[] };
   totals: { args: null; answer: Omit<JournalTotals, "bytes"> };
 };
 
@@ -147,10 +159,11 @@ export interface KeyCount {
 /** Questions that read much; the reader's thread answers them. */
 export type ReaderCalls = {
   runs: { args: RunQuery; answer: readonly RunEntry[] };
-  deadLetters: {
-    args: { readonly runId?: string; readonly limit: number };
-    answer: readonly DeadLetterEntry[];
-  };
+  openSinks: { args: null; answer: readonly ReadSinkEntry[] };
+  sinksOf: { args: readonly string[]; answer: readonly ReadSinkEntry[] };
+  deadLetters: { args: DeadLetterQuery; answer: readonly DeadLetterEntry[] };
+  prunable: { args: PruneQuery; answer: readonly PruneCandidate[] };
+  contentInUse: { args: null; answer: readonly string[] };
   /** Frames after the cursor, until they hold `maxPoints` items behind it. */
   frames: {
     args: { readonly runId: string; readonly cursor: Cursor; readonly maxPoints: number };
@@ -170,5 +183,16 @@ export type ReaderCalls = {
   sample: {
     args: { readonly range: ScanRange; readonly counts: readonly KeyCount[]; readonly maxPoints: number };
     answer: readonly PointColumns[];
+  };
+};
+
+/** Questions about another daemon's journal, which a thread of its own answers. */
+export type ForeignCalls = {
+  open: { args: null; answer: null };
+  run: { args: string; answer: RunEntry };
+  sinks: { args: string; answer: readonly ReadSinkEntry[] };
+  frames: {
+    args: { readonly after: number; readonly most: number };
+    answer: readonly { readonly position: number; readonly body: Uint8Array }[];
   };
 };

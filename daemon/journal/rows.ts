@@ -9,7 +9,7 @@ import type { RunEntry } from "./journal.ts";
 export const MIN_PREFIX = 8;
 
 /** The columns of a RunRow, from `runs`. */
-export const RUN_COLUMNS = `run_id, start, state, reason, ended_at_us, points, last_position,
+export const RUN_COLUMNS = `run_id, start, state, reason, ended_at_us, points, last_position, pruned_at_us,
   (SELECT json_group_object(name, value) FROM tags WHERE run = number) AS tags,
   (SELECT json_group_object(name, value) FROM params WHERE run = number) AS params,
   (SELECT json_group_array(json(artifact)) FROM
@@ -23,6 +23,7 @@ interface RunRow {
   readonly ended_at_us: number;
   readonly points: number;
   readonly last_position: number;
+  readonly pruned_at_us: number;
   readonly tags: string;
   readonly params: string;
   readonly artifacts: string;
@@ -42,6 +43,7 @@ export function runOfRow(row: unknown): RunEntry {
     params: JSON.parse(run.params) as RunEntry["params"],
     artifacts: JSON.parse(run.artifacts) as Artifact[],
     lastPosition: run.last_position,
+    prunedAtUs: run.pruned_at_us,
   };
 }
 
@@ -76,16 +78,29 @@ export interface RunNumbers {
   readonly number: number;
   readonly lastPosition: number;
   readonly startedAtUs: number;
+  /** 0 when its frames are there. */
+  readonly prunedAtUs: number;
 }
 
 /** Finds a run by its whole id. The found function throws RUN_NOT_FOUND. */
 export function runFinder(db: DatabaseSync): (runId: string) => RunNumbers {
   const statement = db.prepare(`
-    SELECT number, last_position AS lastPosition, started_at_us AS startedAtUs FROM runs WHERE run_id = ?`);
+    SELECT number, last_position AS lastPosition, started_at_us AS startedAtUs, pruned_at_us AS prunedAtUs
+    FROM runs WHERE run_id = ?`);
   return (runId) => {
     const row = statement.get(runId);
     if (row === undefined) throw runNotFound(runId);
     return row as unknown as RunNumbers;
+  };
+}
+
+/** Finds a run whose frames are there. The found function throws RUN_NOT_FOUND, RUN_PRUNED. */
+export function unprunedFinder(db: DatabaseSync): (runId: string) => RunNumbers {
+  const found = runFinder(db);
+  return (runId) => {
+    const run = found(runId);
+    if (run.prunedAtUs > 0) throw runPruned(runId, run.prunedAtUs);
+    return run;
   };
 }
 
@@ -104,5 +119,13 @@ export function runNotFound(runId: string): Refusal {
   return new Refusal("RUN_NOT_FOUND", `No run has the id ${runId}.`, {
     field: "run_id",
     mend: `Give a run id or at least its first ${MIN_PREFIX} characters; \`pkx runs list\` shows them.`,
+  });
+}
+
+function runPruned(runId: string, prunedAtUs: number): Refusal {
+  const when = new Date(prunedAtUs / 1000).toISOString();
+  return new Refusal("RUN_PRUNED", `The records of run ${runId} were pruned at ${when}.`, {
+    field: "run_id",
+    mend: "Read its points where its sinks took them; the summaries of its series are kept.",
   });
 }

@@ -1,8 +1,9 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { corrupt, Refusal } from "./faults.ts";
+import { type CheckedFrame, checkBody, unreadable } from "./checksum.ts";
 import type { KeyCount, PointColumns, ReaderCalls, ScanRange } from "./messages.ts";
 import { PointCounter, PointKeeper, type PointTaker } from "./points.ts";
+import { type RunNumbers, snapshot, unprunedFinder } from "./rows.ts";
 import { Sampler } from "./sampler.ts";
 import { eachColumns, type RawColumns } from "./walk.ts";
 
@@ -11,21 +12,20 @@ const FRAMES_AT_A_TIME = 32;
 /** Most points in one answer's columns. */
 const CHUNK_POINTS = 65_536;
 
-interface FrameRow {
-  readonly position: number;
-  readonly body: Uint8Array;
-}
-
 /** Scans the bodies of a run's frames for metric points. Memory is bounded by what is kept, not by the run. */
 export class MetricScan {
+  readonly #db: DatabaseSync;
   readonly #file: string;
+  readonly #unpruned: (runId: string) => RunNumbers;
   readonly #frames: StatementSync;
 
   constructor(db: DatabaseSync, file: string) {
+    this.#db = db;
     this.#file = file;
+    this.#unpruned = unprunedFinder(db);
     this.#frames = db.prepare(`
-      SELECT position, body FROM frames
-      WHERE run = (SELECT number FROM runs WHERE run_id = ?) AND position > ? AND position <= ? AND points > 0
+      SELECT position, body, crc FROM frames
+      WHERE run = ? AND position > ? AND position <= ? AND points > 0
       ORDER BY position LIMIT ${FRAMES_AT_A_TIME}`);
   }
 
@@ -70,7 +70,7 @@ export class MetricScan {
     let position = after;
     let points = 0;
     for (;;) {
-      const frames = this.#frames.all(range.runId, position, range.upTo) as unknown as FrameRow[];
+      const frames = this.#next(range, position);
       for (const frame of frames) {
         position = frame.position;
         points += this.#take(frame, range, takers);
@@ -81,7 +81,16 @@ export class MetricScan {
     }
   }
 
-  #take<T extends PointTaker>(frame: FrameRow, range: ScanRange, takers: Takers<T>): number {
+  /** The next frames. Asks again each time whether they are there: the run may be pruned between two times. */
+  #next({ runId, upTo }: ScanRange, position: number): CheckedFrame[] {
+    return snapshot(this.#db, () => {
+      const { number } = this.#unpruned(runId);
+      return this.#frames.all(number, position, upTo) as unknown as CheckedFrame[];
+    });
+  }
+
+  #take<T extends PointTaker>(frame: CheckedFrame, range: ScanRange, takers: Takers<T>): number {
+    checkBody(frame, range.runId, this.#file);
     try {
       let points = 0;
       eachColumns(frame.body, (columns) => {
@@ -90,8 +99,7 @@ export class MetricScan {
       return points;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      const { code, message, ...options } = corrupt(`frame ${frame.position} cannot be read`, this.#file);
-      throw new Refusal(code, message, options);
+      throw unreadable(frame.position, range.runId, this.#file);
     }
   }
 }

@@ -1,115 +1,26 @@
 import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { corrupt, Refusal } from "./faults.ts";
+import { type CheckedFrame, checkBody } from "./checksum.ts";
+import { corrupt, Refusal, refusalOf } from "./faults.ts";
+import { migrate } from "./migrate.ts";
+import { outsideDamage } from "./raw/outside.ts";
+import { APPLICATION_ID, PAGE_SIZE, SCHEMA_VERSION, TABLES } from "./tables.ts";
 
-/** Version of the tables below, kept in `PRAGMA user_version`. */
-const SCHEMA_VERSION = 1;
-/** "pkxj": tells a journal from another program's SQLite file. */
-const APPLICATION_ID = 0x706b786a;
 /** How long to wait for a lock that another process holds, milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
-
-/*
- * A frame's body is kept as it came; the other tables say in O(runs) or O(keys) what it would take O(points) to find
- * in the bodies, and change in the same transaction. NaN is NULL: SQLite knows no NaN.
- */
-const SCHEMA = `
-CREATE TABLE runs (
-  number INTEGER PRIMARY KEY,
-  run_id TEXT NOT NULL UNIQUE,
-  name TEXT NOT NULL,
-  start TEXT NOT NULL,
-  started_at_us INTEGER NOT NULL,
-  state TEXT NOT NULL DEFAULT 'running',
-  reason TEXT NOT NULL DEFAULT '',
-  ended_at_us INTEGER NOT NULL DEFAULT 0,
-  points INTEGER NOT NULL DEFAULT 0,
-  last_position INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX runs_by_start ON runs (started_at_us, number);
-CREATE TABLE writers (
-  writer_id TEXT PRIMARY KEY,
-  run INTEGER NOT NULL,
-  last_seq INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE frames (
-  position INTEGER PRIMARY KEY AUTOINCREMENT,
-  run INTEGER NOT NULL,
-  writer_id TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  points INTEGER NOT NULL,
-  body BLOB NOT NULL
-) STRICT;
-CREATE INDEX frames_by_run ON frames (run, position);
-CREATE TABLE series (
-  run INTEGER NOT NULL,
-  key TEXT NOT NULL,
-  points INTEGER NOT NULL,
-  last_step INTEGER NOT NULL,
-  last_value REAL,
-  min_value REAL,
-  max_value REAL,
-  PRIMARY KEY (run, key)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE tags (
-  run INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run, name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE params (
-  run INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run, name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE artifacts (
-  number INTEGER PRIMARY KEY, run INTEGER NOT NULL, artifact TEXT NOT NULL
-) STRICT;
-CREATE INDEX artifacts_by_run ON artifacts (run, number);
-CREATE TABLE sinks (
-  run INTEGER NOT NULL,
-  spec TEXT NOT NULL,
-  open INTEGER NOT NULL,
-  cursor_position INTEGER NOT NULL,
-  cursor_offset INTEGER NOT NULL,
-  points_sent INTEGER NOT NULL,
-  points_dead INTEGER NOT NULL,
-  state TEXT NOT NULL,
-  detail TEXT NOT NULL,
-  PRIMARY KEY (run, spec)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX sinks_open ON sinks (run) WHERE open = 1;
-CREATE TABLE dead_letters (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  run INTEGER NOT NULL,
-  spec TEXT NOT NULL,
-  kind TEXT NOT NULL,
-  points INTEGER NOT NULL,
-  reason TEXT NOT NULL,
-  from_position INTEGER NOT NULL,
-  from_offset INTEGER NOT NULL,
-  to_position INTEGER NOT NULL,
-  to_offset INTEGER NOT NULL,
-  at_us INTEGER NOT NULL
-) STRICT;
-CREATE INDEX dead_letters_by_run ON dead_letters (run, id);
-CREATE TABLE totals (
-  frames INTEGER NOT NULL,
-  points INTEGER NOT NULL,
-  runs INTEGER NOT NULL,
-  runs_running INTEGER NOT NULL,
-  dead_letters INTEGER NOT NULL
-) STRICT;
-INSERT INTO totals VALUES (0, 0, 0, 0, 0);
-PRAGMA application_id = ${APPLICATION_ID};
-PRAGMA user_version = ${SCHEMA_VERSION};
-`;
 
 /** Opens the journal for writing; makes it when there is none. The file is readable by its owner alone. */
 export function openForWriting(file: string): DatabaseSync {
   closeSync(openSync(file, "a", 0o600));
+  refuseDamaged(file);
   const db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
   try {
-    // Bodies are long: large pages mean short overflow chains. Takes effect on a new file only.
-    db.exec("PRAGMA page_size = 8192; PRAGMA cache_size = -2048");
+    // Size and vacuum take effect on a new file only; the latter lets pruning give space back in small steps.
+    db.exec(`PRAGMA page_size = ${PAGE_SIZE}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cache_size = -2048`);
     refuseForeign(db, file);
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 33554432");
     createTables(db);
+    checkEnds(db, file);
     return db;
   } catch (error) {
     db.close();
@@ -124,12 +35,16 @@ export function openForReading(file: string): DatabaseSync {
   return db;
 }
 
+function refuseDamaged(file: string): void {
+  const damage = outsideDamage(file);
+  if (damage !== undefined) throw refusalOf(corrupt(damage, file));
+}
+
 function refuseForeign(db: DatabaseSync, file: string): void {
   const version = numberOf(db, "PRAGMA user_version");
   if (numberOf(db, "PRAGMA application_id") !== APPLICATION_ID) {
     if (numberOf(db, "SELECT count(*) FROM sqlite_schema") === 0) return;
-    const { code, message, ...options } = corrupt("it is an SQLite file of another program", file);
-    throw new Refusal(code, message, options);
+    throw refusalOf(corrupt("it is an SQLite file of another program", file));
   }
   if (version > SCHEMA_VERSION) {
     throw new Refusal(
@@ -145,7 +60,9 @@ function createTables(db: DatabaseSync): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     // Another process may have made them while this one waited for the lock.
-    if (numberOf(db, "PRAGMA user_version") === 0) db.exec(SCHEMA);
+    const version = numberOf(db, "PRAGMA user_version");
+    if (version === 0) db.exec(TABLES);
+    else if (version < SCHEMA_VERSION) migrate(db, nowUs());
     db.exec("COMMIT");
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
@@ -153,6 +70,24 @@ function createTables(db: DatabaseSync): void {
   }
 }
 
-function numberOf(db: DatabaseSync, sql: string): number {
+/** The cheapest look inside: the sums are there, and the last frame is what was journaled. */
+function checkEnds(db: DatabaseSync, file: string): void {
+  if (numberOf(db, "SELECT count(*) FROM totals") !== 1) {
+    throw refusalOf(corrupt("its totals are not there", file));
+  }
+  const last = db.prepare(`
+    SELECT position, run_id AS runId, body, crc FROM frames LEFT JOIN runs ON number = run
+    ORDER BY position DESC LIMIT 1`);
+  const frame = last.get() as (CheckedFrame & { readonly runId: string | null }) | undefined;
+  if (frame !== undefined) checkBody(frame, frame.runId ?? "that is not there", file);
+}
+
+/** Unix microseconds by this machine's clock, which may go back. */
+export function nowUs(): number {
+  return Date.now() * 1000;
+}
+
+/** The one number that a statement answers. */
+export function numberOf(db: DatabaseSync, sql: string): number {
   return Number(Object.values(db.prepare(sql).get() ?? {})[0]);
 }

@@ -8,10 +8,14 @@ import type {
   Cursor,
   CursorRecord,
   DeadLetterEntry,
+  DeadLetterQuery,
   Journal,
   JournalTotals,
   MetricQuery,
   NewDeadLetter,
+  PruneCandidate,
+  PruneQuery,
+  ReadSinkEntry,
   RunEntry,
   RunQuery,
   SeriesChunk,
@@ -88,20 +92,48 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  openSinks(): Promise<readonly SinkEntry[]> {
-    return this.#writer.call("openSinks", null);
+  async openSinks(): Promise<readonly ReadSinkEntry[]> {
+    // Most daemons have few: then the reader's thread need not start.
+    return (await this.#writer.call("fewOpenSinks", null)) ?? this.#reader.call("openSinks", null);
   }
 
-  sinks(runId: string): Promise<readonly SinkEntry[]> {
+  sinks(runId: string): Promise<readonly ReadSinkEntry[]> {
     return this.#writer.call("sinks", runId);
   }
 
-  async saveSink(sink: SinkEntry, deadLetters: readonly NewDeadLetter[]): Promise<void> {
-    await this.#writer.call("saveSink", { sink, deadLetters, atUs: Date.now() * 1000 });
+  async sinksOf(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly ReadSinkEntry[]>> {
+    const sinks = runIds.length === 0 ? [] : await this.#reader.call("sinksOf", runIds);
+    const byRun = new Map<string, ReadSinkEntry[]>(runIds.map((runId) => [runId, []]));
+    for (const sink of sinks) byRun.get(sink.runId)?.push(sink);
+    return byRun;
   }
 
-  deadLetters(query: { runId?: string; limit: number }): Promise<readonly DeadLetterEntry[]> {
+  async saveSink(
+    sink: SinkEntry,
+    deadLetters: readonly NewDeadLetter[],
+    settled: readonly number[] = [],
+  ): Promise<void> {
+    await this.#writer.call("saveSink", { sink, deadLetters, settled });
+  }
+
+  addSinks(runId: string, specs: readonly string[]): Promise<readonly SinkEntry[]> {
+    return this.#writer.call("addSinks", { runId, specs });
+  }
+
+  deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetterEntry[]> {
     return this.#reader.call("deadLetters", query);
+  }
+
+  prunable(query: PruneQuery): Promise<readonly PruneCandidate[]> {
+    return this.#reader.call("prunable", query);
+  }
+
+  async prune(runId: string): Promise<void> {
+    await this.#writer.call("prune", runId);
+  }
+
+  async contentInUse(): Promise<ReadonlySet<string>> {
+    return new Set(await this.#reader.call("contentInUse", null));
   }
 
   async totals(): Promise<JournalTotals> {

@@ -1,17 +1,14 @@
-import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { type Fault, Refusal, toFault } from "./faults.ts";
+import { FrameWriter } from "./frames.ts";
 import { GroupSums } from "./group.ts";
-import type { AppendResult, SinkEntry } from "./journal.ts";
-import type { Answer, CallOf, FrameFacts, StartFacts, WorkerReport, WriteCalls } from "./messages.ts";
-import { isOpen, newSink, sinkDetail } from "./sinks.ts";
+import type { Answer, CallOf, WorkerReport, WriteCalls } from "./messages.ts";
+import { Pruner } from "./pruner.ts";
+import { nowUs } from "./schema.ts";
+import { SinkWriter } from "./sink-writer.ts";
 
 /** One thing to write. */
 export type WriteCall = CallOf<WriteCalls>;
-
-interface RunRow {
-  readonly number: number;
-  readonly state: "running" | "completed" | "failed";
-}
 
 /**
  * Writes groups of calls, each group in one transaction with one fsync.
@@ -22,22 +19,30 @@ interface RunRow {
 export class GroupWriter {
   readonly #db: DatabaseSync;
   readonly #file: string;
+  readonly #now: () => number;
   readonly #sums: GroupSums;
-  readonly #sql: ReturnType<typeof prepare>;
+  readonly #frames: FrameWriter;
+  readonly #sinks: SinkWriter;
+  readonly #pruner: Pruner;
   readonly #touched = new Set<string>();
 
-  constructor(db: DatabaseSync, file: string) {
+  /** `now` tells unix microseconds. */
+  constructor(db: DatabaseSync, file: string, now: () => number = nowUs) {
     this.#db = db;
     this.#file = file;
+    this.#now = now;
     this.#sums = new GroupSums(db);
-    this.#sql = prepare(db);
+    this.#frames = new FrameWriter(db, file, this.#sums);
+    this.#sinks = new SinkWriter(db, file, this.#sums);
+    this.#pruner = new Pruner(db, file);
   }
 
   /** Commits what can be committed of `calls` and says what became of each. Does not throw. */
   commit(calls: readonly WriteCall[]): WorkerReport {
     try {
       this.#db.exec("BEGIN IMMEDIATE");
-      const answers = calls.map((call) => this.#apply(call));
+      const atUs = this.#now();
+      const answers = calls.map((call) => this.#apply(call, atUs));
       this.#sums.write();
       this.#db.exec("COMMIT");
       const touched = [...this.#touched];
@@ -63,9 +68,9 @@ export class GroupWriter {
     };
   }
 
-  #apply(call: WriteCall): Answer {
+  #apply(call: WriteCall, atUs: number): Answer {
     try {
-      return { id: call.id, value: this.#write(call) };
+      return { id: call.id, value: this.#write(call, atUs) };
     } catch (error) {
       // A refusal comes before the first write of its call, so that there is nothing to undo.
       if (error instanceof Refusal) return { id: call.id, fault: error.fault };
@@ -73,147 +78,22 @@ export class GroupWriter {
     }
   }
 
-  #write(call: WriteCall): AppendResult | null {
+  #write(call: WriteCall, atUs: number): WriteCalls[WriteCall["kind"]]["answer"] {
     switch (call.kind) {
-      case "append":
-        return this.#append(call.args);
+      case "append": {
+        const { facts } = call.args;
+        const { result, stored } = this.#frames.append(call.args, atUs);
+        if (stored) this.#touched.add(facts.runId);
+        return result;
+      }
       case "saveSink":
-        return this.#saveSink(call.args);
+        return this.#sinks.save(call.args, atUs);
+      case "addSinks":
+        return this.#sinks.add(call.args);
+      case "prune":
+        // The seal is made over what the tables say, and calls before this one may have ended the run.
+        this.#sums.write();
+        return this.#pruner.prune(call.args, atUs);
     }
   }
-
-  #append({ facts, body, sinks }: WriteCalls["append"]["args"]): AppendResult {
-    const run = this.#run(facts.runId);
-    const lastSeq = this.#lastSeq(facts, run);
-    if (facts.seq <= lastSeq) return "duplicate";
-    if (run === undefined && facts.start === undefined) throw runNotFound(facts.runId);
-    const endedAgain = facts.end?.alone === true && facts.end.state === run?.state;
-    if (run !== undefined && run.state !== "running" && !endedAgain) throw runEnded(facts, run);
-    if (run !== undefined && facts.start !== undefined) this.#checkSameStart(facts.runId, facts.start, run);
-    checkNoGap(facts, lastSeq);
-    const number = run?.number ?? this.#startRun(facts.runId, facts.start, sinks);
-    this.#sql.setLastSeq.run(facts.writerId, number, facts.seq);
-    if (endedAgain) return "duplicate";
-    if (!facts.empty) this.#addFrame(number, facts, body);
-    return "appended";
-  }
-
-  #addFrame(run: number, facts: FrameFacts, body: Uint8Array): void {
-    const { runId, writerId, seq, points } = facts;
-    const { lastInsertRowid } = this.#sql.addFrame.run(run, writerId, seq, points, body);
-    for (const [name, value] of facts.tags) this.#sql.setTag.run(run, name, value);
-    for (const [name, value] of facts.params) this.#sql.setParam.run(run, name, value);
-    for (const artifact of facts.artifacts) this.#sql.addArtifact.run(run, artifact);
-    if (facts.end !== undefined) {
-      this.#sql.endRun.run(facts.end.state, facts.end.reason, facts.end.endedAtUs, run);
-      this.#sums.runEnded();
-    }
-    this.#sums.frameAdded(run, Number(lastInsertRowid), points, facts.series);
-    this.#touched.add(runId);
-  }
-
-  #saveSink({ sink, deadLetters, atUs }: WriteCalls["saveSink"]["args"]): null {
-    const run = this.#run(sink.runId);
-    if (run === undefined) throw runNotFound(sink.runId);
-    this.#sql.saveSink.run(...sinkRow(run.number, sink));
-    for (const letter of deadLetters) {
-      const { spec, kind, points, reason, from, to } = letter;
-      const span = [from.position, from.offset, to.position, to.offset];
-      this.#sql.addDeadLetter.run(run.number, spec, kind, points, reason, ...span, atUs);
-    }
-    this.#sums.deadLettersAdded(deadLetters.length);
-    return null;
-  }
-
-  #run(runId: string): RunRow | undefined {
-    return this.#sql.run.get(runId) as RunRow | undefined;
-  }
-
-  /** The last seq of the frame's writer; 0 for a new one. Refuses a writer of another run. */
-  #lastSeq(frame: FrameFacts, run: RunRow | undefined): number {
-    const writer = this.#sql.writer.get(frame.writerId);
-    if (writer === undefined) return 0;
-    if (writer["run"] === run?.number) return Number(writer["last_seq"]);
-    throw new Refusal(
-      "INVALID_FRAME",
-      `The writer ${frame.writerId} writes another run than ${frame.runId}.`,
-      {
-        field: "writer_id",
-        mend: "Use a new writer for each run.",
-      },
-    );
-  }
-
-  #checkSameStart(runId: string, start: StartFacts, run: RunRow): void {
-    if (this.#sql.start.get(run.number)?.["start"] === start.json) return;
-    throw new Refusal("RUN_EXISTS", `The run ${runId} exists with another start record.`, {
-      field: "run_id",
-      mend: "Make a new run id; to go on with a run, send frames without a start record.",
-    });
-  }
-
-  #startRun(runId: string, start: StartFacts | undefined, sinks: readonly string[]): number {
-    if (start === undefined) throw runNotFound(runId);
-    const number = Number(
-      this.#sql.addRun.run(runId, start.name, start.json, start.startedAtUs).lastInsertRowid,
-    );
-    for (const [tag, value] of start.tags) this.#sql.setTag.run(number, tag, value);
-    for (const spec of new Set(sinks)) this.#sql.saveSink.run(...sinkRow(number, newSink(runId, spec)));
-    this.#sums.runStarted();
-    return number;
-  }
-}
-
-function prepare(db: DatabaseSync) {
-  return {
-    run: db.prepare("SELECT number, state FROM runs WHERE run_id = ?"),
-    start: db.prepare("SELECT start FROM runs WHERE number = ?"),
-    addRun: db.prepare("INSERT INTO runs (run_id, name, start, started_at_us) VALUES (?, ?, ?, ?)"),
-    endRun: db.prepare("UPDATE runs SET state = ?, reason = ?, ended_at_us = ? WHERE number = ?"),
-    writer: db.prepare("SELECT run, last_seq FROM writers WHERE writer_id = ?"),
-    setLastSeq: db.prepare(
-      "INSERT INTO writers VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq",
-    ),
-    addFrame: db.prepare("INSERT INTO frames (run, writer_id, seq, points, body) VALUES (?, ?, ?, ?, ?)"),
-    setTag: db.prepare("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)"),
-    setParam: db.prepare("INSERT OR REPLACE INTO params VALUES (?, ?, ?)"),
-    addArtifact: db.prepare("INSERT INTO artifacts (run, artifact) VALUES (?, ?)"),
-    saveSink: db.prepare("INSERT OR REPLACE INTO sinks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-    addDeadLetter: db.prepare(`
-      INSERT INTO dead_letters (run, spec, kind, points, reason, from_position, from_offset, to_position, to_offset,
-        at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-  };
-}
-
-function sinkRow(run: number, sink: SinkEntry): SQLInputValue[] {
-  const { spec, cursor, state, pointsSent, pointsDead } = sink;
-  const open = isOpen(state) ? 1 : 0;
-  return [run, spec, open, cursor.position, cursor.offset, pointsSent, pointsDead, state, sinkDetail(sink)];
-}
-
-function checkNoGap(frame: FrameFacts, lastSeq: number): void {
-  if (frame.seq === lastSeq + 1) return;
-  throw new Refusal(
-    "INVALID_FRAME",
-    `The writer ${frame.writerId} left a gap: seq ${lastSeq + 1} was expected and ${frame.seq} came.`,
-    { field: "seq", mend: `Send the frames from seq ${lastSeq + 1} on again.` },
-  );
-}
-
-function runNotFound(runId: string): Refusal {
-  return new Refusal("RUN_NOT_FOUND", `No run has the id ${runId}.`, {
-    field: "run_id",
-    mend: "Start the run first: its first frame begins with a start record.",
-  });
-}
-
-function runEnded(facts: FrameFacts, run: RunRow): Refusal {
-  return new Refusal(
-    "RUN_ENDED",
-    `The run ${facts.runId} has ended as ${run.state} and takes no more records.`,
-    {
-      field: "run_id",
-      mend: "Start a new run.",
-    },
-  );
 }

@@ -26,7 +26,7 @@ export type ClaimResult =
  * Throws PipekitError DAEMON_UNAVAILABLE when the holder does not answer, or something else has the socket.
  */
 export async function claimState(claim: Claim): Promise<ClaimResult> {
-  const deadline = Date.now() + claim.patienceMs;
+  const deadline = performance.now() + claim.patienceMs;
   while (true) {
     const lock = StateLock.take(claim.lockFile);
     if (lock !== undefined) {
@@ -39,7 +39,7 @@ export async function claimState(claim: Claim): Promise<ClaimResult> {
     }
     const answer = await whoAnswers(claim.socketPath, ANSWER_TIMEOUT_MS);
     if (answer.kind === "daemon") return { kind: "running", pid: answer.pid };
-    if (Date.now() >= deadline) throw notAnswering(claim);
+    if (performance.now() >= deadline) throw notAnswering(claim);
     await sleep(RETRY_MS);
   }
 }

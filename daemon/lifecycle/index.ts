@@ -11,6 +11,6 @@ export { IdleWatch } from "./idle.ts";
 export { type DaemonInfo, readDaemonInfo, StateLock, writeDaemonInfo } from "./lock.ts";
 export { createLog } from "./log.ts";
 export { releaseMemory } from "./memory.ts";
-export { OrphanWatch } from "./orphans.ts";
+export { OrphanWatch, type RunWriters } from "./orphans.ts";
 export { drainOnSignal, EXIT_INTERRUPTED } from "./signals.ts";
 export { type Answerer, isOurs, type SocketIdentity, sealSocket, whoAnswers } from "./socket.ts";

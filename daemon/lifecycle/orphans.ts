@@ -1,4 +1,3 @@
-import { readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { PipekitError, RunState } from "@pipekit/proto";
 import { ulid } from "ulid";
@@ -15,13 +14,22 @@ const CLOCK_SLACK_US = 120 * 1e6;
 /** How the writers of running runs are watched. */
 export interface OrphanWatchOptions {
   readonly journal: Pick<Journal, "append" | "run" | "runs" | "totals" | "onCommit">;
-  /** Where frames of dead processes may wait to be sent by another client. */
-  readonly spoolFolder: string;
+  readonly writers: RunWriters;
   /** Silence after the end of the process before the run is ended, milliseconds. */
   readonly graceMs: number;
   /** Milliseconds between two looks. */
   readonly intervalMs: number;
   readonly log: OrphanLog;
+}
+
+/** The processes that write runs, as their rings and spool files show them. */
+export interface RunWriters {
+  /** Looks afresh, and hands over what dead writers left. */
+  lookAnew(): Promise<void>;
+  /** Whether a writer of the run lives, or has left something that is not handed over yet. */
+  holds(runId: string): boolean;
+  /** Runs with a living writer, such as a forked child of the process that started the run. */
+  livingRuns(): ReadonlySet<string>;
 }
 
 interface OrphanLog {
@@ -40,8 +48,8 @@ interface Writer {
 }
 
 /**
- * Ends the runs whose writing process is gone: kill -9 leaves nobody to say so. Once the process is gone and no
- * frame came for the grace time, a run gets an end record: FAILED, reason `killed`.
+ * Ends the runs whose writing processes are gone: kill -9 leaves nobody to say so. Once they are gone, what they left
+ * is handed over, and no frame came for the grace time, a run gets an end record: FAILED, reason `killed`.
  */
 export class OrphanWatch {
   readonly #options: OrphanWatchOptions;
@@ -66,10 +74,11 @@ export class OrphanWatch {
     this.#timer.unref();
   }
 
-  /** Number of running runs whose process lives. */
+  /** Number of running runs with a process that lives. */
   get living(): number {
+    const alive = this.#options.writers.livingRuns();
     let count = 0;
-    for (const writer of this.#writers.values()) if (isAlive(writer)) count++;
+    for (const [runId, writer] of this.#writers) if (isAlive(writer) || alive.has(runId)) count++;
     return count;
   }
 
@@ -145,16 +154,13 @@ export class OrphanWatch {
         writer.touched = false;
         if ((await this.#options.journal.run(runId)).state !== "running") this.#settle(runId);
       } else if (!isAlive(writer) && performance.now() - writer.lastFrameMs >= this.#options.graceMs) {
-        // An ended run would refuse the frames that wait there, and a file does not tell its run.
-        if (await this.#framesSpooled()) return;
+        // An ended run would refuse what its writers still log or have left. Frames that are handed over now
+        // begin the grace time anew.
+        await this.#options.writers.lookAnew();
+        if (writer.touched || this.#options.writers.holds(runId)) continue;
         await this.#end(runId, writer.pid);
       }
     }
-  }
-
-  async #framesSpooled(): Promise<boolean> {
-    const names = await readdir(this.#options.spoolFolder).catch(() => []);
-    return names.some((name) => name.endsWith(".frames"));
   }
 
   async #end(runId: string, pid: number): Promise<void> {

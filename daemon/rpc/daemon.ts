@@ -7,7 +7,8 @@ import {
 } from "@pipekit/proto";
 import type { Logger } from "pino";
 import type { Journal } from "../journal/journal.ts";
-import { unary } from "./calls.ts";
+import type { DiskState, Prune, PruneChoice } from "../retention/index.ts";
+import { serverStream, unary } from "./calls.ts";
 
 /** What never changes about a running daemon. */
 export interface DaemonIdentity {
@@ -28,6 +29,10 @@ export interface DaemonServiceOptions {
     /** Resolves when every sink has taken everything, or after the time. */
     whenDelivered(timeoutMs: number, signal: AbortSignal): Promise<unknown>;
   };
+  readonly retention: {
+    disk(): Promise<DiskState>;
+    prune(choice: PruneChoice, signal: AbortSignal): AsyncIterable<Prune>;
+  };
   readonly draining: () => boolean;
   /** Begins the drain; the answer to the caller still goes out. */
   readonly shutdown: (reason: string) => void;
@@ -36,7 +41,7 @@ export interface DaemonServiceOptions {
 
 /** The DaemonService: who the daemon is, how it is, and its end. */
 export function daemonService(options: DaemonServiceOptions): DaemonServiceServer {
-  const { identity, journal, delivery, log } = options;
+  const { identity, journal, delivery, retention, log } = options;
   return {
     hello: unary(log, async ({ client, protocolMin, protocolMax }) => {
       const protocol = agree(client, protocolMin, protocolMax, identity.version);
@@ -51,8 +56,12 @@ export function daemonService(options: DaemonServiceOptions): DaemonServiceServe
       };
     }),
     status: unary(log, async (): Promise<StatusResponse> => {
-      const totals = await journal.totals();
+      const [totals, disk] = await Promise.all([journal.totals(), retention.disk()]);
       return {
+        diskQuotaBytes: disk.quotaBytes,
+        diskUsedBytes: disk.usedBytes,
+        diskFreeBytes: disk.freeBytes,
+        warnings: [...disk.warnings],
         daemonVersion: identity.version,
         pid: process.pid,
         startedAtUs: identity.startedAtUs,
@@ -70,6 +79,15 @@ export function daemonService(options: DaemonServiceOptions): DaemonServiceServe
         idleExitS: identity.idleExitS,
         logFile: identity.logFile,
       };
+    }),
+    prune: serverStream(log, async function* (request, signal) {
+      if (request.olderThanS < 0) {
+        throw new PipekitError("INVALID_ARGUMENT", "older_than_s is negative.", {
+          field: "older_than_s",
+          mend: "Give seconds, or 0 for any age.",
+        });
+      }
+      yield* retention.prune(request, signal);
     }),
     shutdown: unary(log, async ({ waitForDeliveryS }, signal) => {
       if (waitForDeliveryS < 0) {

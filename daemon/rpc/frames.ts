@@ -7,7 +7,7 @@ import {
   type Record,
   type RunStart,
 } from "@pipekit/proto";
-import type { ContentStore } from "../content/index.ts";
+import type { ContentStore, Hold } from "../content/index.ts";
 
 /** What a checked frame needs besides itself. */
 export interface CheckedFrame {
@@ -19,6 +19,8 @@ export interface CheckedFrame {
   readonly rejection: PipekitError | undefined;
   /** Staged files to remove once the frame is on disk. */
   readonly staged: readonly string[];
+  /** Protects the files of its artifacts until the frame is on disk. */
+  readonly hold: Hold;
 }
 
 /** Where names and specs of trackers are resolved. */
@@ -50,6 +52,7 @@ export async function checkFrame(
   frame: Frame,
   resolver: SinkResolver,
   content: ContentStore,
+  hold: Hold,
   signal: AbortSignal,
 ): Promise<CheckedFrame> {
   checkFrameIds(frame);
@@ -61,36 +64,66 @@ export async function checkFrame(
     try {
       const fact = record.record;
       if (fact === undefined) throw invalidFrame("records", "A record is empty.");
-      switch (fact.$case) {
-        case "start": {
-          const outcome = resolveSinks(fact.value, resolver);
-          sinks.push(...outcome.sinks);
-          rejection ??= outcome.rejection;
-          checkJsonObject(fact.value.configJson || "{}", "config_json");
-          break;
-        }
-        case "params":
-          checkJsonObject(fact.value.paramsJson, "params_json");
-          break;
-        case "metrics":
-          checkColumns(fact.value);
-          break;
-        case "artifact": {
-          const artifact = await takeArtifact(fact.value, content, signal);
-          if (fact.value.staged) staged.push(fact.value.path);
-          records.push({ record: { $case: "artifact", value: artifact } });
-          continue;
-        }
-        default:
-          break;
+      if (fact.$case === "start") {
+        const outcome = resolveSinks(fact.value, resolver);
+        sinks.push(...outcome.sinks);
+        rejection ??= outcome.rejection;
       }
-      records.push(record);
+      checkFact(fact);
+      if (fact.$case === "artifact") {
+        const artifact = await takeArtifact(fact.value, content, hold, signal);
+        if (fact.value.staged) staged.push(fact.value.path);
+        records.push({ record: { $case: "artifact", value: artifact } });
+      } else {
+        records.push(record);
+      }
     } catch (error) {
       if (!(error instanceof PipekitError) || error.code === "STORAGE_FULL") throw error;
       rejection ??= error;
     }
   }
-  return { frame: { ...frame, records }, sinks, rejection, staged };
+  return { frame: { ...frame, records }, sinks, rejection, staged, hold };
+}
+
+/** Checks what of a record needs no file. Throws INVALID_CONFIG, INVALID_METRIC, INVALID_ARGUMENT. */
+export function checkFact(fact: NonNullable<Record["record"]>): void {
+  switch (fact.$case) {
+    case "start":
+      checkJsonObject(fact.value.configJson || "{}", "config_json");
+      break;
+    case "params":
+      checkJsonObject(fact.value.paramsJson, "params_json");
+      break;
+    case "metrics":
+      checkColumns(fact.value);
+      break;
+    case "artifact":
+      checkArtifactName(fact.value.name);
+      break;
+    default:
+      break;
+  }
+}
+
+/**
+ * Canonical specs of the sinks that are named directly or by a tracker of the config.
+ * Throws INVALID_TRACKER_SPEC with field `sinks[i]` or `tracker`.
+ */
+export function namedSinks(specs: readonly string[], tracker: string, resolver: SinkResolver): string[] {
+  const direct = resolver.canonicalSpecs(specs);
+  if (tracker === "") return direct;
+  return [...new Set([...direct, ...resolver.canonicalSpecs(trackerSpecs(tracker, resolver))])];
+}
+
+/** Specs of a tracker of the config. Throws INVALID_TRACKER_SPEC. */
+function trackerSpecs(tracker: string, resolver: SinkResolver): readonly string[] {
+  const named = resolver.named(tracker);
+  if (named !== undefined) return named;
+  const known = resolver.names.length > 0 ? resolver.names.join(", ") : "none";
+  throw new PipekitError("INVALID_TRACKER_SPEC", `No tracker is named ${tracker}.`, {
+    field: "tracker",
+    mend: `Name it under \`trackers\` in the daemon's config; known names: ${known}.`,
+  });
 }
 
 /**
@@ -101,29 +134,19 @@ function resolveSinks(
   start: RunStart,
   resolver: SinkResolver,
 ): { sinks: string[]; rejection?: PipekitError } {
-  const specs = [...start.sinks];
   let rejection: PipekitError | undefined;
-  if (start.tracker !== "") {
-    const named = resolver.named(start.tracker);
-    if (named === undefined) {
-      const known = resolver.names.length > 0 ? resolver.names.join(", ") : "none";
-      rejection = new PipekitError("INVALID_TRACKER_SPEC", `No tracker is named ${start.tracker}.`, {
-        field: "tracker",
-        mend: `Name it under \`trackers\` in the daemon's config; known names: ${known}.`,
-      });
-    } else {
-      specs.push(...named);
-    }
-  }
-  const sinks: string[] = [];
-  for (const spec of specs) {
+  const orNone = <T>(resolve: () => readonly T[]): readonly T[] => {
     try {
-      sinks.push(...resolver.canonicalSpecs([spec]));
+      return resolve();
     } catch (error) {
       if (!(error instanceof PipekitError)) throw error;
       rejection ??= error;
+      return [];
     }
-  }
+  };
+  const named = start.tracker === "" ? [] : orNone(() => trackerSpecs(start.tracker, resolver));
+  const specs = [...start.sinks, ...named];
+  const sinks = specs.flatMap((spec) => orNone(() => resolver.canonicalSpecs([spec])));
   return { sinks: [...new Set(sinks)], ...(rejection && { rejection }) };
 }
 
@@ -131,11 +154,11 @@ function resolveSinks(
 async function takeArtifact(
   artifact: Artifact,
   content: ContentStore,
+  hold: Hold,
   signal: AbortSignal,
 ): Promise<Artifact> {
-  checkArtifactName(artifact.name);
   if (artifact.uri !== "") return { ...artifact, path: "", staged: false, files: [] };
-  const files = await content.ingest(artifact.path, { staged: artifact.staged }, signal);
+  const files = await content.ingest(artifact.path, { staged: artifact.staged, hold }, signal);
   return { name: artifact.name, path: "", staged: false, files, uri: "" };
 }
 

@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { type Frame, type LogResponse, PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
-import type { ContentStore } from "../content/index.ts";
+import type { ContentStore, Hold } from "../content/index.ts";
 import type { Delivery } from "../delivery/index.ts";
-import type { Journal } from "../journal/index.ts";
+import type { AppendResult, Journal } from "../journal/index.ts";
 import { missing, toPipekitError } from "./calls.ts";
 import { type CheckedFrame, checkFrame, checkFrameIds, type SinkResolver } from "./frames.ts";
 import type { Turn } from "./pipeline.ts";
@@ -16,6 +16,8 @@ export interface IntakeOptions {
   /** Named trackers of the config: name to specs. */
   readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
   readonly log: Logger;
+  /** Throws STORAGE_FULL when the daemon may take no more. */
+  readonly admit?: () => Promise<void>;
   /** True once the daemon takes no more frames. */
   readonly draining?: () => boolean;
 }
@@ -31,11 +33,11 @@ const FINAL_REJECTIONS: ReadonlySet<string> = new Set([
 /** The way in: checks frames, appends them, removes what was staged for them. */
 export class Intake {
   readonly #options: IntakeOptions;
-  readonly #resolver: SinkResolver;
+  readonly resolver: SinkResolver;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#resolver = {
+    this.resolver = {
       canonicalSpecs: (specs) => options.delivery.canonicalSpecs(specs),
       named: (tracker) => (Object.hasOwn(options.trackers, tracker) ? options.trackers[tracker] : undefined),
       names: Object.keys(options.trackers),
@@ -45,9 +47,30 @@ export class Intake {
   /** Appends a frame that must be good as a whole; throws its rejection before anything is written. */
   async appendWhole(frame: Frame, signal: AbortSignal): Promise<CheckedFrame> {
     const checked = await this.#check(frame, signal);
-    if (checked.rejection !== undefined) throw checked.rejection;
+    if (checked.rejection !== undefined) {
+      checked.hold.release();
+      throw checked.rejection;
+    }
     await this.#append(checked);
     return checked;
+  }
+
+  /** Appends a frame of another journal, checked and admitted by the caller. Throws what the journal throws. */
+  appendForeign(frame: Frame, sinks: readonly string[], hold: Hold): Promise<AppendResult> {
+    return this.#options.journal.append(frame, sinks).finally(() => hold.release());
+  }
+
+  /** Throws when frames, or this one, are not taken now: DAEMON_UNAVAILABLE, STORAGE_FULL. */
+  async admit(frame?: Frame): Promise<void> {
+    const { draining, admit } = this.#options;
+    if (draining?.()) {
+      throw new PipekitError("DAEMON_UNAVAILABLE", "The daemon is shutting down.", {
+        mend: "Send the frame again: the client starts the daemon anew.",
+      });
+    }
+    // A run that cannot end can never be pruned, which is what makes room.
+    const isEnd = frame?.records.length === 1 && frame.records[0]?.record?.$case === "end";
+    if (!isEnd) await admit?.();
   }
 
   /** Takes a frame of a Log stream: what is good of it is kept, and a rejection is an answer, not an end. */
@@ -73,25 +96,27 @@ export class Intake {
   }
 
   async #check(frame: Frame, signal: AbortSignal): Promise<CheckedFrame> {
-    if (this.#options.draining?.()) {
-      throw new PipekitError("DAEMON_UNAVAILABLE", "The daemon is shutting down.", {
-        mend: "Send the frame again: the client starts the daemon anew.",
-      });
-    }
+    await this.admit(frame);
     const { journal, content } = this.#options;
+    const hold = content.hold();
     const hasArtifact = frame.records.some((record) => record.record?.$case === "artifact");
     if (hasArtifact) {
       checkFrameIds(frame);
       // A replay's staged files are gone already; the journal drops the frame unread.
       if (frame.seq <= (await journal.lastSeq(frame.writerId))) {
-        return { frame: { ...frame, records: [] }, sinks: [], rejection: undefined, staged: [] };
+        return { frame: { ...frame, records: [] }, sinks: [], rejection: undefined, staged: [], hold };
       }
     }
-    return checkFrame(frame, this.#resolver, content, signal);
+    try {
+      return await checkFrame(frame, this.resolver, content, hold, signal);
+    } catch (error) {
+      hold.release();
+      throw error;
+    }
   }
 
   async #append(checked: CheckedFrame): Promise<void> {
-    await this.#options.journal.append(checked.frame, checked.sinks);
+    await this.#options.journal.append(checked.frame, checked.sinks).finally(() => checked.hold.release());
     // Only now: a crash before the commit must leave the file for the replay.
     await Promise.all(checked.staged.map((path) => rm(path, { recursive: true, force: true })));
   }

@@ -1,6 +1,6 @@
 /** Runs and sinks as the wire shows them. */
 import { type Run, RunState, type Sink, SinkState } from "@pipekit/proto";
-import type { Journal, RunEntry, SinkEntry } from "../journal/index.ts";
+import type { Journal, ReadSinkEntry, RunEntry } from "../journal/index.ts";
 
 const RUN_STATE = {
   running: RunState.RUN_STATE_RUNNING,
@@ -28,7 +28,7 @@ export async function fullRun(journal: Journal, entry: RunEntry): Promise<Run> {
 }
 
 /** A run without series, params and artifacts, as lists show it. */
-export function briefRun(entry: RunEntry, sinks: readonly SinkEntry[]): Run {
+export function briefRun(entry: RunEntry, sinks: readonly ReadSinkEntry[]): Run {
   const { start } = entry;
   return {
     runId: entry.runId,
@@ -52,8 +52,9 @@ export function briefRun(entry: RunEntry, sinks: readonly SinkEntry[]): Run {
 }
 
 /** A sink's state; `points` is what the journal holds of the run. */
-export function toSink(entry: SinkEntry, points: number): Sink {
+export function toSink(entry: ReadSinkEntry, points: number): Sink {
   return {
+    pendingSinceUs: entry.pendingSinceUs,
     spec: entry.spec,
     state: SINK_STATE[entry.state],
     pointsSent: entry.pointsSent,

@@ -8,22 +8,25 @@ import {
 import type { Delivery } from "../delivery/index.ts";
 import type { Journal, SeriesChunk } from "../journal/index.ts";
 import { bidiStream, missing, serverStream, unary } from "./calls.ts";
+import { listDeadLetters, redriveDeadLetters, toDeadLetter } from "./dead-letters.ts";
 import { Intake, type IntakeOptions } from "./intake.ts";
+import { listRuns } from "./list-runs.ts";
+import { MAX_PAGE } from "./pages.ts";
 import { pipelined } from "./pipeline.ts";
-import { briefRun, fullRun, runStateName, toSink } from "./runs.ts";
-import { changedIds } from "./watch.ts";
+import { fullRun, toSink } from "./runs.ts";
+import { type ForeignFolders, sync } from "./sync.ts";
+import { changedIds, runChanges } from "./watch.ts";
 
 /** Frames of one Log stream that may wait for their commit at a time. */
 const FRAMES_IN_FLIGHT = 64;
 /** A watcher sees a run at most this often, milliseconds. */
 const WATCH_INTERVAL_MS = 100;
-const MAX_PAGE = 1000;
-const DEFAULT_PAGE = 100;
 const MAX_DEAD_LETTERS = 100;
 
 /** What the TrackerService works with. */
 export interface TrackerServiceOptions extends IntakeOptions {
-  readonly delivery: Pick<Delivery, "canonicalSpecs" | "onChange">;
+  readonly delivery: Pick<Delivery, "canonicalSpecs" | "onChange" | "addSinks" | "redrive" | "letterLines">;
+  readonly foreign: ForeignFolders;
 }
 
 /** The TrackerService over a journal. See tracker.proto for what each method promises. */
@@ -61,37 +64,13 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
       return { run: await fullRun(journal, await journal.run(runId)) };
     }),
     getRun: unary(log, async ({ runId }) => ({ run: await fullRun(journal, await journal.run(runId)) })),
-    listRuns: unary(log, async ({ pageSize, pageToken, state, nameContains }) => {
-      const limit = checkPageSize(pageSize);
-      const stateName = runStateName(state);
-      const entries = await journal.runs({
-        limit: limit + 1,
-        ...(pageToken !== "" && { before: pageToken }),
-        ...(stateName !== undefined && { state: stateName }),
-        ...(nameContains !== "" && { nameContains }),
-      });
-      const page = entries.slice(0, limit);
-      const runs = await Promise.all(
-        page.map(async (entry) => briefRun(entry, await journal.sinks(entry.runId))),
-      );
-      return { runs, nextPageToken: entries.length > limit ? (page.at(-1)?.runId ?? "") : "" };
-    }),
+    listRuns: unary(log, (request) => listRuns(journal, request)),
     watchRuns: serverStream(log, async function* ({ runIds }, signal) {
       const wanted = new Set<string>();
       for (const id of runIds) wanted.add((await journal.run(id)).runId);
       const initial = wanted.size > 0 ? [...wanted] : await unfinishedRuns(journal);
-      const subscribe = (changed: (id: string) => void) => {
-        const stops = [
-          journal.onCommit((ids) => {
-            ids.forEach(changed);
-          }),
-          options.delivery.onChange(changed),
-        ];
-        return () => {
-          for (const stop of stops) stop();
-        };
-      };
-      for await (const id of changedIds(subscribe, initial, WATCH_INTERVAL_MS, signal)) {
+      const changes = runChanges(journal, options.delivery);
+      for await (const id of changedIds(changes, initial, WATCH_INTERVAL_MS, signal)) {
         if (wanted.size > 0 && !wanted.has(id)) continue;
         yield { run: await fullRun(journal, await journal.run(id)) };
       }
@@ -105,16 +84,12 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
       ]);
       return {
         sinks: sinks.map((sink) => toSink(sink, run.points)),
-        deadLetters: letters.map(({ id, spec, kind, points, reason, atUs }) => ({
-          id,
-          spec,
-          kind,
-          points,
-          reason,
-          atUs,
-        })),
+        deadLetters: letters.map(toDeadLetter),
       };
     }),
+    sync: serverStream(log, (request, signal) => sync({ ...options, intake }, request, signal)),
+    listDeadLetters: unary(log, (request) => listDeadLetters(options, request)),
+    redriveDeadLetters: unary(log, (request) => redriveDeadLetters(options, request)),
   };
 }
 
@@ -159,14 +134,4 @@ async function unfinishedRuns(journal: Journal): Promise<string[]> {
     journal.openSinks(),
   ]);
   return [...new Set([...running.map((run) => run.runId), ...open.map((sink) => sink.runId)])];
-}
-
-function checkPageSize(size: number): number {
-  if (size < 0 || size > MAX_PAGE) {
-    throw new PipekitError("INVALID_ARGUMENT", `page_size is not between 0 and ${MAX_PAGE}.`, {
-      field: "page_size",
-      mend: `Ask for at most ${MAX_PAGE} at a time.`,
-    });
-  }
-  return size === 0 ? DEFAULT_PAGE : size;
 }

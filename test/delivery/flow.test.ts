@@ -114,7 +114,7 @@ test("the next batch is read while one is in flight", async () => {
   await room.delivery.start();
   await room.clock.flush();
   expect(room.tracker.running).toBe(1);
-  // One read for the batch in flight, one for the next two, and no more: memory is bounded.
+  // One read for the batch in flight, one for the next, and no more: memory is bounded.
   expect(room.journal.reads).toBe(2);
   await room.clock.advance(10_000);
   expect(room.journal.reads).toBe(2);
@@ -160,6 +160,22 @@ test("a tool that cannot count gets a note instead of a figure", async () => {
   await room.untilState("done", ["r", SPEC]);
   const notes = ["Key `a b` is shown as `a_b`.", "The tool could not tell how many points it shows."];
   expect(room.entry("r", SPEC)).toMatchObject({ pointsShown: -1, notes });
+});
+
+test("a tool that keeps one point of a step is told from one that lost points", async () => {
+  const room = new Room();
+  room.tracker.properties = { ...FAKE_PROPERTIES, keepsEqualSteps: false };
+  room.tracker.counts = () => ({ points: 4, byKey: { k0: 4 } });
+  await room.delivery.start();
+  await room.start("r", [SPEC]);
+  await room.log("r", 5);
+  await room.end("r");
+  await room.untilState("done", ["r", SPEC]);
+  expect(room.entry("r", SPEC).notes).toEqual([
+    "Points differ: taken 5, shown 4.",
+    "k0: journaled 5, shown 4",
+    "Of two points of one key and step the tool keeps the later.",
+  ]);
 });
 
 test("an idle adapter is closed and opened again with its memo", async () => {

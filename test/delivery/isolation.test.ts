@@ -21,6 +21,45 @@ test("a hanging sink delays neither another sink of the run nor another run at i
   expect(room.entry("bad", "fake:a/x")).toMatchObject({ pointsSent: 0 });
 });
 
+test("of four sinks of one run one hangs, one fails and one is slow, and none delays another", async () => {
+  const sinks = { hangs: "fake:h/x", fails: "fake:f/x", slow: "fake:s/x", fine: "fake:o/x" };
+  const alone = new Room();
+  const room = new Room();
+  const took = async (one: Room, specs: string[]) => {
+    one.tracker.answer = async ({ name, spec }) => {
+      if (name === "send" && spec === sinks.hangs) return "deaf";
+      if (name === "send" && spec === sinks.fails) return { status: "retry", reason: "HTTP 500." };
+      const ms = spec === sinks.slow ? 2000 : 10;
+      await new Promise((resolve) => one.clock.timer(ms, () => resolve(undefined)));
+      return "ok";
+    };
+    const began = one.clock.now();
+    const times = new Map<string, number>();
+    one.delivery.onChange(() => {
+      for (const { spec, state } of one.journal.sinkEntries.values()) {
+        if (state === "done" && !times.has(spec)) times.set(spec, one.clock.now() - began);
+      }
+    });
+    await one.delivery.start();
+    await one.start("r", specs);
+    await one.log("r", 2000);
+    await one.end("r");
+    await one.clock.advance(600_000);
+    return times;
+  };
+  const fineAlone = (await took(alone, [sinks.fine])).get(sinks.fine);
+  const times = await took(room, Object.values(sinks));
+  expect(times.get(sinks.fine)).toBe(fineAlone);
+  // 20 batches and more at two seconds each, and not a moment of another's.
+  expect(times.get(sinks.slow)).toBeLessThan(50_000);
+  for (const spec of [sinks.slow, sinks.fine]) expect(room.tracker.values("r", spec)).toEqual(numbers(2000));
+  for (const spec of [sinks.hangs, sinks.fails]) {
+    expect(room.entry("r", spec)).toMatchObject({ pointsSent: 0, pointsDead: 0, state: "retrying" });
+    expect(room.entry("r", spec).retryAtUs).toBeGreaterThan(0);
+  }
+  expect(room.journal.faults).toEqual([]);
+});
+
 test("slow calls give their turns up, so that an endpoint full of hanging runs still takes the others", async () => {
   const room = new Room();
   room.tracker.answer = ({ name, runId }) => (name === "send" && runId.startsWith("bad") ? "deaf" : "ok");

@@ -11,8 +11,8 @@ import { connect, type Run } from "@pipekit/experiment";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startDaemon, type TestDaemon, temporaryHome } from "../support/daemon.ts";
 import { answer, htmlPage, tooManyRequests } from "../support/fake-http.ts";
-import { CREDENTIALS, Destinations, grouped, type Shown } from "./bad-day.ts";
 import { ROOT } from "./demo/processes.ts";
+import { CREDENTIALS, Destinations, grouped, type Shown } from "./destinations.ts";
 
 const STEPS = 1500;
 const LIMITS = JSON.stringify({ backoffBaseMs: 20, backoffCapMs: 200, probeCapMs: 200, callTimeoutMs: 2000 });

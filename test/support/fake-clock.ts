@@ -9,6 +9,10 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  unixMs(moment: number): number {
+    return moment;
+  }
+
   timer(ms: number, fire: () => void): () => void {
     const timer = { at: this.#now + ms, fire };
     this.#timers.add(timer);

@@ -5,10 +5,14 @@ import {
   type Cursor,
   type CursorRecord,
   type DeadLetterEntry,
+  type DeadLetterQuery,
   itemCount,
   type Journal,
   type JournalTotals,
   type NewDeadLetter,
+  type PruneCandidate,
+  type PruneQuery,
+  type ReadSinkEntry,
   type RunEntry,
   type SeriesChunk,
   type SinkEntry,
@@ -22,6 +26,8 @@ interface StoredFrame {
   readonly position: number;
   readonly runId: string;
   readonly records: readonly Record[];
+  /** Unix microseconds. */
+  readonly atUs: number;
 }
 
 /**
@@ -32,6 +38,9 @@ export class FakeJournal implements Journal {
   frames: StoredFrame[] = [];
   sinkEntries = new Map<string, SinkEntry>();
   letters: DeadLetterEntry[] = [];
+  /** When a run was pruned, unix microseconds. */
+  readonly pruned = new Map<string, number>();
+  #lastLetter = 0;
   readonly faults: string[] = [];
   saves = 0;
   reads = 0;
@@ -45,12 +54,15 @@ export class FakeJournal implements Journal {
     other.frames = [...this.frames];
     other.sinkEntries = new Map(this.sinkEntries);
     other.letters = [...this.letters];
+    other.#lastLetter = this.#lastLetter;
+    for (const [runId, atUs] of this.pruned) other.pruned.set(runId, atUs);
     return other;
   }
 
   async append(frame: Frame, sinks: readonly string[]): Promise<AppendResult> {
     const { runId, records } = frame;
-    this.frames.push({ position: this.frames.length * 3 + 7, runId, records });
+    const atUs = Date.now() * 1000;
+    this.frames.push({ position: this.frames.length * 3 + 7, runId, records, atUs });
     if (records[0]?.record?.$case === "start") {
       for (const spec of sinks) this.sinkEntries.set(keyOf(runId, spec), newSink(runId, spec));
     }
@@ -80,6 +92,7 @@ export class FakeJournal implements Journal {
       params: {},
       artifacts: [],
       lastPosition: this.#frames(runId).at(-1)?.position ?? 0,
+      prunedAtUs: this.pruned.get(runId) ?? 0,
     };
   }
 
@@ -102,6 +115,7 @@ export class FakeJournal implements Journal {
 
   async readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]> {
     this.reads++;
+    if (this.pruned.has(runId)) throw new PipekitError("RUN_PRUNED", `The run ${runId} was pruned.`);
     const found: CursorRecord[] = [];
     let left = maxPoints;
     let offset = cursor.offset;
@@ -123,27 +137,94 @@ export class FakeJournal implements Journal {
     return found;
   }
 
-  async openSinks(): Promise<readonly SinkEntry[]> {
-    return [...this.sinkEntries.values()].filter((sink) => sink.state !== "done");
+  async openSinks(): Promise<readonly ReadSinkEntry[]> {
+    return [...this.sinkEntries.values()]
+      .filter((sink) => sink.state !== "done")
+      .map((sink) => this.#read(sink));
   }
 
-  async sinks(runId: string): Promise<readonly SinkEntry[]> {
-    return [...this.sinkEntries.values()].filter((sink) => sink.runId === runId);
+  async sinks(runId: string): Promise<readonly ReadSinkEntry[]> {
+    return [...this.sinkEntries.values()]
+      .filter((sink) => sink.runId === runId)
+      .map((sink) => this.#read(sink));
   }
 
-  async saveSink(sink: SinkEntry, deadLetters: readonly NewDeadLetter[]): Promise<void> {
+  async sinksOf(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly ReadSinkEntry[]>> {
+    return new Map(await Promise.all(runIds.map(async (id) => [id, await this.sinks(id)] as const)));
+  }
+
+  async saveSink(
+    sink: SinkEntry,
+    deadLetters: readonly NewDeadLetter[],
+    settled: readonly number[] = [],
+  ): Promise<void> {
     if (this.saveFault !== undefined) throw this.saveFault;
     this.saves++;
-    for (const letter of deadLetters) {
-      this.letters.push({ ...letter, id: this.letters.length + 1, atUs: 0 });
-    }
+    this.letters = this.letters.filter(
+      ({ id, runId, spec }) => !(settled.includes(id) && runId === sink.runId && spec === sink.spec),
+    );
+    for (const letter of deadLetters) this.letters.push({ ...letter, id: ++this.#lastLetter, atUs: 0 });
     this.#check(sink);
     this.sinkEntries.set(keyOf(sink.runId, sink.spec), sink);
     this.#tell(sink.runId);
   }
 
-  async deadLetters(): Promise<readonly DeadLetterEntry[]> {
-    return this.letters;
+  async addSinks(runId: string, specs: readonly string[]): Promise<readonly SinkEntry[]> {
+    await this.run(runId);
+    return [...new Set(specs)].map((spec) => {
+      const known = this.sinkEntries.get(keyOf(runId, spec));
+      if (known !== undefined) return known;
+      if (this.pruned.has(runId)) throw new PipekitError("INVALID_ARGUMENT", `The run ${runId} was pruned.`);
+      const added = newSink(runId, spec);
+      this.sinkEntries.set(keyOf(runId, spec), added);
+      return added;
+    });
+  }
+
+  async deadLetters({ runId, spec, ids, afterId = 0, limit }: DeadLetterQuery): Promise<DeadLetterEntry[]> {
+    const fits = (letter: DeadLetterEntry) =>
+      letter.id > afterId &&
+      (runId === undefined || letter.runId === runId) &&
+      (spec === undefined || letter.spec === spec) &&
+      (ids === undefined || ids.includes(letter.id));
+    return this.letters.filter(fits).slice(0, limit);
+  }
+
+  async prunable({ endedBeforeUs, runIds }: PruneQuery): Promise<readonly PruneCandidate[]> {
+    const wanted = (await this.runs()).filter(
+      ({ runId, state, endedAtUs, prunedAtUs }) =>
+        state !== "running" &&
+        prunedAtUs === 0 &&
+        endedAtUs < endedBeforeUs &&
+        (runIds.length === 0 || runIds.includes(runId)),
+    );
+    return Promise.all(
+      wanted.map(async (run) => ({
+        run,
+        sinks: await this.sinks(run.runId),
+        deadLetters: this.letters.filter((letter) => letter.runId === run.runId).length,
+        journalBytes: run.points * 8,
+      })),
+    );
+  }
+
+  async prune(runId: string): Promise<void> {
+    const { state } = await this.run(runId);
+    const open = (await this.sinks(runId)).some((sink) => sink.state !== "done");
+    if (state === "running" || open || this.letters.some((letter) => letter.runId === runId)) {
+      throw new PipekitError("INVALID_ARGUMENT", `The run ${runId} cannot be pruned.`);
+    }
+    this.pruned.set(runId, Date.now() * 1000);
+  }
+
+  async contentInUse(): Promise<ReadonlySet<string>> {
+    const kept = this.frames.filter(({ runId }) => !this.pruned.has(runId));
+    return new Set(
+      kept
+        .flatMap(({ records }) => records)
+        .flatMap(({ record }) => (record?.$case === "artifact" ? record.value.files : []))
+        .map(({ sha256 }) => sha256),
+    );
   }
 
   async totals(): Promise<JournalTotals> {
@@ -174,6 +255,12 @@ export class FakeJournal implements Journal {
   /** The points between two cursors, as a dead letter names them. */
   pointsBetween(runId: string, from: Cursor, to: Cursor): number {
     return this.#pointsBefore(runId, to) - this.#pointsBefore(runId, from);
+  }
+
+  #read(sink: SinkEntry): ReadSinkEntry {
+    const next = this.#frames(sink.runId).find(({ position }) => position > sink.cursor.position);
+    const pruned = this.pruned.has(sink.runId);
+    return { ...sink, pendingSinceUs: pruned ? 0 : (next?.atUs ?? 0) };
   }
 
   #check(sink: SinkEntry): void {

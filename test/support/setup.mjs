@@ -12,6 +12,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const BIN = join(ROOT, "node_modules/.bin");
 const VENV = join(ROOT, ".venv");
 const PYTHON = join(VENV, "bin/python");
+const WANDB_READER = join(ROOT, ".tools/wandb-0.28");
 const LIVE = process.stderr.isTTY === true;
 
 /** Digest of the files that a step depends on. */
@@ -98,6 +99,15 @@ async function setUp() {
       [...pip, "--no-deps", "-e", "clients/python"],
     ]);
     writeFileSync(pythonStamp, pythonDigest);
+  }
+  const readerStamp = join(WANDB_READER, ".pkx-setup");
+  const readerDigest = digest(["test/support/requirements-wandb-reader.txt"]);
+  if (!fits(readerStamp, readerDigest)) {
+    const pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-deps"];
+    await step("an older W&B client, which reads offline runs in Python", [
+      [...pip, "--upgrade", "--target", WANDB_READER, "-r", "test/support/requirements-wandb-reader.txt"],
+    ]);
+    writeFileSync(readerStamp, readerDigest);
   }
   await step("the daemon's bundle", [[join(BIN, "node"), "daemon/build.ts"]]);
 }

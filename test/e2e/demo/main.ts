@@ -9,6 +9,7 @@ import { styleText } from "node:util";
 import { connect } from "@pipekit/experiment";
 import { z } from "zod";
 import { startMlflowServer } from "../../support/mlflow-server.ts";
+import { readFolder, type Shown, syncedOffline } from "../destinations.ts";
 import { findMlflowRun } from "./mlflow-run.ts";
 import { lastJson, node, pipekitEnv, python, ROOT } from "./processes.ts";
 
@@ -51,6 +52,15 @@ async function delivered(env: NodeJS.ProcessEnv, runId: string) {
   }
 }
 
+function pointsOf(shown: Shown): ReadonlyMap<string, number> {
+  return new Map(Object.entries(shown).map(([key, points]) => [key, points.length]));
+}
+
+/** Points of one of our keys; ClearML has a title and a series where we have one name. */
+function countOf(byKey: ReadonlyMap<string, number>, key: string): number {
+  return byKey.get(key) ?? byKey.get(`${key}/${key}`) ?? 0;
+}
+
 async function demo(): Promise<void> {
   rmSync(HOME, { recursive: true, force: true });
   mkdirSync(join(HOME, "mlflow"), { recursive: true });
@@ -62,21 +72,33 @@ async function demo(): Promise<void> {
     heading(
       "2  Training: scikit-learn's digits, PyTorch Lightning, our logger (the daemon starts by itself)",
     );
-    const spec = `mlflow+http://${mlflow.host}/${EXPERIMENT}`;
-    const trained = Trained.parse(lastJson(await python(join(HERE, "train.py"), [spec], env)));
-    confirm(trained.imported_trackers.length === 0, "the training process imported neither mlflow nor wandb");
+    const sinks = [
+      `mlflow+http://${mlflow.host}/${EXPERIMENT}`,
+      `wandb+offline://${HOME}?project=${EXPERIMENT}`,
+      `tensorboard://${join(HOME, "events")}`,
+      `clearml+offline://${join(HOME, "clearml")}?project=${EXPERIMENT}`,
+    ];
+    const trained = Trained.parse(lastJson(await python(join(HERE, "train.py"), sinks, env)));
+    confirm(trained.imported_trackers.length === 0, "the training process imported no tracker");
 
-    heading("3  Delivery, counted on both sides");
+    heading("3  Delivery to four trackers at once, counted on both sides by the tools' own readers");
     const run = await delivered(env, trained.run_id);
     const shown = await findMlflowRun(mlflow.url, EXPERIMENT, trained.run_id);
     console.log(`  MLflow run ${shown.runId}, ${shown.status}, ${shown.params} params`);
+    const counts = {
+      MLflow: shown.points,
+      "W&B": pointsOf(await syncedOffline(HOME, trained.run_id)),
+      TensorBoard: pointsOf(await readFolder("tensorboard", join(HOME, "events"))),
+      ClearML: pointsOf(await readFolder("clearml", join(HOME, "clearml"))),
+    };
     for (const { key, points } of run.series) {
-      console.log(
-        `  ${key.padEnd(16)} journaled ${String(points).padStart(5)}   MLflow ${shown.points.get(key) ?? 0}`,
-      );
+      const cells = Object.entries(counts).map(([tool, byKey]) => `${tool} ${countOf(byKey, key)}`);
+      console.log(`  ${key.padEnd(16)} journaled ${String(points).padStart(5)}   ${cells.join("   ")}`);
     }
-    const same = run.series.every(({ key, points }) => shown.points.get(key) === points);
-    confirm(same && run.series.length > 0, `MLflow shows all ${run.points} points that were journaled`);
+    for (const [tool, byKey] of Object.entries(counts)) {
+      const same = run.series.every(({ key, points }) => countOf(byKey, key) === points);
+      confirm(same && run.series.length > 0, `${tool} shows all ${run.points} points that were journaled`);
+    }
     confirm(shown.status === "FINISHED", "MLflow shows the run as finished");
 
     heading("4  The run");

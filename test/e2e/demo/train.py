@@ -1,6 +1,6 @@
 """Trains the classifier with Lightning and our logger, stores and promotes the model; prints a JSON line.
 
-Usage: train.py SINK_SPEC
+Usage: train.py SINK_SPEC...
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class EpochLines(pl.Callback):
         )
 
 
-def main(sink: str) -> None:
+def main(sinks: list[str]) -> None:
     """Runs the whole path of a training process."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     pl.seed_everything(7, verbose=False)
-    logger = PipekitLogger(name="digits", sinks=[sink], tags={"data": "sklearn-digits"})
+    logger = PipekitLogger(name="digits", sinks=sinks, tags={"data": "sklearn-digits"})
     task = DigitsTask(hidden=HIDDEN)
     trainer = pl.Trainer(
         max_epochs=EPOCHS,
@@ -66,7 +66,7 @@ def main(sink: str) -> None:
     )
     registry.tag(digest, "production", reason="test accuracy above 0.95")
 
-    trackers = sorted({"mlflow", "wandb"} & set(sys.modules))
+    trackers = sorted({"mlflow", "wandb", "tensorboard", "clearml"} & set(sys.modules))
     if trackers:
         raise SystemExit(f"the training process imported {trackers}: it must import no tracker")
     print(
@@ -82,4 +82,4 @@ def main(sink: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-/** Destinations of one run, each behind a network that can be made to fail, and what each of them shows at the end. */
+/** Destinations of one run, servers behind networks that can be made to fail, and what each of them shows of it. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type FakeClearml, KEYS, startFakeClearml } from "../support/fake-clearml.ts";
@@ -83,11 +83,11 @@ export class Destinations {
     const byMlflow = (await shownRun(this.mlflow.url, run)).points;
     return {
       mlflow: grouped(byMlflow.map(({ key, step, value }) => [key, step, value])),
-      wandb: this.#wandbHistory(runId),
-      wandbOffline: await this.#syncedOffline(runId),
-      tensorboard: await read("tensorboard", join(this.folder, "events")),
+      wandb: wandbHistory(this.wandb, runId),
+      wandbOffline: await syncedOffline(join(this.folder, "wandb"), runId),
+      tensorboard: await readFolder("tensorboard", join(this.folder, "events")),
       clearml: this.#clearmlScalars(runId),
-      clearmlOffline: await read("clearml", join(this.folder, "clearml")),
+      clearmlOffline: await readFolder("clearml", join(this.folder, "clearml")),
     };
   }
 
@@ -96,33 +96,6 @@ export class Destinations {
     await this.wandb.close();
     await this.clearml.close();
     await this.mlflow.stop();
-  }
-
-  #wandbHistory(runId: string): Shown {
-    const runs = this.wandb.runsOf(runId);
-    if (runs.length !== 1) throw new Error(`W&B shows ${runs.length} runs.`);
-    return grouped(
-      runs.flatMap((run) =>
-        shownRows(run).flatMap((row) =>
-          Object.entries(row).flatMap(([key, value]): [string, number, number][] =>
-            OWN_KEY.test(key) ? [] : [[key, Number(row["_step"]), Number(value)]],
-          ),
-        ),
-      ),
-    );
-  }
-
-  /** Lets W&B's own client bring the offline folder to a server of its own. */
-  async #syncedOffline(runId: string): Promise<Shown> {
-    const server = await startFakeWandb();
-    const env = { ...process.env, WANDB_BASE_URL: server.url, WANDB_API_KEY: FAKE_KEY, WANDB_SILENT: "true" };
-    try {
-      await output(WANDB, ["sync", "--yes"], env, join(this.folder, "wandb"));
-      const synced = new Destinations(this.folder, this.mlflow, server, this.clearml, this.networks);
-      return synced.#wandbHistory(runId);
-    } finally {
-      await server.close();
-    }
   }
 
   #clearmlScalars(runId: string): Shown {
@@ -141,7 +114,33 @@ export class Destinations {
   }
 }
 
-async function read(kind: "tensorboard" | "clearml", folder: string): Promise<Shown> {
+/** What W&B shows of the one run with our run id. */
+function wandbHistory(server: FakeWandb, runId: string): Shown {
+  const [run, ...others] = server.runsOf(runId);
+  if (run === undefined || others.length > 0) throw new Error("W&B does not show one run.");
+  return grouped(
+    shownRows(run).flatMap((row) =>
+      Object.entries(row).flatMap(([key, value]): [string, number, number][] =>
+        OWN_KEY.test(key) ? [] : [[key, Number(row["_step"]), Number(value)]],
+      ),
+    ),
+  );
+}
+
+/** Lets W&B's own client bring the offline runs below `folder` to a server, and reads it there. */
+export async function syncedOffline(folder: string, runId: string): Promise<Shown> {
+  const server = await startFakeWandb();
+  const env = { ...process.env, WANDB_BASE_URL: server.url, WANDB_API_KEY: FAKE_KEY, WANDB_SILENT: "true" };
+  try {
+    await output(WANDB, ["sync", "--yes"], env, folder);
+    return wandbHistory(server, runId);
+  } finally {
+    await server.close();
+  }
+}
+
+/** Reads the one run in a folder, by the tool's own reader where it has one. ClearML's keys are title and series. */
+export async function readFolder(kind: "tensorboard" | "clearml", folder: string): Promise<Shown> {
   const series = lastJson(await python(READER, [kind, folder], process.env)) as Shown;
   return grouped(
     Object.entries(series).flatMap(([key, points]) =>

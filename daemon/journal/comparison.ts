@@ -1,0 +1,85 @@
+import type { DatabaseSync } from "node:sqlite";
+import { type RunSummary, statsOfRow } from "./summary.ts";
+
+/** A row of `runs`, whole. */
+export interface RunRow {
+  readonly number: number;
+  readonly run_id: string;
+  readonly name: string;
+  readonly start: string;
+  readonly started_at_us: number;
+  readonly state: string;
+  readonly reason: string;
+  readonly ended_at_us: number;
+  readonly points: number;
+  readonly last_position: number;
+  readonly bytes: number;
+  readonly pruned_at_us: number;
+  readonly seal: number | null;
+}
+
+/** Which parts of what the tables say of a run its frames do not say. A salvaged run may know more than its frames do. */
+export function differences(db: DatabaseSync, run: RunRow, summary: RunSummary): string[] {
+  const { start, end } = summary;
+  const endIs = (state: string, reason: string, endedAtUs: number) =>
+    run.state === state && run.reason === reason && run.ended_at_us === endedAtUs;
+  const pairs = (table: string) =>
+    new Map(
+      db
+        .prepare(`SELECT name, value FROM ${table} WHERE run = ?`)
+        .all(run.number)
+        .map(({ name, value }) => [String(name), String(value)]),
+    );
+  const artifacts = db
+    .prepare("SELECT artifact FROM artifacts WHERE run = ? ORDER BY number")
+    .all(run.number);
+  const checks: readonly (readonly [string, boolean])[] = [
+    ["start", start === undefined || (start.json === run.start && start.name === run.name)],
+    ["start time", start === undefined || start.startedAtUs === run.started_at_us],
+    ["end", end === undefined ? isEnd(run) : endIs(end.state, end.reason, end.endedAtUs)],
+    ["points", summary.points === run.points],
+    ["bytes", summary.bytes === run.bytes],
+    ["last position", summary.frames === 0 || summary.lastPosition === run.last_position],
+    ["seal", run.seal === null],
+    ["tags", contains(pairs("tags"), summary.tags)],
+    ["params", contains(pairs("params"), summary.params)],
+    [
+      "artifacts",
+      artifactsFit(
+        artifacts.map(({ artifact }) => String(artifact)),
+        summary.artifacts,
+      ),
+    ],
+    ["series", seriesFit(db, run.number, summary.series)],
+  ];
+  return checks.filter(([, fits]) => !fits).map(([what]) => what);
+}
+
+/** A salvaged run may have lost the frame of its end. */
+function isEnd({ state, reason, ended_at_us }: RunRow): boolean {
+  return (
+    state === "completed" || state === "failed" || (state === "running" && reason === "" && ended_at_us === 0)
+  );
+}
+
+function contains(table: ReadonlyMap<string, string>, said: ReadonlyMap<string, string>): boolean {
+  return [...said].every(([name, value]) => table.get(name) === value);
+}
+
+function artifactsFit(table: readonly string[], said: readonly string[]): boolean {
+  return said.every((artifact, i) => artifact === table[i]);
+}
+
+function seriesFit(db: DatabaseSync, run: number, said: ReadonlyMap<string, Float64Array>): boolean {
+  const rows = db.prepare("SELECT * FROM series WHERE run = ?").all(run);
+  if (rows.length !== said.size) return false;
+  return rows.every((row) => {
+    const sums = said.get(String(row["key"]));
+    return sums !== undefined && statsOfRow(row).every((value, i) => sameNumber(value, sums[i]));
+  });
+}
+
+/** SQLite keeps no sign of zero. */
+function sameNumber(a: number, b: number | undefined): boolean {
+  return a === b || (Number.isNaN(a) && Number.isNaN(b));
+}

@@ -1,0 +1,73 @@
+import type { DatabaseSync } from "node:sqlite";
+import { addSums } from "./group.ts";
+import { type FrameFacts, STATS_PER_KEY, type StartFacts } from "./messages.ts";
+
+/** What the tables say of a run in few rows, made again from the frames of the run. */
+export class RunSummary {
+  start: StartFacts | undefined;
+  end: FrameFacts["end"];
+  frames = 0;
+  points = 0;
+  bytes = 0;
+  lastPosition = 0;
+  readonly tags = new Map<string, string>();
+  readonly params = new Map<string, string>();
+  readonly artifacts: string[] = [];
+  readonly series = new Map<string, Float64Array>();
+  /** Writer to the seq of its last frame. */
+  readonly writers = new Map<string, number>();
+
+  /** Adds the run's next frame. */
+  add(position: number, facts: FrameFacts, bytes: number): void {
+    this.frames++;
+    this.points += facts.points;
+    this.bytes += bytes;
+    this.lastPosition = position;
+    this.start ??= facts.start;
+    this.end ??= facts.end;
+    for (const [name, value] of [...(facts.start?.tags ?? []), ...facts.tags]) this.tags.set(name, value);
+    for (const [name, value] of facts.params) this.params.set(name, value);
+    this.artifacts.push(...facts.artifacts);
+    this.writers.set(facts.writerId, Math.max(facts.seq, this.writers.get(facts.writerId) ?? 0));
+    facts.series.keys.forEach((key, i) => {
+      addSums(this.series, key, facts.series.stats.slice(i * STATS_PER_KEY, (i + 1) * STATS_PER_KEY));
+    });
+  }
+}
+
+/** A frame's row, whole. */
+export interface FrameRow {
+  readonly position: number;
+  readonly run: number;
+  readonly writer_id: string;
+  readonly seq: number;
+  readonly points: number;
+  readonly body: Uint8Array;
+  readonly crc: number | null;
+  readonly at_us: number;
+}
+
+/** Rows read at a time by a walk. */
+const ROWS = 64;
+
+/** The frames of a run, in order, a few at a time. */
+export function framesOfRun(db: DatabaseSync): (run: number) => Generator<readonly FrameRow[]> {
+  const statement = db.prepare(
+    `SELECT * FROM frames WHERE run = ? AND position > ? ORDER BY position LIMIT ${ROWS}`,
+  );
+  return function* (run) {
+    for (let position = 0; ; ) {
+      const rows = statement.all(run, position) as unknown as FrameRow[];
+      yield rows;
+      if (rows.length < ROWS) return;
+      position = rows.at(-1)?.position ?? position;
+    }
+  };
+}
+
+/** The numbers of a row of `series`, as in SeriesSums. */
+export function statsOfRow(row: { readonly [column: string]: unknown }): number[] {
+  return ["points", "last_step", "last_value", "min_value", "max_value"].map((column) =>
+    row[column] === null ? Number.NaN : Number(row[column]),
+  );
+}

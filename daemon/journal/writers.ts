@@ -1,0 +1,38 @@
+import type { DatabaseSync } from "node:sqlite";
+import { rowCrc } from "./checksum.ts";
+import { corrupt, refusalOf } from "./faults.ts";
+
+/** How far a writer's frames are on disk. */
+export interface WriterRow {
+  /** Number of its run. */
+  readonly run: number;
+  readonly lastSeq: number;
+}
+
+/** The table of writers. A row that is not as it was written would make frames pass for duplicates: it is refused. */
+export class WriterTable {
+  readonly #file: string;
+  readonly #select;
+  readonly #upsert;
+
+  constructor(db: DatabaseSync, file: string) {
+    this.#file = file;
+    this.#select = db.prepare("SELECT run, last_seq AS lastSeq, crc FROM writers WHERE writer_id = ?");
+    this.#upsert = db.prepare(`
+      INSERT INTO writers VALUES (?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq, crc = excluded.crc`);
+  }
+
+  /** Undefined for a new writer. Throws CORRUPT_JOURNAL. */
+  get(writerId: string): WriterRow | undefined {
+    const row = this.#select.get(writerId) as (WriterRow & { crc: number }) | undefined;
+    if (row !== undefined && row.crc !== rowCrc(writerId, row.run, row.lastSeq)) {
+      throw refusalOf(corrupt(`the row of the writer ${writerId} is not as it was saved`, this.#file));
+    }
+    return row;
+  }
+
+  set(writerId: string, { run, lastSeq }: WriterRow): void {
+    this.#upsert.run(writerId, run, lastSeq, rowCrc(writerId, run, lastSeq));
+  }
+}
