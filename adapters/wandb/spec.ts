@@ -16,6 +16,7 @@
 
 import { formatReference, parseReference, type Reference } from "@pipekit/adapters/http";
 import { SpecError } from "@pipekit/adapters/tracker";
+import { parseFolderSpec } from "../folder-spec.ts";
 
 /** Runs that go to a server. */
 export interface ServerSpec {
@@ -46,7 +47,8 @@ export const PUBLIC_URL = "https://api.wandb.ai";
 
 const EXAMPLE = "Write it like `wandb://my-team/my-project`.";
 const HOSTED = "Write it like `wandb+https://wandb.example.com/my-team/my-project`.";
-const OFFLINE = "Write it like `wandb+offline:///data/runs?project=my-project`.";
+const OFFLINE_EXAMPLE = "wandb+offline:///data/runs?project=my-project";
+const OFFLINE = `Write it like \`${OFFLINE_EXAMPLE}\`.`;
 const SECRET_MEND = "Name where the key is found: `?key=env:NAME` or `?key=file:/path`.";
 const LONGEST_NAME = 128;
 
@@ -126,14 +128,11 @@ function hostedSpec(protocol: string, path: string, query: string): ServerSpec {
 }
 
 function offlineSpec(path: string, query: string): OfflineSpec {
-  const folder = decodedPath(path).replace(/(?<=.)\/+$/, "");
-  if (!folder.startsWith("/") || folder.split("/").some((part) => part === "." || part === "..")) {
-    throw new SpecError("The folder of the W&B spec is not an absolute path.", OFFLINE);
-  }
+  const { folder } = parseFolderSpec(`wandb+offline://${path}`, "wandb+offline", OFFLINE_EXAMPLE);
   const values = readQuery(query, ["project", "entity"]);
   return {
     mode: "offline",
-    folder: folder.replace(/\/{2,}/g, "/"),
+    folder,
     ...names(values.get("entity") ?? "", values.get("project") ?? "", OFFLINE),
   };
 }
@@ -192,10 +191,6 @@ function decoded(segment: string): string {
   } catch {
     throw new SpecError("The W&B spec is not percent-encoded UTF-8.", EXAMPLE);
   }
-}
-
-function decodedPath(path: string): string {
-  return path.split("/").map(decoded).join("/");
 }
 
 function encodePath(path: string): string {

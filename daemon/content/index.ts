@@ -8,4 +8,4 @@ export type { Hold } from "./holds.ts";
 export { JsonNumber, type JsonObject, type JsonValue, parseJson } from "./json.ts";
 export { checkClientPath } from "./staging.ts";
 export { type ContentStore, openContentStore } from "./store.ts";
-export { unreadable } from "./walk.ts";
+export { isPassing, unreadable } from "./walk.ts";

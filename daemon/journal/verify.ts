@@ -11,6 +11,7 @@ import { readLog } from "./raw/log.ts";
 import { outsideDamage } from "./raw/outside.ts";
 import { numberOf, openForReading } from "./schema.ts";
 import { sealOf } from "./seal.ts";
+import { misshapen } from "./shape.ts";
 import { type FrameRow, framesOfRun, RunSummary } from "./summary.ts";
 import { SCHEMA_VERSION, TOTALS } from "./tables.ts";
 
@@ -93,6 +94,7 @@ class Verification {
     const db = openForReading(file);
     try {
       if (!this.#checkVersion(db)) return;
+      for (const part of misshapen(db)) this.fault(`The tables are not as they were made: ${part}.`);
       for (const row of db.prepare(`PRAGMA integrity_check(${MAX_FAULTS})`).all()) {
         const text = String(row["integrity_check"]);
         if (text !== "ok") this.fault(`The file is damaged: ${text.replaceAll("\n", " ")}.`);

@@ -7,7 +7,7 @@ import {
   type Record,
   type RunStart,
 } from "@pipekit/proto";
-import type { ContentStore, Hold } from "../content/index.ts";
+import { type ContentStore, type Hold, isPassing } from "../content/index.ts";
 
 /** What a checked frame needs besides itself. */
 export interface CheckedFrame {
@@ -78,7 +78,9 @@ export async function checkFrame(
         records.push(record);
       }
     } catch (error) {
-      if (!(error instanceof PipekitError) || error.code === "STORAGE_FULL") throw error;
+      // What says nothing of the record is no reason to leave it out: the frame is sent again.
+      const isOurs = !(error instanceof PipekitError) || error.code === "STORAGE_FULL" || isPassing(error);
+      if (isOurs) throw error;
       rejection ??= error;
     }
   }

@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import type { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
-import { CURSOR_START, type Journal, openJournal } from "../../daemon/journal/index.ts";
+import { Refusal } from "../../daemon/journal/faults.ts";
+import { CURSOR_START, type Journal, openJournal, salvage, verify } from "../../daemon/journal/index.ts";
+import { openForWriting } from "../../daemon/journal/schema.ts";
 import { frame, metrics, newId, outcome, SILENT, startRun, stateFolder, tempJournal } from "./fixture.ts";
 
 /** Values of a series in journal order. */
@@ -58,37 +60,83 @@ test("after kill -9, again and again, every acknowledged frame is there once and
   }
 });
 
-test("a torn or damaged write-ahead log opens to a whole prefix", async () => {
+/** A journal of 21 frames, each its own commit, that was never closed: all of it is in its log. */
+async function unclosed() {
   const folder = await stateFolder();
   const journal = await tempJournal(folder);
   const { runId, writerId } = await startRun(journal);
   for (let seq = 2; seq <= 21; seq++)
     await journal.append(frame(runId, writerId, seq, metrics({ a: [seq - 1] })), []);
-  const log = await readFile(join(folder, "journal.db-wal"));
+  const file = join(folder, "journal.db");
+  return { runId, writerId, db: await readFile(file), log: await readFile(`${file}-wal`) };
+}
+
+async function folderOf(db: Buffer, log: Buffer): Promise<string> {
+  const folder = await stateFolder();
+  await writeFile(join(folder, "journal.db"), db);
+  await writeFile(join(folder, "journal.db-wal"), log);
+  return folder;
+}
+
+test("a torn write-ahead log opens to a whole prefix", async () => {
+  const { runId, writerId, db, log } = await unclosed();
   const lengths = new Set<number>();
   for (const share of [1, 0.999, 0.9, 0.7, 0.5, 0.3]) {
-    for (const damage of ["cut", "flip"]) {
-      const at = Math.floor((log.length - 1) * share);
-      const torn = Buffer.from(damage === "cut" ? log.subarray(0, at) : log);
-      if (damage === "flip") torn[at] = (torn[at] ?? 0) ^ 0x40;
-      const copy = await stateFolder();
-      await copyFile(join(folder, "journal.db"), join(copy, "journal.db"));
-      await writeFile(join(copy, "journal.db-wal"), torn);
-      const reopened = await openJournal({ stateFolder: copy, log: SILENT });
-      const lastSeq = await reopened.lastSeq(writerId);
-      const points = Math.max(0, lastSeq - 1);
-      lengths.add(points);
-      if (lastSeq > 0) {
-        expect(await valuesOf(reopened, runId, "a")).toEqual(upTo(points));
-        expect(await reopened.run(runId)).toMatchObject({ points, lastPosition: lastSeq });
-        expect(await reopened.append(frame(runId, writerId, lastSeq + 1, metrics({ a: [0] })), [])).toBe(
-          "appended",
-        );
-      }
-      await reopened.close();
+    const folder = await folderOf(db, log.subarray(0, Math.floor((log.length - 1) * share)));
+    const reopened = await openJournal({ stateFolder: folder, log: SILENT });
+    const lastSeq = await reopened.lastSeq(writerId);
+    const points = Math.max(0, lastSeq - 1);
+    lengths.add(points);
+    if (lastSeq > 0) {
+      expect(await valuesOf(reopened, runId, "a")).toEqual(upTo(points));
+      expect(await reopened.run(runId)).toMatchObject({ points, lastPosition: lastSeq });
+      expect(await reopened.append(frame(runId, writerId, lastSeq + 1, metrics({ a: [0] })), [])).toBe(
+        "appended",
+      );
+    }
+    await reopened.close();
+  }
+  expect(lengths.size).toBeGreaterThan(3);
+});
+
+test("a log damaged before its last commit is CORRUPT_JOURNAL, and salvage keeps all but what was hit", async () => {
+  const { writerId, db, log } = await unclosed();
+  const pageSize = 8192 + 24;
+  const pages = (log.length - 32) / pageSize;
+  const words = new Set<unknown>();
+  for (let round = 0; round < 16; round++) {
+    const damaged = Buffer.from(log);
+    // Headers of pages, pages, and the header of the log.
+    const page = round === 15 ? pages - 1 : Math.floor((pages * round) / 16);
+    const at = round === 0 ? 9 : 32 + page * pageSize + (round % 3) * 800 + 9;
+    damaged[at] = (damaged[at] ?? 0) ^ 0x40;
+    const folder = await folderOf(db, damaged);
+    const file = join(folder, "journal.db");
+    const report = await verify(file);
+    const into = await stateFolder();
+    const salvaged = await salvage(file, join(into, "journal.db"));
+    expect(await verify(join(into, "journal.db"))).toMatchObject({ faults: [] });
+    // A page is written again by later commits, so that one damaged version costs nothing that a later one has.
+    expect(salvaged.frames).toBeGreaterThanOrEqual(20);
+    expect(report.faults.length + report.notes.length).toBeGreaterThan(0);
+    try {
+      const opened = openForWriting(file);
+      words.add("opened");
+      // Only the last commit can pass for one that was torn by a power cut before it was acknowledged.
+      expect(opened.prepare("SELECT last_seq, writer_id FROM writers").all()).toMatchObject([
+        { last_seq: 20, writer_id: writerId },
+      ]);
+      expect(opened.prepare("SELECT frames, points FROM totals").get()).toMatchObject({
+        frames: 20,
+        points: 19,
+      });
+      opened.close();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      words.add(error.fault.code);
     }
   }
-  expect(lengths.size).toBeGreaterThan(4);
+  expect(words).toEqual(new Set(["CORRUPT_JOURNAL", "opened"]));
 });
 
 test("a damaged file is CORRUPT_JOURNAL with a mend, at the opening or at the first use", async () => {

@@ -1,12 +1,27 @@
 import { execFileSync } from "node:child_process";
+import { readdirSync, statfsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Frame } from "@pipekit/proto";
 import { expect, onTestFinished, test } from "vitest";
+import { Clearing } from "../../daemon/journal/clearing.ts";
 import { frameFacts } from "../../daemon/journal/facts.ts";
+import { openJournal, salvage, verify } from "../../daemon/journal/index.ts";
 import { openForWriting } from "../../daemon/journal/schema.ts";
 import { GroupWriter, type WriteCall } from "../../daemon/journal/writer.ts";
-import { frame, metrics, outcome, start, startRun, stateFolder, tempJournal } from "./fixture.ts";
+import {
+  end,
+  frame,
+  metrics,
+  newId,
+  outcome,
+  SILENT,
+  start,
+  startRun,
+  stateFolder,
+  tempJournal,
+} from "./fixture.ts";
+import { writeVersion1 } from "./version-1.ts";
 
 /** An append as it reaches the writer's thread. */
 function appendCall(id: number, one: Frame): WriteCall {
@@ -114,4 +129,64 @@ test("on a full disk appends are STORAGE_FULL, what was acknowledged stays, and 
   for await (const { values } of journal.readMetrics({ runId, keys: [], maxPoints: 0 })) kept.push(...values);
   expect(kept).toHaveLength((seq - 2) * LONG.length + 1);
   expect(kept.at(-1)).toBe(7);
+});
+
+test("adding sinks and pruning that find no room change nothing, and go through once there is room", async () => {
+  const { db, writer } = await tempWriter();
+  const specs = Array.from({ length: 400 }, (_, i) => `mlflow:${"x".repeat(100)}${i}`);
+  writer.commit([appendCall(1, frame("r", "w", 1, start()))]);
+  writer.commit([appendCall(2, frame("r", "w", 2, metrics({ a: LONG })))]);
+  writer.commit([appendCall(3, frame("r", "w", 3, end()))]);
+  const addSinks: WriteCall = { id: 4, kind: "addSinks", args: { runId: "r", specs } };
+  const pages = Number(db.prepare("PRAGMA page_count").get()?.["page_count"]);
+  db.exec(`PRAGMA max_page_count = ${pages}`);
+  expect(writer.commit([addSinks])).toMatchObject({ answers: [{ id: 4, fault: { code: "STORAGE_FULL" } }] });
+  expect(db.prepare("SELECT count(*) AS n FROM sinks").get()).toEqual({ n: 0 });
+  expect(writer.commit([{ id: 5, kind: "prune", args: "r" }])).toMatchObject({
+    answers: [{ id: 5, value: null }],
+  });
+  const clearing = new Clearing(db, "journal.db");
+  for (let slices = 0; clearing.slice(); slices++) expect(slices).toBeLessThan(1000);
+  expect(db.prepare("SELECT frames FROM totals").get()).toMatchObject({ frames: 0 });
+  expect(Number(db.prepare("PRAGMA page_count").get()?.["page_count"])).toBeLessThan(pages);
+});
+
+/** Bytes of one file that fills what is left of a small file system, but for `left`. */
+async function fill(folder: string, left: number): Promise<string> {
+  const filler = join(folder, "filler");
+  const free = statfsSync(folder);
+  await writeFile(filler, Buffer.alloc(Math.max(0, free.bavail * free.bsize - left)));
+  return filler;
+}
+
+test("on a full disk prune, addSinks, migration and salvage are STORAGE_FULL, and what was there is there", async ({
+  skip,
+}) => {
+  const folder = mountSmall(await stateFolder());
+  if (folder === undefined) return skip("This user may not mount a file system.");
+  onTestFinished(() => void execFileSync("umount", ["-l", folder]));
+  const file = join(folder, "journal.db");
+  const [runId, writerId] = [newId(), newId()];
+  writeVersion1(file, runId, writerId, [[start()], [metrics({ a: LONG })], [metrics({ b: LONG })]]);
+  let filler = await fill(folder, 40 * 1024);
+  expect(await outcome(openJournal({ stateFolder: folder, log: SILENT }))).toBe("STORAGE_FULL");
+  expect(await outcome(salvage(file, join(folder, "into.db")))).toBe("STORAGE_FULL");
+  expect(readdirSync(folder).filter((name) => name.startsWith("into"))).toEqual([]);
+  await rm(filler);
+  const first = await tempJournal(folder);
+  expect(await first.run(runId)).toMatchObject({ points: 40_000, state: "running" });
+  await first.append(frame(runId, writerId, 4, end()), []);
+  const [sink] = await first.sinks(runId);
+  if (sink === undefined) throw new Error("no sink");
+  const done = { ...sink, state: "done", cursor: { position: 4, offset: 0 }, pointsSent: 40_000 } as const;
+  await first.saveSink(done, [], [1]);
+  filler = await fill(folder, 0);
+  expect(await outcome(first.addSinks(runId, ["mlflow:b"]))).toBe("STORAGE_FULL");
+  expect(await outcome(first.prune(runId))).toBe("STORAGE_FULL");
+  expect(await first.sinks(runId)).toHaveLength(1);
+  expect(await first.run(runId)).toMatchObject({ points: 40_000, prunedAtUs: 0 });
+  await rm(filler);
+  expect(await outcome(first.prune(runId))).toBe(undefined);
+  await first.close();
+  expect(await verify(file)).toMatchObject({ faults: [], points: 40_000 });
 });

@@ -1,14 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
-import { join } from "node:path";
+import { hostname } from "node:os";
 import { type Frame, PipekitError, RunStart, RunState } from "@pipekit/proto";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import type { RunEntry } from "../../daemon/journal/journal.ts";
 import { OrphanWatch } from "../../daemon/lifecycle/index.ts";
 
-const spoolFolder = mkdtempSync(join(tmpdir(), "pkx-spool-"));
 const children: ChildProcess[] = [];
 const watches: OrphanWatch[] = [];
 const log = { info: () => undefined, error: (fields: object) => expect.fail(JSON.stringify(fields)) };
@@ -17,8 +14,6 @@ afterEach(async () => {
   for (const watch of watches.splice(0)) await watch.stop();
   for (const child of children.splice(0)) child.kill("SIGKILL");
 });
-
-afterAll(() => rmSync(spoolFolder, { recursive: true }));
 
 /** A journal of runs in memory that shows what was appended. */
 class Runs {
@@ -36,6 +31,7 @@ class Runs {
       params: {},
       artifacts: [],
       lastPosition: 1,
+      prunedAtUs: 0,
     };
     this.entries.set(runId, { runId, start: begun, state, ...rest });
   }
@@ -80,8 +76,29 @@ async function child(): Promise<ChildProcess> {
   return process;
 }
 
-async function watch(journal: Runs, graceMs = 0): Promise<OrphanWatch> {
-  const watching = new OrphanWatch({ journal, spoolFolder, graceMs, intervalMs: 60_000, log });
+/** Writers of runs as rings and spool files would show them. */
+class Writers {
+  /** Runs with a ring whose process lives. */
+  readonly living = new Set<string>();
+  /** Runs with something that a dead process left. */
+  readonly left = new Set<string>();
+  looks = 0;
+
+  async lookAnew(): Promise<void> {
+    this.looks++;
+  }
+
+  holds(runId: string): boolean {
+    return this.living.has(runId) || this.left.has(runId);
+  }
+
+  livingRuns(): ReadonlySet<string> {
+    return this.living;
+  }
+}
+
+async function watch(journal: Runs, graceMs = 0, writers = new Writers()): Promise<OrphanWatch> {
+  const watching = new OrphanWatch({ journal, writers, graceMs, intervalMs: 60_000, log });
   watches.push(watching);
   await watching.start();
   return watching;
@@ -110,19 +127,53 @@ test("a run whose process was killed gets an end: failed, killed, by a writer of
   });
 });
 
-test("frames that wait in the spool keep the run until they are sent", async () => {
+test("what a dead process left keeps the run until it is handed over", async () => {
   const process = await child();
   const journal = new Runs();
+  const writers = new Writers();
   journal.put("run-1", { pid: process.pid ?? 0 });
-  const watching = await watch(journal);
+  journal.put("run-2", { pid: process.pid ?? 0 });
+  const watching = await watch(journal, 0, writers);
   process.kill("SIGKILL");
   await once(process, "exit");
-  const spooled = join(spoolFolder, "01J00000000000000000000000.frames");
-  writeFileSync(spooled, "");
+  writers.left.add("run-1");
+  await watching.look();
+  expect(journal.appended.map(({ runId }) => runId)).toEqual(["run-2"]);
+  expect(watching.living).toBe(0);
+  writers.left.clear();
+  await watching.look();
+  expect(journal.appended.map(({ runId }) => runId)).toEqual(["run-2", "run-1"]);
+  expect(writers.looks).toBeGreaterThan(0);
+});
+
+test("what a look hands over begins the grace time anew", async () => {
+  const process = await child();
+  const journal = new Runs();
+  const writers = new Writers();
+  journal.put("run-1", { pid: process.pid ?? 0 });
+  const watching = await watch(journal, 0, writers);
+  process.kill("SIGKILL");
+  await once(process, "exit");
+  writers.lookAnew = async () => journal.commit("run-1");
   await watching.look();
   expect(journal.appended).toEqual([]);
-  rmSync(spooled);
+});
+
+test("a forked child that logs keeps the run of its dead parent open", async () => {
+  const process = await child();
+  const journal = new Runs();
+  const writers = new Writers();
+  writers.living.add("run-1");
+  journal.put("run-1", { pid: process.pid ?? 0 });
+  const watching = await watch(journal, 0, writers);
+  process.kill("SIGKILL");
+  await once(process, "exit");
   await watching.look();
+  expect(journal.appended).toEqual([]);
+  expect(watching.living).toBe(1);
+  writers.living.clear();
+  await watching.look();
+  expect(watching.living).toBe(0);
   expect(journal.appended).toHaveLength(1);
 });
 

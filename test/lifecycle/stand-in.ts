@@ -45,6 +45,12 @@ async function openRooms(): Promise<Rooms> {
         if (hangs.includes("tracker")) await forever();
       },
     },
+    retention: {
+      disk: async () => ({ quotaBytes: 0, usedBytes: 8, freeBytes: 9, warnings: [] }),
+      prune: async function* () {},
+    },
+    writers: { lookAnew: async () => undefined, holds: () => false, livingRuns: () => new Set() },
+    watches: [],
     services: [],
   };
 }

@@ -89,6 +89,8 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
     const fault = faults(request);
     if (fault !== undefined) return fault;
     const { pathname, searchParams } = new URL(request.path, "http://x");
+    // Files are taken and not kept.
+    if (pathname.includes("/mlflow-artifacts/")) return answer(200, {});
     const body = request.body === "" ? {} : JSON.parse(request.body);
     switch (pathname.replace("/api/2.0/mlflow/", "")) {
       case "experiments/get-by-name":

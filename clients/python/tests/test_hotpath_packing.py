@@ -9,11 +9,37 @@ from tracking_daemon import unpack
 from pipekit_experiment._generated import tracker_pb2
 from pipekit_experiment._src.limits import Limits
 from pipekit_experiment._src.metrics import MAX_STEP, KeySet
-from pipekit_experiment._src.packing import pack, without_metrics
+from pipekit_experiment._src.packing import fact, pack, rows_of, without_metrics
+from pipekit_experiment._src.ring_entries import Held, Rows
 
 keys = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 key_sets = st.lists(keys, min_size=1, max_size=6, unique=True).map(lambda names: KeySet(tuple(names)))
 values = st.one_of(st.floats(), st.integers(-(2**70), 2**70), st.booleans())
+
+
+def item(row):
+    """A row as a block gives it; one that does not fit a float64 is held."""
+    if row[0] is None:
+        return fact(row[1], row[2]).SerializeToString()
+    key_set, step, time_us, given_values = row
+    try:
+        values = struct.pack(f"<{len(given_values)}d", *given_values)
+    except (OverflowError, struct.error):
+        return Held(key_set, step, time_us * 1000, given_values)
+    return Rows(key_set, step.to_bytes(8, "little", signed=True), [time_us * 1000], values)
+
+
+def joined(items):
+    """Neighbouring rows of one key set as one item, as they come from a block."""
+    out = []
+    for one in items:
+        last = out[-1] if out else None
+        if isinstance(one, Rows) and isinstance(last, Rows) and last.key_set is one.key_set:
+            values = last.values + one.values
+            out[-1] = Rows(one.key_set, last.steps + one.steps, last.times_ns + one.times_ns, values)
+        else:
+            out.append(one)
+    return out
 
 
 @st.composite
@@ -38,7 +64,8 @@ def plain(value):
 @given(rows(), st.integers(1, 20), st.integers(200, 3000))
 def test_rows_come_back_in_order_and_frames_keep_their_limits(logged, frame_points, frame_bytes):
     limits = Limits(frame_points=frame_points, frame_bytes=frame_bytes)
-    frames, failures = pack(logged, limits)
+    items = joined(map(item, logged))
+    frames, failures = pack(items, limits)
     assert failures.points == 0
     found = []
     for packed in frames:
@@ -64,6 +91,11 @@ def test_rows_come_back_in_order_and_frames_keep_their_limits(logged, frame_poin
         for row in found
     ]
     assert shown == expected
+    in_process = [
+        (row[1], row[2], {k: plain(v) for k, v in zip(row[0].keys, row[3], strict=True)})
+        for row in rows_of(items)
+    ]
+    assert in_process == [row for row in expected if isinstance(row, tuple)]
 
 
 @given(st.binary(max_size=40))
@@ -72,7 +104,7 @@ def test_columns_are_little_endian(data):
     if not numbers:
         return
     key_set = KeySet(tuple(map(str, range(len(numbers)))))
-    (packed,), _ = pack([(key_set, -2, 1, numbers)], Limits())
+    (packed,), _ = pack([item((key_set, -2, 1, numbers))], Limits())
     columns = packed.records[0].metrics
     assert columns.values == struct.pack(f"<{len(numbers)}d", *numbers)
     assert columns.row_step == (-2).to_bytes(8, "little", signed=True)
@@ -81,7 +113,8 @@ def test_columns_are_little_endian(data):
 
 def test_a_value_without_a_float_is_left_out():
     key_set = KeySet(("a", "b"))
-    (packed,), failures = pack([(key_set, 0, 0, (10**400, 1.0)), (key_set, 1, 0, (2.0, 3.0))], Limits())
+    rows = [(key_set, 0, 0, (10**400, 1.0)), (key_set, 1, 0, (2.0, 3.0))]
+    (packed,), failures = pack(map(item, rows), Limits())
     assert failures.points == 1
     assert "OverflowError" in failures.first
     assert unpack(packed.records[0].metrics) == [(0, 0, {"b": 1.0}), (1, 0, {"a": 2.0, "b": 3.0})]
@@ -89,14 +122,14 @@ def test_a_value_without_a_float_is_left_out():
 
 def test_rows_of_one_key_set_share_it():
     key_set = KeySet(("a",))
-    (packed,), _ = pack([(key_set, i, i, (1.0,)) for i in range(1000)], Limits())
+    (packed,), _ = pack([item((key_set, i, i, (1.0,))) for i in range(1000)], Limits())
     assert len(packed.records[0].metrics.key_sets) == 1
     assert packed.approximate_bytes == pytest.approx(28_000, abs=100)
 
 
 def test_a_frame_that_loses_its_points_keeps_the_rest():
     rows = [(KeySet(("a",)), 0, 0, (1.0,)), (None, "params", {"params_json": "{}"}, None)]
-    (packed,), _ = pack(rows, Limits())
+    (packed,), _ = pack(map(item, rows), Limits())
     frame = tracker_pb2.Frame(writer_id="w", seq=7, run_id="r", records=packed.records)
     left = tracker_pb2.Frame.FromString(without_metrics(frame.SerializeToString(), 1))
     assert (left.writer_id, left.seq, left.run_id) == ("w", 7, "r")

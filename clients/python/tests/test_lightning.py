@@ -1,8 +1,11 @@
 import copy
+import dataclasses
 import json
 import pickle
 import sys
 import warnings
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 import torch
@@ -116,16 +119,213 @@ def test_the_run_starts_when_something_is_logged(daemon):
     assert daemon.points(logger.version) == {"a": [(3, 1.0)]}
 
 
+def test_a_copy_of_the_logger_logs_to_the_same_run(daemon):
+    logger = PipekitLogger("n", save_dir="here", log_checkpoints=True)
+    logger.log_metrics({"a": 1.0}, 0)
+    logger.save()
+    fit = pl.Trainer(logger=[logger], enable_checkpointing=False, accelerator="cpu")
+    (other,) = pickle.loads(pickle.dumps(fit)).loggers
+    assert (other.name, other.version, other.save_dir) == (logger.name, logger.version, "here")
+    other.log_metrics({"a": 2.0}, 1)
+    assert other.experiment is logger.experiment
+    logger.finalize("success")
+    assert daemon.points(logger.version) == {"a": [(0, 1.0), (1, 2.0)]}
+
+
 def test_other_ranks_log_nothing(daemon, monkeypatch):
+    from pytorch_lightning.loggers.logger import DummyExperiment
     from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
     monkeypatch.setattr(rank_zero_only, "rank", 1)
+    for ranks in ("zero", "all"):
+        logger = PipekitLogger(ranks=ranks, log_graph=True)
+        logger.log_metrics({"a": 1.0}, 0)
+        logger.log_hyperparams({"a": 1})
+        logger.log_graph(Module())
+        logger.finalize("success")
+        logger.experiment.log({"a": 1.0})
+        assert isinstance(logger.experiment, DummyExperiment)
+    assert daemon.frames == []
+    with pytest.raises(ValueError, match="zero or all"):
+        PipekitLogger(ranks="one")
+
+
+class EveryKind(Module):
+    """Logs in each of the ways that Lightning has."""
+
+    def training_step(self, batch, index):
+        loss = self.layer(batch[0]).square().mean()
+        self.log("both", float(index), on_step=True, on_epoch=True)
+        self.log_dict({"a": 1.0, "b": torch.tensor(2)})
+        self.logger.log_metrics({"direct": index}, step=index)
+        self.logger.experiment.log({"raw": loss}, index)
+        return loss
+
+    def on_validation_epoch_end(self):
+        self.log("val_loss", 0.5)
+
+    def on_train_epoch_end(self):
+        self.log_dict({"step": 100.0 + self.current_epoch, "own_step": 1.0})
+
+
+def test_each_way_of_logging(daemon, tmp_path):
+    logger = PipekitLogger()
+    trainer(logger, tmp_path).fit(EveryKind(), data(), data())
+    points = daemon.points(logger.version)
+    assert points["both_step"] == [(step, float(step % 4)) for step in range(8)]
+    assert points["both_epoch"] == [(100, 1.5), (101, 1.5)], "a metric named step is the step"
+    assert points["own_step"] == [(100, 1.0), (101, 1.0)]
+    assert points["b"] == [(step, 2.0) for step in range(8)]
+    assert len(points["direct"]) == len(points["raw"]) == 8
+    assert points["val_loss"] == [(3, 0.5), (7, 0.5)]
+    at_three = [values for step, _, values in daemon.rows(logger.version) if step == 3]
+    assert {key for values in at_three for key in values} >= {
+        "both_step",
+        "direct",
+        "raw",
+        "val_loss",
+        "epoch",
+    }
+    assert "step" not in points
+
+
+def test_what_the_trainer_asks_loggers_for(daemon, tmp_path):
+    """The rows that Lightning's own test of all its loggers expects."""
+
+    class History(PipekitLogger):
+        def __init__(self):
+            super().__init__(prefix="tmp")
+            self.history = []
+
+        def log_metrics(self, metrics, step=None):
+            super().log_metrics(metrics, step)
+            self.history.append((step, sorted(metrics)))
+
+    logger = History()
+    fit = trainer(logger, tmp_path, limit_train_batches=1, limit_val_batches=1)
+    fit.fit_loop.max_epochs = 1
+    fit.fit(Module(), data(), data())
+    fit.test(Module(), data())
+    assert logger.history == [
+        (0, ["epoch", "loss"]),
+        (0, ["epoch", "val_loss"]),
+        (1, ["epoch", "test_loss"]),
+    ]
+    assert sorted(daemon.points(logger.version)) == ["tmp-epoch", "tmp-loss", "tmp-test_loss", "tmp-val_loss"]
+
+
+def test_two_loggers_of_one_trainer(daemon, tmp_path):
+    first, second = PipekitLogger("a"), PipekitLogger("b", sinks=["mlflow://h/e"])
+    trainer([first, second], tmp_path).fit(Module(), data())
+    assert first.version != second.version
+    assert daemon.points(first.version) == daemon.points(second.version)
+
+
+@dataclasses.dataclass
+class Optimizer:
+    name: str = "adam"
+    betas: tuple = (0.9, 0.99)
+    lock: object = None
+
+
+def hyperparams_of(daemon, logger):
+    return [json.loads(record.params_json) for record in daemon.records(logger.version, "params")]
+
+
+def test_hyperparams_of_each_kind(daemon):
+    omegaconf = pytest.importorskip("omegaconf")
+    import threading
+
+    logger = PipekitLogger()
+    node = omegaconf.OmegaConf.create({"lr": 0.1, "half": "${lr}", "layers": [1, {"width": 2}]})
+    unresolved = omegaconf.OmegaConf.create({"lr": "${nowhere}", "must": "???"})
+    for params in (
+        Namespace(lr=0.1, inner=Namespace(width=torch.tensor(3))),
+        Optimizer(),
+        {"optimizer": Optimizer(name="sgd"), 1: 2, "node": node},
+        node,
+        unresolved,
+    ):
+        logger.log_hyperparams(params)
+    lock = Optimizer(lock=threading.Lock())
+    logger.log_hyperparams(lock, {"hp_metric": 1.0})
+    logger.finalize("success")
+    plain = {"lr": 0.1, "half": 0.1, "layers": [1, {"width": 2}]}
+    optimizer = {"name": "adam", "betas": [0.9, 0.99], "lock": None}
+    assert hyperparams_of(daemon, logger) == [
+        {"lr": 0.1, "inner": {"width": "tensor(3)"}},
+        optimizer,
+        {"optimizer": {**optimizer, "name": "sgd"}, "1": 2, "node": plain},
+        plain,
+        {"lr": "${nowhere}", "must": "???"},
+        {**optimizer, "lock": str(lock.lock)},
+    ]
+    assert daemon.points(logger.version) == {"hp_metric": [(0, 1.0)]}
+
+
+def test_what_cannot_be_logged_does_not_end_a_training(daemon):
+    logger = PipekitLogger()
+    nested = {}
+    nested["self"] = nested
+    with pytest.warns(RuntimeWarning, match="Hyperparameters are not logged"):
+        logger.log_hyperparams(nested)
+    with pytest.warns(RuntimeWarning, match="Metrics are not logged: .*no number"):
+        logger.log_metrics({"a": "text"}, 0)
+    logger.log_metrics({"a": 1.0}, 1)
+    logger.experiment.end()
+    logger.log_metrics({"a": 2.0}, 2)
+    assert daemon.points(logger.version) == {"a": [(1, 1.0)]}
+
+
+def test_the_graph_tells_all_layers(daemon, tmp_path):
+    logger = PipekitLogger(log_graph=True)
+    trainer(logger, tmp_path).fit(Module(), data())
+    (graph,) = daemon.records(logger.version, "artifact")
+    assert graph.name == "graph.txt"
+    text = Path(graph.path).read_text()
+    assert "(layer): Linear(in_features=4, out_features=1, bias=True)" in text
+    assert text.endswith("\n5 parameters, 5 of them trained\n")
+    with pytest.warns(RuntimeWarning, match="graph is not attached"):
+        logger.log_graph(torch.nn.LazyLinear(1))
+
+
+def test_finalize_may_be_called_again(daemon):
     logger = PipekitLogger()
     logger.log_metrics({"a": 1.0}, 0)
-    logger.log_hyperparams({"a": 1})
+    for status in ("success", "success", "failed", "failed", "success"):
+        logger.finalize(status)
+    assert [end.state for end in daemon.records(logger.version, "end")] == [3]
+
+
+def test_a_fit_after_one_that_failed_is_a_run_of_its_own(daemon, tmp_path):
+    logger = PipekitLogger()
+    with pytest.raises(ValueError, match="bad batch"):
+        trainer(logger, tmp_path).fit(Module(fail_at=2), data())
+    first = logger.version
+    assert logger.experiment.status == "failed"
+    trainer(logger, tmp_path).fit(Module(), data())
+    assert logger.version != first
+    assert [len(daemon.points(run_id)["loss"]) for run_id in (first, logger.version)] == [2, 8]
+    assert hyperparams_of(daemon, logger) == [{"width": 4, "fail_at": None}]
+
+
+def test_a_run_that_a_copy_has_started_elsewhere_is_not_mixed_up(daemon, monkeypatch):
+    from pipekit_experiment import lightning
+
+    logger = PipekitLogger()
+    wanted = logger.version
+
+    def start(name, *, run_id, **options):
+        if run_id == wanted:
+            raise errors.RunExistsError("It exists.")
+        return start_run(name, run_id=run_id, **options)
+
+    start_run = lightning.start_run
+    monkeypatch.setattr(lightning, "start_run", start)
+    logger.log_metrics({"a": 1.0}, 0)
     logger.finalize("success")
-    logger.experiment.log({"a": 1.0})
-    assert daemon.frames == []
+    assert logger.version != wanted
+    assert daemon.points(logger.version) == {"a": [(0, 1.0)]}
 
 
 def test_a_wrong_spec_is_told_before_the_training(daemon, tmp_path):

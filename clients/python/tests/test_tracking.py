@@ -78,8 +78,10 @@ def test_nothing_is_taken_after_the_end(daemon):
         with pytest.raises(errors.RunEndedError):
             call()
     assert daemon.count(run.run_id) == 1
-    with pytest.raises(ValueError, match="completed or failed"):
+    with pytest.raises(ValueError, match="completed or failed") as caught:
         pe.start_run().end("killed")
+    assert isinstance(caught.value, errors.InvalidArgumentError)
+    assert caught.value.field == "status"
 
 
 def test_a_wrong_tracker_spec_is_told_at_once(daemon):
@@ -247,8 +249,9 @@ def test_what_the_daemon_refuses_is_loud_and_counted(daemon):
     daemon.refuse[run.run_id] = "RUN_ENDED"
     with pytest.warns(RuntimeWarning, match="refused a part.*Refused on purpose"):  # noqa: PT031
         run.log({"a": 1.0})
-        assert run.flush()
+        assert run.flush() is False, "what was logged is not on disk"
     assert run.rejected == 1
+    assert run.flush() is True, "nothing was refused since"
     run.end()
 
 
@@ -267,7 +270,7 @@ def test_keys_made_anew_in_each_call_do_not_fill_the_memory(daemon):
     with pe.start_run() as run:
         for i in range(10_000):
             run.log({f"k{i}": float(i)}, i)
-        assert len(run._known) <= 4096
+        assert len(run._key_sets) <= 4097
     assert daemon.count(run.run_id) == 10_000
     assert run.metrics["k9999"] == 9999
     assert len(run.metrics) == 10_000

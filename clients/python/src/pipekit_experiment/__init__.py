@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipekit_experiment._src.connection import Connection as Connection
     from pipekit_experiment._src.connection import connect as connect
     from pipekit_experiment._src.errors import PipekitError as PipekitError
+    from pipekit_experiment._src.joined_run import join_run as join_run
     from pipekit_experiment._src.protocols import ExperimentTracker as ExperimentTracker
     from pipekit_experiment._src.protocols import ModelRegistry as ModelRegistry
     from pipekit_experiment._src.registry import LocalModelRegistry as LocalModelRegistry
@@ -43,6 +44,7 @@ _MODULE_OF = {
     "SinkStatus": "_src.sink_status",
     "Tracker": "_src.tracking",
     "connect": "_src.connection",
+    "join_run": "_src.joined_run",
     "replay_spool": "_src.tracking",
     "start_run": "_src.tracking",
 }
@@ -65,6 +67,7 @@ __all__ = [
     "adapters",
     "connect",
     "errors",
+    "join_run",
     "operators",
     "registry",
     "replay_spool",

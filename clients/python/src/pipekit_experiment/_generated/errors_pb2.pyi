@@ -34,6 +34,7 @@ class ErrorCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_CODE_UNTRUSTED_MODULE: _ClassVar[ErrorCode]
     ERROR_CODE_CORRUPT_JOURNAL: _ClassVar[ErrorCode]
     ERROR_CODE_INTERNAL: _ClassVar[ErrorCode]
+    ERROR_CODE_RUN_PRUNED: _ClassVar[ErrorCode]
 ERROR_CODE_UNSPECIFIED: ErrorCode
 ERROR_CODE_INVALID_ARGUMENT: ErrorCode
 ERROR_CODE_INVALID_CONFIG: ErrorCode
@@ -61,6 +62,7 @@ ERROR_CODE_INVALID_DAEMON_CONFIG: ErrorCode
 ERROR_CODE_UNTRUSTED_MODULE: ErrorCode
 ERROR_CODE_CORRUPT_JOURNAL: ErrorCode
 ERROR_CODE_INTERNAL: ErrorCode
+ERROR_CODE_RUN_PRUNED: ErrorCode
 
 class ErrorDetail(_message.Message):
     __slots__ = ("code", "message", "field", "mend")

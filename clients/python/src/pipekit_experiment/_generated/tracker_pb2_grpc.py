@@ -136,7 +136,8 @@ class TrackerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReadMetrics(self, request, context):
-        """ReadMetrics streams the journaled series of a run, one message a key or more. Errors: RUN_NOT_FOUND.
+        """ReadMetrics streams the journaled series of a run, one message a key or more.
+        Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -6,9 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from struct import error as StructError
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
-from pipekit_experiment._src.errors import RunEndedError
+from pipekit_experiment._src.errors import InvalidArgumentError, RunEndedError
 from pipekit_experiment._src.hub import Hub, the_hub
 from pipekit_experiment._src.metrics import (
     MAX_STEP,
@@ -19,6 +22,7 @@ from pipekit_experiment._src.metrics import (
     check_step,
     to_float,
 )
+from pipekit_experiment._src.ring_entries import row_values
 from pipekit_experiment._src.run import Run, RunMetrics, RunStatus, now
 from pipekit_experiment._src.run_config import config_json, text_tags
 from pipekit_experiment._src.staging import check_artifact_name, default_name, is_uri, stage
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 
 _MAX_KNOWN_KEY_SETS = 4096
 _END_WAIT_S = 10.0
+_MIN_STEP = -MAX_STEP
+_BUILTIN = (float, int)
 
 
 class ActiveRun(Run):
@@ -62,15 +68,10 @@ class ActiveRun(Run):
         self.ended_at = None
         self.status: RunStatus = "running"
         self._owner_pid = os.getpid()
-        self._next_step = 0
-        self._known: dict[tuple[str, ...], KeySet] = {}
-        self._latest: dict[KeySet, tuple[KeySet, int, int, tuple[Any, ...]]] = {}
-        self._attach(Writer(hub, run_id))
-
-    def _attach(self, writer: Writer) -> None:
-        self._writer = writer
-        self._buffer = writer.buffer
-        self._append = writer.buffer.append
+        self._last_step = -1
+        self._key_sets: dict[tuple[str, ...], KeySet] = {}
+        self._refusals_told = 0
+        self._writer = Writer(hub, run_id)
 
     @property
     def writer(self) -> Writer:
@@ -83,72 +84,92 @@ class ActiveRun(Run):
 
         `step` is an integer within +-(2^53 - 1); None means one after the step of the call before, 0 at
         first. A value on a device is kept as it is and read by the flusher thread, so that no call waits for
-        the device. Takes about a microsecond. Raises InvalidMetricError (a ValueError) that names the fault,
-        before anything is kept, and RunEndedError.
-        """
-        try:
-            keys = tuple(metrics)
-            key_set = self._known[keys]
-            values = tuple(metrics.values())
-        except (KeyError, TypeError, AttributeError):
-            self._log_new(metrics, step)
-            return
-        if not PLAIN_TYPES.issuperset(map(type, values)):
-            values = accept_values(keys, values)
-        if step is None:
-            step = self._next_step
-        if type(step) is not int or not -MAX_STEP <= step <= MAX_STEP:
-            step = check_step(step)
-        self._next_step = step + 1
-        row = (key_set, step, time.time_ns() // 1000, values)
-        self._append(row)
-        self._latest[key_set] = row
-        if len(self._buffer) > self._writer.mark:
-            self._writer.on_mark()
+        the device. Takes about two microseconds. Raises InvalidMetricError (a ValueError) that names the
+        fault, before anything is kept, and RunEndedError.
 
-    def _log_new(self, metrics: Mapping[str, Any], step: int | None) -> None:
-        """Logs a row with keys not seen before."""
+        Once this has returned, a kill -9 of the process does not lose the row (docs/ring.md), unless a value
+        is on a device: then once the flusher has read it.
+        """
+        block = self._writer.block
+        try:
+            pack, head, key_set, builtin = block.known[tuple(metrics)]
+            if step is None:
+                step = self._last_step + 1
+            if type(step) is not int or not _MIN_STEP <= step <= MAX_STEP:
+                step = check_step(step)
+            values = metrics.values()
+            # The cheapest look at types: a sum is a float or int only if all values are Python's own numbers.
+            # A value on a device makes it something else, without a wait, and has `builtin` false afterwards.
+            if (not builtin or type(sum(values)) not in _BUILTIN) and not PLAIN_TYPES.issuperset(
+                map(type, values)
+            ):
+                self._log_slowly(metrics, step)
+                return
+            body = pack(head, step, time_ns(), *values)
+            block.write(body + crc32(body).to_bytes(8, "little"))
+        except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, StructError):
+            self._log_slowly(metrics, step)
+            return
+        self._last_step = step
+        key_set.latest = body
+
+    def _log_slowly(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        """Logs a row with other values than floats, with keys new to its block, or whose block is full."""
         self._check_running()
         check_metrics(metrics)
         metrics = dict(metrics)
         keys = tuple(metrics)
         if not keys:
             return
-        key_set = KeySet(keys)
-        limit = self._writer.hub.limits.key_set_bytes
-        if key_set.encoded_bytes > limit and len(keys) > 1:
-            step = self._next_step if step is None else check_step(step)
-            accept_values(keys, tuple(metrics.values()))
+        key_set = self._key_sets.get(keys) or KeySet(keys)
+        step = check_step(self._last_step + 1 if step is None else step)
+        values = tuple(metrics.values())
+        plain = PLAIN_TYPES.issuperset(map(type, values))
+        if not plain:
+            values = accept_values(keys, values)
+            plain = PLAIN_TYPES.issuperset(map(type, values))
+        if key_set.encoded_bytes > self._writer.hub.limits.key_set_bytes and len(keys) > 1:
             half = len(keys) // 2
             for part in (keys[:half], keys[half:]):
-                self._log_new({key: metrics[key] for key in part}, step)
+                self._log_slowly({key: metrics[key] for key in part}, step)
             return
-        if len(self._known) >= _MAX_KNOWN_KEY_SETS:
-            # Keys are made anew in each call, such as f"loss_{i}": they must not fill the memory.
-            self._forget_key_sets()
-        self._known[keys] = key_set
-        self.log(metrics, step)
+        if keys not in self._key_sets:
+            if len(self._key_sets) >= _MAX_KNOWN_KEY_SETS:
+                # Keys are made anew in each call, such as f"loss_{i}": they must not fill the memory.
+                self._forget_key_sets()
+            self._key_sets[keys] = key_set
+        try:
+            self._writer.add_row(key_set, step, time_ns(), values, plain)
+        except (ArithmeticError, StructError):
+            # An int beyond the largest float: the packer counts it as unreadable.
+            self._writer.add_row(key_set, step, time_ns(), values, False)
+        self._last_step = step
 
     def _forget_key_sets(self) -> None:
         metrics = self.metrics
-        latest = KeySet(tuple(metrics))
-        row = (latest, self._next_step - 1, time.time_ns() // 1000, tuple(metrics.values()))
-        self._known.clear()
-        self._latest.clear()
-        self._latest[latest] = row
+        self._key_sets.clear()
+        # A key of its own, which no call can have: it stands for all keys so far.
+        latest = self._key_sets[()] = KeySet(tuple(metrics))
+        latest.latest = time_ns(), tuple(metrics.values())
 
     @property
     def metrics(self) -> dict[str, float]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Latest value of each metric. Reading it waits for values on a device; a value that cannot be read
         is left out."""
-        latest: dict[str, float] = {}
-        for key_set, _, _, values in sorted(self._latest.copy().values(), key=lambda row: row[2]):
+        rows: list[tuple[int, tuple[Any, ...], KeySet]] = []
+        for key_set in self._key_sets.copy().values():
+            latest = key_set.latest
+            if latest is not None:
+                time_ns, values = row_values(latest) if isinstance(latest, bytes) else latest
+                rows.append((time_ns, values, key_set))
+        metrics: dict[str, float] = {}
+        for _, values, key_set in sorted(rows, key=lambda row: row[0]):
             for key, value in zip(key_set.keys, values, strict=True):
                 try:
-                    latest[key] = to_float(value)
+                    metrics[key] = to_float(value)
                 except Exception:
                     continue
-        return latest
+        return metrics
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Adds hyperparameters; nested mappings are flattened with dots. What JSON cannot say becomes text.
@@ -185,13 +206,19 @@ class ActiveRun(Run):
         self.artifacts[name] = uri
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Waits until all that was logged before is on the daemon's disk; False when the time (seconds) ran
-        out."""
+        """Waits until all that was logged before is on the daemon's disk.
+
+        True when it is. False when the time (seconds) ran out, and when the daemon has refused a part of what
+        was logged since the flush before: a warning says why, and `rejected` counts the frames.
+        """
         deadline = time.monotonic() + timeout_s
         writer = self._writer
         last = writer.drain()
         writer.hub.wake_flusher()
-        return writer.hub.wait_acked(writer.outbox, last, deadline)
+        acked = writer.hub.wait_acked(writer.outbox, last, deadline)
+        refused = writer.rejected > self._refusals_told
+        self._refusals_told = writer.rejected
+        return acked and not refused
 
     def end(
         self,
@@ -204,17 +231,21 @@ class ActiveRun(Run):
 
         Ending it again does nothing. When the daemon does not answer, what is left goes to the spool, and a
         warning says so. In a forked child this only hands over what the child has logged: the run ends where
-        it was started.
+        it was started. Raises InvalidArgumentError (a ValueError) for another status.
         """
         if status not in ("completed", "failed"):
-            raise ValueError(f"A run ends as completed or failed, not as {status!r}.")
+            raise InvalidArgumentError(
+                f"A run ends as completed or failed, not as {status!r}.",
+                field="status",
+                mend="Pass completed or failed.",
+            )
         if self.status != "running":
             return
         self.status = status
-        # The hot path finds no key set from now on, and so comes to see that the run has ended.
-        self._known = {}
         self.ended_at = now()
         writer, hub = self._writer, self._writer.hub
+        # The hot path finds no key set in a new block, and so comes to see that the run has ended.
+        writer.next_block(writer.block)
         deadline = time.monotonic() + timeout_s
         if os.getpid() == self._owner_pid:
             state = 2 if status == "completed" else 3
@@ -233,7 +264,7 @@ class ActiveRun(Run):
             hub.loud.say(
                 f"end {self.run_id}",
                 f"Run {self.run_id} has ended, and the daemon has not taken {writer.outbox.points} of its "
-                f"points yet; they are kept in {hub.spool_folder} and will be handed over.",
+                f"points yet; {hub.whereabouts([writer.outbox])}",
             )
         self._leave(hub, writer)
 
@@ -252,8 +283,8 @@ class ActiveRun(Run):
     def after_fork(self) -> None:
         """In a forked child: a writer of its own; what the parent has buffered is the parent's."""
         hub = the_hub()
-        writer = Writer(hub, self.run_id)
-        self._attach(writer)
+        writer = self._writer = Writer(hub, self.run_id)
+        self._refusals_told = 0
         hub.runs[self.run_id] = self
         with hub.changed:
             hub.writers[writer.writer_id] = writer
@@ -269,6 +300,12 @@ class ActiveRun(Run):
         """Points of this process that were given up: no daemon, no room on disk, or a value that could not be
         read."""
         return self._writer.dropped + self._writer.unreadable
+
+    @property
+    def unprotected(self) -> int:
+        """Points of this process that a kill -9 of it could have cost or still can: they were logged while
+        the shared-memory ring had no room (see PKX_RING_MB), or could not be made."""
+        return self._writer.unprotected
 
     @property
     def rejected(self) -> int:

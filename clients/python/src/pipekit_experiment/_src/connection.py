@@ -92,6 +92,23 @@ class _State:
         self.connections: dict[Path, Connection] = {}
 
 
+def close_all(timeout_s: float) -> None:
+    """At the end of the process: closes every channel, and waits for the threads that grpc runs for them.
+
+    One that the interpreter ends while it holds the lock of a call would make the destruction of that call,
+    and so the end of the process, wait for ever.
+    """
+    deadline = time.monotonic() + timeout_s
+    with _state.lock:
+        kept = list(_state.connections.values())
+    for connection in kept:
+        connection.close()
+    for thread in threading.enumerate():
+        target: Any = getattr(thread, "_target", None)
+        if str(getattr(target, "__module__", "")).startswith("grpc"):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
 _state = _State()
 # Destroying a channel in a forked child would wait for threads that exist only in the parent.
 _parents: list[_State] = []

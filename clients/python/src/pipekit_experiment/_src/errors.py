@@ -135,6 +135,12 @@ class RunEndedError(PipekitError, RuntimeError):
     code = "RUN_ENDED"
 
 
+class RunPrunedError(PipekitError, RuntimeError):
+    """The records of the run were pruned; the summaries of its series are kept."""
+
+    code = "RUN_PRUNED"
+
+
 class RefAmbiguousError(PipekitError, LookupError):
     """A hash prefix fits several models."""
 
@@ -214,6 +220,7 @@ ERRORS: dict[str, type[PipekitError]] = {
         TagExistsError,
         RunExistsError,
         RunEndedError,
+        RunPrunedError,
         RefAmbiguousError,
         ProtocolMismatchError,
         TagConflictError,

@@ -11,11 +11,13 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from pipekit_experiment._src.connection import close_all
 from pipekit_experiment._src.folders import state_folder
 from pipekit_experiment._src.limits import DEFAULT_LIMITS, Limits
 from pipekit_experiment._src.loud import Loud
@@ -26,6 +28,8 @@ from pipekit_experiment._src.writer import Writer
 
 EXIT_WAIT_S = 5.0
 _DOZE_AFTER_S = 2.0
+_FIRST_NAP_S, _LONGEST_NAP_S = 0.4, 60.0
+_THREADS_WAIT_S = 1.0
 
 
 class OpenRun(Protocol):
@@ -54,6 +58,8 @@ class Hub:
         self.sender = Sender(self)
         self.staging_folder = state_folder() / "staging"
         """Where files to attach are copied to; a connected daemon names its own."""
+        self.spool_fault = ""
+        """Why the spool cannot be written; empty while it can."""
         # SimpleQueue.put is reentrant: log() may be called from a signal handler or a finalizer.
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._start_lock = threading.Lock()
@@ -95,24 +101,25 @@ class Hub:
         self.wake_flusher()
 
     def _flush_loop(self) -> None:
-        idle_ticks = 0
+        idle_ticks, nap_s = 0, _FIRST_NAP_S
         while not self._closed:
             # Waking a thread costs a log() call some ten microseconds, so a loop that logs is looked at by
             # the clock.
             if idle_ticks * self.limits.tick_s >= _DOZE_AFTER_S and not any(
                 [writer.doze() for writer in self._writers()]
             ):
-                self._wait(self.limits.down_s if self._has_memory() else None)
+                # Not for ever: a thread may have been on its way into a block as that was told to wake.
+                self._wait(min(nap_s, self.limits.down_s) if self._has_memory() else nap_s)
+                nap_s = min(4 * nap_s, _LONGEST_NAP_S)
             self._wait(self.limits.tick_s)
             idle = True
             for writer in self._writers():
-                idle = idle and not writer.buffer
-                writer.mark = self.limits.wake_rows
+                idle = idle and not writer.has_unread
                 try:
                     writer.drain()
                 except Exception as error:
                     self.loud.say("flusher", f"The flusher met a defect: {error!r}.")
-            idle_ticks = idle_ticks + 1 if idle else 0
+            idle_ticks, nap_s = (idle_ticks + 1, nap_s) if idle else (0, _FIRST_NAP_S)
             self.relieve()
 
     def _writers(self) -> list[Writer]:
@@ -146,16 +153,18 @@ class Hub:
 
     def _spill(self, outbox: Outbox) -> bool:
         try:
-            return outbox.spill(self.spool_folder, self.limits)
+            taken = outbox.spill(self.spool_folder, self.limits)
         except OSError as error:
-            self.loud.say("spool", f"The spool in {self.spool_folder} cannot be written: {error.strerror}.")
+            self.spool_fault = error.strerror or str(error)
+            self.loud.say("spool", f"The spool in {self.spool_folder} cannot be written: {self.spool_fault}.")
             return False
+        self.spool_fault = "" if taken else "it has its full size"
+        return taken
 
     def _drop(self, outbox: Outbox, wanted_bytes: int) -> None:
         lost = outbox.drop_oldest(wanted_bytes)
         writer = self.writers.get(outbox.writer_id)
         if lost and writer is not None:
-            writer.dropped += lost
             self.loud.say(
                 f"dropped {writer.run_id}",
                 f"Run {writer.run_id}: {lost} points were dropped, because no daemon answers and the spool "
@@ -207,8 +216,14 @@ class Hub:
         """The run has ended here: forgets its writer; its outbox stays until all is acknowledged."""
         with self.changed:
             self.writers.pop(writer.writer_id, None)
-            if writer.outbox.empty:
-                self.outboxes.pop(writer.writer_id, None)
+            self.forget(writer.outbox)
+
+    def forget(self, outbox: Outbox) -> None:
+        """Lets go of an outbox whose run has ended here and whose frames are all acknowledged. Called with
+        the lock held."""
+        if outbox.empty and outbox.writer_id not in self.writers:
+            self.outboxes.pop(outbox.writer_id, None)
+            outbox.leave_ring()
 
     def spill_all(self) -> None:
         """Puts every frame in memory on disk."""
@@ -221,6 +236,8 @@ class Hub:
         """In a forked child: closes its copies of the parent's spool files, and nothing else is touched
         again."""
         self._closed = True
+        for writer in self.writers.values():
+            writer.abandon()
         for outbox in self.outboxes.values():
             outbox.close()
 
@@ -244,14 +261,28 @@ class Hub:
             left = sum(outbox.points for outbox in self.outboxes.values() if not outbox.empty)
             self.spill_all()
             unsent = [outbox for outbox in self.outboxes.values() if not outbox.empty]
-            for outbox in unsent:
+            where = self.whereabouts(unsent)
+            for outbox in self.outboxes.values():
+                outbox.leave_ring()
                 outbox.close()
+        close_all(_THREADS_WAIT_S)
         if unsent:
-            self.loud.say(
-                "exit",
-                f"{left} points are left in {self.spool_folder}; the next process that logs hands them to "
-                "the daemon, as does `pipekit_experiment.replay_spool()`.",
+            self.loud.say("exit", f"{left} points are left that no daemon has taken; {where}")
+
+    def whereabouts(self, outboxes: Sequence[Outbox]) -> str:
+        """Where frames are after an attempt to put them in the spool: the end of a sentence."""
+        stuck = [outbox for outbox in outboxes if outbox.memory_bytes]
+        if not stuck:
+            return f"they are kept in {self.spool_folder} and will be handed over when a daemon runs."
+        if all(outbox.ring is not None for outbox in stuck):
+            return (
+                f"the spool in {self.spool_folder} cannot take them ({self.spool_fault}), so they are kept "
+                "in shared memory until a daemon takes them or the machine stops."
             )
+        return (
+            f"the spool in {self.spool_folder} cannot take them ({self.spool_fault}), so they end with this "
+            "process."
+        )
 
 
 class _Process:

@@ -40,7 +40,7 @@ class InProcessSink:
     def put(self, rows: Sequence[Row]) -> None:
         """Hands over rows. When the tracker is too slow, rows are dropped and counted."""
         for row in rows:
-            if row[3] is not None and self._queue.qsize() >= _MAX_WAITING_ROWS:
+            if self._queue.qsize() >= _MAX_WAITING_ROWS:
                 self.dropped += 1
                 self._loud.say("tracker slow", f"{self._name} is too slow: rows are dropped.")
                 continue
@@ -82,8 +82,6 @@ class InProcessSink:
                     return
 
     def _row(self, row: Row) -> None:
-        if row[0] is None:
-            return
         metrics: dict[str, float] = {}
         for key, value in zip(row[0].keys, row[3], strict=True):
             try:

@@ -24,12 +24,16 @@ Numpy scalars and subclasses of float and int join when they are first seen.
 
 
 class KeySet:
-    """The checked, ordered keys of a row. Compared by identity."""
+    """The checked, ordered keys of a row. Compared by identity.
 
-    __slots__ = ("encoded_bytes", "keys")
+    `latest` is the last row logged with them: packed, or as time in nanoseconds and values; None before.
+    """
+
+    __slots__ = ("encoded_bytes", "keys", "latest")
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.keys = keys
+        self.latest: bytes | tuple[int, tuple[Any, ...]] | None = None
         self.encoded_bytes = sum(check_key(key) for key in keys)
 
 

@@ -1,5 +1,5 @@
 """What one writer has packed and the daemon has not acknowledged, oldest first: spooled frames, then those in
-memory.
+memory, of which the ring has a copy.
 
 Every method is called with the hub's lock held.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipekit_experiment._src.limits import Limits
 from pipekit_experiment._src.spool import SpoolFile
+
+if TYPE_CHECKING:
+    from pipekit_experiment._src.ring import Ring
 
 
 class Pending(NamedTuple):
@@ -40,6 +44,9 @@ class Outbox:
         """Bytes at the end of an adopted spool file that are no whole frame."""
         self.hold_until = 0.0
         """Nothing is sent before this time, monotonic seconds."""
+        self.ring: Ring | None = None
+        self.rows_dropped = 0
+        """Points dropped before they were packed."""
         self._lost = 0
         self._memory: deque[Pending] = deque()
         self._sent_in_memory = 0
@@ -73,6 +80,11 @@ class Outbox:
         return self._spool is not None
 
     @property
+    def dropped(self) -> int:
+        """Points given up, before and after they were packed."""
+        return self.rows_dropped + self._lost
+
+    @property
     def oldest_at(self) -> float:
         """When the oldest frame in memory was packed; infinity when there is none."""
         return self._memory[0].at if self._memory else float("inf")
@@ -83,6 +95,42 @@ class Outbox:
         self._memory.append(Pending(self.last_seq, points, frame, time.monotonic()))
         self.memory_bytes += len(frame)
         self.points += points
+
+    def put_kept(
+        self, frames: Sequence[tuple[bytes, int]], behind: tuple[int, int], folder: Path, limits: Limits
+    ) -> bool:
+        """Adds frames (and their points) that hold the rows before `behind` (block, offset) of the ring.
+
+        A copy of them is in the ring before they may be sent, so that after a death they are found with
+        their numbers; earlier ones make room by going to the spool. False when the ring cannot take them,
+        nor the spool once they have their numbers.
+        """
+        numbered = [(self.last_seq + 1 + i, points, frame) for i, (frame, points) in enumerate(frames)]
+        kept = self.ring is None or self.ring.keep(numbered)
+        if not kept and self.ring is not None and self._try_spill(folder, limits):
+            kept = self.ring.keep(numbered)
+        for frame, points in frames:
+            self.put(frame, points)
+        if self.ring is not None:
+            self.ring.mark(*behind, self.last_seq)
+        # Only now: a number that stands in the spool must never be given to other rows.
+        return kept or self._try_spill(folder, limits)
+
+    def _try_spill(self, folder: Path, limits: Limits) -> bool:
+        try:
+            return self.spill(folder, limits, sync=False)
+        except OSError:
+            return False
+
+    def leave_ring(self) -> None:
+        """The process or run ends: deletes the ring, unless a frame is there and nowhere else."""
+        if self.ring is None:
+            return
+        if self._memory:
+            self.ring.close()
+        else:
+            self.ring.delete()
+        self.ring = None
 
     def next_frame(self) -> bytes | None:
         """The next frame to send; None when all are sent."""
@@ -124,6 +172,8 @@ class Outbox:
         if self._spool is not None and not self._spool_ends and self._spool.read(self._spool_read) is None:
             self._spool.delete()
             self._forget_spool()
+        if self.ring is not None:
+            self.ring.release(seq)
 
     def rewind(self) -> None:
         """The stream broke: what is not acknowledged is sent again."""
@@ -134,9 +184,9 @@ class Outbox:
         self._spool_read = self._spool_acked
         self._spool_ends.clear()
 
-    def spill(self, folder: Path, limits: Limits) -> bool:
-        """Moves the frames in memory to the spool file. Raises OSError; False when the file has its full
-        size."""
+    def spill(self, folder: Path, limits: Limits, *, sync: bool = True) -> bool:
+        """Moves the frames in memory to the spool file; without `sync` they outlive this process and not the
+        machine. Raises OSError; False when the file has its full size."""
         if not self._memory:
             return True
         if self._spool is not None and self._spool.size + self.memory_bytes > limits.spool_bytes:
@@ -146,7 +196,8 @@ class Outbox:
             self._spool_read = self._spool_acked = 0
         unsent = self._sent_in_memory
         try:
-            self._spool.append([(frame.seq, frame.points, frame.frame) for frame in self._memory])
+            entries = [(frame.seq, frame.points, frame.frame) for frame in self._memory]
+            self._spool.append(entries, sync=sync)
         except OSError:
             if self._spool.read(0) is None:
                 self._spool.delete()
@@ -161,6 +212,8 @@ class Outbox:
         self._memory.clear()
         self._sent_in_memory = 0
         self.memory_bytes = 0
+        if self.ring is not None:
+            self.ring.release(self.last_seq)
         return True
 
     def drop_oldest(self, wanted_bytes: int) -> int:
@@ -180,7 +233,7 @@ class Outbox:
             if pending.points:
                 lost += pending.points
                 # The tag is one for the run, and its last value wins: it must tell of all.
-                frame = without_metrics(pending.frame, self._lost + lost)
+                frame = without_metrics(pending.frame, self.dropped + lost)
                 freed += len(pending.frame) - len(frame)
                 self._memory[i] = pending._replace(points=0, frame=frame)
         self.memory_bytes -= freed
@@ -189,7 +242,9 @@ class Outbox:
         return lost
 
     def close(self) -> None:
-        """Lets go of the spool file; what it holds is for another process."""
+        """Lets go of the files; what they hold is for another process."""
+        if self.ring is not None:
+            self.ring.close()
         if self._spool is not None:
             self._spool.close()
             self._forget_spool()

@@ -1,23 +1,23 @@
-"""Rows into columns: what the flusher does with what log() left.
+"""What a block holds into frames: what the flusher does with what log() left.
 
-A row is the tuple `(key_set, step, time_us, values)`. A row whose key set is None carries another fact of the
-run: `(None, kind, payload, None)`, see Fact. The fast path has no Python code for each point: zip, chain and
-struct do it.
+The fast path has no Python code for each point: rows of one key set come as columns, and joining bytes does
+the rest.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
 from typing import Any, Literal, TypeAlias, cast
 
 from pipekit_experiment._generated import tracker_pb2 as pb
 from pipekit_experiment._src.limits import Limits
 from pipekit_experiment._src.metrics import KeySet, to_float
+from pipekit_experiment._src.ring_entries import Held, Item, Rows
 
-Row: TypeAlias = "tuple[KeySet, int, int, tuple[Any, ...]] | tuple[None, FactKind, dict[str, Any], None]"
+Row: TypeAlias = "tuple[KeySet, int, int, tuple[Any, ...]]"
+"""Key set, step, time in microseconds and values: what trackers in this process get."""
 FactKind = Literal["start", "params", "artifact", "tags", "end"]
 
 _ROW_BYTES = 20
@@ -46,55 +46,48 @@ class Failures:
             self.first = f'"{key}": {type(error).__name__}: {error}'
 
 
-def pack(rows: Sequence[Row], limits: Limits) -> tuple[list[Packed], Failures]:
-    """Packs rows, in order, into as few frames as the limits allow."""
+def pack(items: Iterable[Item], limits: Limits) -> tuple[list[Packed], Failures]:
+    """Packs items, in order, into as few frames as the limits allow. Reads values on a device."""
     failures = Failures()
-    frames: list[Packed] = []
-    open_frame: Packed | None = None
-    for record, points, size in _records(rows, limits, failures):
-        if open_frame is not None and (
-            open_frame.points + points > limits.frame_points
-            or open_frame.approximate_bytes + size > limits.frame_bytes
-        ):
-            open_frame = None
-        if open_frame is None:
-            open_frame = Packed()
-            frames.append(open_frame)
-        open_frame.records.append(record)
-        open_frame.points += points
-        open_frame.approximate_bytes += size
-    return frames, failures
+    packer = _Packer(limits)
+    for item in items:
+        if isinstance(item, bytes):
+            packer.add_record(pb.Record.FromString(item))
+            continue
+        rows = _read(item, failures) if isinstance(item, Held) else item
+        if rows is not None:
+            packer.add_rows(rows)
+    packer.close_columns()
+    return packer.frames, failures
 
 
-def _records(rows: Sequence[Row], limits: Limits, failures: Failures) -> Iterator[tuple[pb.Record, int, int]]:
-    start = 0
-    for end in [*(i for i, row in enumerate(rows) if row[0] is None), len(rows)]:
-        if end > start:
-            for chunk in _chunks(rows[start:end], limits):
-                columns = _columns(chunk, failures)
-                if columns is not None:
-                    yield pb.Record(metrics=columns), len(columns.values) // 8, columns.ByteSize()
-        if end < len(rows):
-            record = _fact(rows[end])
-            yield record, 0, record.ByteSize()
-        start = end + 1
-
-
-def _fact(row: Row) -> pb.Record:
-    kind = row[1]
-    given = cast("dict[str, Any]", row[2] or {})
+def fact(kind: FactKind, given: dict[str, Any]) -> pb.Record:
+    """A record of another kind than metrics."""
     payload = {name: _storable(value) for name, value in given.items()}
     match kind:
         case "start":
-            return pb.Record(start=pb.RunStart(**payload))  # pyright: ignore[reportCallIssue]
+            return pb.Record(start=pb.RunStart(**payload))
         case "params":
-            return pb.Record(params=pb.Params(**payload))  # pyright: ignore[reportCallIssue]
+            return pb.Record(params=pb.Params(**payload))
         case "artifact":
-            return pb.Record(artifact=pb.Artifact(**payload))  # pyright: ignore[reportCallIssue]
+            return pb.Record(artifact=pb.Artifact(**payload))
         case "tags":
-            return pb.Record(tags=pb.RunTags(**payload))  # pyright: ignore[reportCallIssue]
+            return pb.Record(tags=pb.RunTags(**payload))
         case _:
-            return pb.Record(end=pb.RunEnd(**payload))  # pyright: ignore[reportCallIssue]
+            return pb.Record(end=pb.RunEnd(**payload))
+
+
+def rows_of(items: Iterable[Item]) -> Iterator[Row]:
+    """The rows one by one, with values on a device as they were given."""
+    for item in items:
+        if isinstance(item, Held):
+            yield item.key_set, item.step, item.time_ns // 1000, item.values
+        elif isinstance(item, Rows):
+            width = len(item.key_set.keys)
+            steps = struct.unpack(f"<{len(item.times_ns)}q", item.steps)
+            values = struct.iter_unpack(f"<{width}d", item.values)
+            for step, time_ns, row in zip(steps, item.times_ns, values, strict=True):
+                yield item.key_set, step, time_ns // 1000, row
 
 
 def _storable(value: Any) -> Any:
@@ -109,56 +102,96 @@ def _storable(value: Any) -> Any:
     return [_storable(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
-def _chunks(rows: Sequence[Any], limits: Limits) -> Iterator[Sequence[Any]]:
-    """Cuts metric rows so that each piece fits a frame."""
-    distinct = dict.fromkeys([row[0] for row in rows])
-    if len(distinct) == 1:
-        (key_set,) = distinct
-        width = len(key_set.keys)
-        room = (limits.frame_bytes - key_set.encoded_bytes) // (8 * width + _ROW_BYTES)
-        most = max(1, min(limits.frame_points // width, room))
-        for start in range(0, len(rows), most):
-            yield rows[start : start + most]
-        return
-    points = list(accumulate([len(row[3]) for row in rows]))
-    size = 8 * points[-1] + _ROW_BYTES * len(rows) + sum(key_set.encoded_bytes for key_set in distinct)
-    if len(rows) == 1 or (points[-1] <= limits.frame_points and size <= limits.frame_bytes):
-        yield rows
-        return
-    half = len(rows) // 2
-    yield from _chunks(rows[:half], limits)
-    yield from _chunks(rows[half:], limits)
+class _Packer:
+    """Makes frames; the last one is open. `_columns` are the rows at its end."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.frames: list[Packed] = []
+        self._limits = limits
+        self._columns = _Columns()
+
+    def add_record(self, record: pb.Record) -> None:
+        self.close_columns()
+        size = record.ByteSize()
+        frame = self._frame()
+        if frame.records and frame.approximate_bytes + size > self._limits.frame_bytes:
+            frame = self._next_frame()
+        frame.records.append(record)
+        frame.approximate_bytes += size
+
+    def add_rows(self, rows: Rows) -> None:
+        key_set, count = rows.key_set, len(rows.times_ns)
+        width, start = len(key_set.keys), 0
+        row_bytes = 8 * width + _ROW_BYTES
+        while start < count:
+            frame = self._frame()
+            known = key_set in self._columns.index
+            used = frame.approximate_bytes + (0 if known else key_set.encoded_bytes)
+            room = min(
+                (self._limits.frame_points - frame.points) // width,
+                (self._limits.frame_bytes - used) // row_bytes,
+            )
+            if room < 1 and (frame.records or self._columns.count):
+                self._next_frame()
+                continue
+            end = min(count, start + max(1, room))
+            self._columns.add(rows, start, end)
+            frame.approximate_bytes = used + (end - start) * row_bytes
+            frame.points += (end - start) * width
+            start = end
+
+    def close_columns(self) -> None:
+        if self._columns.count:
+            self._frame().records.append(pb.Record(metrics=self._columns.message()))
+            self._columns = _Columns()
+
+    def _frame(self) -> Packed:
+        if not self.frames:
+            self.frames.append(Packed())
+        return self.frames[-1]
+
+    def _next_frame(self) -> Packed:
+        self.close_columns()
+        self.frames.append(Packed())
+        return self.frames[-1]
 
 
-def _columns(rows: Sequence[Any], failures: Failures) -> pb.MetricColumns | None:
-    key_sets, steps, times, values = zip(*rows, strict=True)
-    try:
-        flat = [*chain.from_iterable(values)]
-        packed_values = struct.pack(f"<{len(flat)}d", *flat)
-    except Exception:
-        # Some value has no float: read them one by one and leave out what cannot be read.
-        rows = [readable for row in rows if (readable := _readable(row, failures)) is not None]
-        return _columns(rows, failures) if rows else None
-    index = {key_set: i for i, key_set in enumerate(dict.fromkeys(key_sets))}
-    count = len(rows)
-    if len(index) == 1:
-        row_key_set = bytes(4 * count)
-    else:
-        row_key_set = struct.pack(f"<{count}I", *map(index.__getitem__, key_sets))
-    return pb.MetricColumns(
-        key_sets=[pb.KeySet(keys=key_set.keys) for key_set in index],
-        row_key_set=row_key_set,
-        row_step=struct.pack(f"<{count}q", *steps),
-        row_time_us=struct.pack(f"<{count}q", *times),
-        values=packed_values,
-    )
+class _Columns:
+    """Rows that become one record."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.index: dict[KeySet, int] = {}
+        self._key_sets: list[bytes] = []
+        self._steps: list[bytes] = []
+        self._times_ns: list[int] = []
+        self._values: list[bytes] = []
+
+    def add(self, rows: Rows, start: int, end: int) -> None:
+        """Adds a part of some rows."""
+        number = self.index.setdefault(rows.key_set, len(self.index))
+        row_bytes = 8 * len(rows.key_set.keys)
+        self._key_sets.append(number.to_bytes(4, "little") * (end - start))
+        self._steps.append(rows.steps[8 * start : 8 * end])
+        self._times_ns += rows.times_ns[start:end]
+        self._values.append(rows.values[row_bytes * start : row_bytes * end])
+        self.count += end - start
+
+    def message(self) -> pb.MetricColumns:
+        return pb.MetricColumns(
+            key_sets=[pb.KeySet(keys=key_set.keys) for key_set in self.index],
+            row_key_set=b"".join(self._key_sets),
+            row_step=b"".join(self._steps),
+            row_time_us=struct.pack(f"<{self.count}q", *[time // 1000 for time in self._times_ns]),
+            values=b"".join(self._values),
+        )
 
 
-def _readable(row: Any, failures: Failures) -> Any:
+def _read(row: Held, failures: Failures) -> Rows | None:
     """The row with plain floats, without the values that cannot be read; None when none is left."""
-    key_set, step, time_us, values = row
+    key_set = row.key_set
     kept: dict[str, float] = {}
-    for key, value in zip(key_set.keys, values, strict=True):
+    for key, value in zip(key_set.keys, row.values, strict=True):
         try:
             kept[key] = to_float(value)
         except Exception as error:
@@ -167,7 +200,8 @@ def _readable(row: Any, failures: Failures) -> Any:
         return None
     if len(kept) < len(key_set.keys):
         key_set = KeySet(tuple(kept))
-    return key_set, step, time_us, tuple(kept.values())
+    values = struct.pack(f"<{len(kept)}d", *kept.values())
+    return Rows(key_set, row.step.to_bytes(8, "little", signed=True), [row.time_ns], values)
 
 
 def without_metrics(frame: bytes, lost_points: int) -> bytes:

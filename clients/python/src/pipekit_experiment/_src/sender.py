@@ -74,9 +74,14 @@ class Sender:
             self.down = True
             self.failures += 1
             self._hub.changed.notify_all()
-        self._hub.loud.say(
-            "down", f"{error} Meanwhile what is logged goes to {self._hub.spool_folder}, and nothing is lost."
-        )
+        folder, fault = self._hub.spool_folder, self._hub.spool_fault
+        meanwhile = f"Meanwhile what is logged is kept in memory, and then in {folder}."
+        if fault:
+            meanwhile = (
+                f"Meanwhile what is logged is kept in memory alone, since {folder} cannot take it ({fault}); "
+                "when that is full, the oldest points are dropped."
+            )
+        self._hub.loud.say("down", f"{error} {meanwhile}")
 
     def hurry(self) -> int:
         """Ends a pause between two attempts; how many have failed so far."""
@@ -197,8 +202,7 @@ class Sender:
             else:
                 self._waiting_since.pop(outbox.writer_id, None)
             outbox.ack(answer.acked_seq)
-            if outbox.empty and outbox.writer_id not in self._hub.writers:
-                del self._hub.outboxes[outbox.writer_id]
+            self._hub.forget(outbox)
             self._hub.changed.notify_all()
 
     def _run_not_there_yet(self, outbox: Outbox, failure: PipekitError) -> bool:

@@ -1,12 +1,13 @@
 """The spool: frames on disk that no daemon has acknowledged yet.
 
-One file a writer, `<state folder>/spool/<writer_id>.frames`, mode 0600: the 8 bytes `PKXSPL1\\n`, then one
-entry a
-frame: uint32 length, uint32 CRC-32, uint64 seq, uint32 points (all little endian), then `length` bytes of a
-Frame message. The CRC is that of seq, points and frame. A torn last entry, left by a crash, ends the file.
+One file a writer, `<state folder>/spool/<writer_id>.frames`, mode 0600: the 8 bytes `PKXSPL2\\n`, the 40
+bytes of its owner (ring_owner.py) and the CRC-32 of both as a uint64, then one entry a frame: uint32 length,
+uint32 CRC-32, uint64 seq, uint32 points (all little endian), then `length` bytes of a Frame message. The CRC
+is that of seq, points and frame. A torn last entry, left by a crash, ends the file.
 
 Whoever has a file open holds `flock` on it. A file that can be locked belongs to nobody: its writer has died,
-and any process may send what it holds and then delete it.
+and any process may send what it holds and then delete it. The daemon does the same, and sees by the owner
+that the writer has died; what both send is taken once, by its numbers.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipekit_experiment._src.folders import make_in_state_folder
+from pipekit_experiment._src.ring_owner import OWNER_BYTES, this_process
 from pipekit_experiment._src.ulid import is_ulid
 
-_MAGIC = b"PKXSPL1\n"
+_MAGIC = b"PKXSPL2\n"
+_FIRST = len(_MAGIC) + OWNER_BYTES + 8
 _HEADER = struct.Struct("<IIQI")
 _CHECKED = struct.Struct("<QI")
 _MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -54,7 +57,8 @@ class SpoolFile:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _write_all(descriptor, _MAGIC, 0)
+            header = _MAGIC + this_process()
+            _write_all(descriptor, header + zlib.crc32(header).to_bytes(8, "little"), 0)
             return cls(path, descriptor)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -82,27 +86,25 @@ class SpoolFile:
     def writer_id(self) -> str:
         return self.path.name.removesuffix(_SUFFIX)
 
-    def append(self, frames: Sequence[tuple[int, int, bytes]]) -> None:
-        """Appends frames (seq, points, frame) and syncs. Raises OSError; then the file is as it was
-        before."""
-        parts: list[bytes] = []
-        for seq, points, frame in frames:
-            crc = zlib.crc32(frame, zlib.crc32(_CHECKED.pack(seq, points)))
-            parts += (_HEADER.pack(len(frame), crc, seq, points), frame)
+    def append(self, frames: Sequence[tuple[int, int, bytes]], *, sync: bool = True) -> None:
+        """Appends frames (seq, points, frame); with `sync` they outlive the machine, without it this process.
+        Raises OSError; then the file is as it was before."""
+        data = b"".join([encode_entry(*frame) for frame in frames])
         try:
-            _write_all(self._descriptor, b"".join(parts), self.size)
-            os.fsync(self._descriptor)
+            _write_all(self._descriptor, data, self.size)
+            if sync:
+                os.fsync(self._descriptor)
         except OSError:
             os.ftruncate(self._descriptor, self.size)
             raise
-        self.size += sum(map(len, parts))
+        self.size += len(data)
 
     def read(self, offset: int) -> Entry | None:
         """The entry at `offset` (0 for the first); None at the end and where the file is torn."""
         if offset == 0:
             if os.pread(self._descriptor, len(_MAGIC), 0) != _MAGIC:
                 return None
-            offset = len(_MAGIC)
+            offset = _FIRST
         header = os.pread(self._descriptor, _HEADER.size, offset)
         if len(header) < _HEADER.size:
             return None
@@ -140,6 +142,12 @@ def spool_files(folder: Path) -> list[Path]:
     except OSError:
         return []
     return [folder / name for name in names if name.endswith(_SUFFIX) and is_ulid(name.removesuffix(_SUFFIX))]
+
+
+def encode_entry(seq: int, points: int, frame: bytes) -> bytes:
+    """A frame as it stands in a spool file and in a ring."""
+    crc = zlib.crc32(frame, zlib.crc32(_CHECKED.pack(seq, points)))
+    return _HEADER.pack(len(frame), crc, seq, points) + frame
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipekit_experiment._src.connection import Connection
 
 _START_WAIT_S = 5.0
+_SYSTEM_METRICS_MS = 10_000
 _STATUSES = {"completed": "completed", "finished": "completed", "success": "completed", "failed": "failed"}
 
 
@@ -47,6 +48,7 @@ def start_run(
     tags: Mapping[str, Any] | None = None,
     pipeline_hash: str = "",
     run_id: str | None = None,
+    system_metrics: bool | float = False,
 ) -> ActiveRun:
     """Starts a run.
 
@@ -61,6 +63,9 @@ def start_run(
         tags: Labels.
         pipeline_hash: Content hash of the pipeline.
         run_id: A ULID for the run; by default a fresh one.
+        system_metrics: Whether the daemon logs the use of CPU, memory, disk, network and GPUs of this host
+            and process, as metrics named `system/...`: every 10 seconds, or every so many seconds: 0.1 to
+            86400, or 0 for none.
 
     Waits up to 5 seconds for the daemon, which is started when there is none. If none can be had, a
     RuntimeWarning says why, and the run goes on: it is buffered and spooled.
@@ -80,6 +85,7 @@ def start_run(
         raise InvalidArgumentError(
             f"The run id {run_id[:60]!r} is not a ULID.", field="run_id", mend="Leave run_id out."
         )
+    system_metrics_ms = _interval_ms(system_metrics)
     hub = the_hub()
     run_id = run_id or new_ulid()
     written_config = config_json(config or {})
@@ -98,6 +104,7 @@ def start_run(
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "tags": text_tags(tags or {}),
+        "system_metrics_interval_ms": system_metrics_ms,
     }
     _hand_over_start(run, start)
     for instance in own:
@@ -174,6 +181,24 @@ def _split_sinks(
                 mend="Pass a spec such as mlflow+http://127.0.0.1:5000/experiment.",
             )
     return specs, names, own
+
+
+def _interval_ms(system_metrics: bool | float) -> int:
+    """Milliseconds between two samples; 0 for none. Raises InvalidArgumentError."""
+    if isinstance(system_metrics, bool):
+        return _SYSTEM_METRICS_MS if system_metrics else 0
+    try:
+        milliseconds = system_metrics * 1000
+        fits = milliseconds == 0 or 100 <= milliseconds <= 86_400_000
+    except (TypeError, ValueError):
+        milliseconds, fits = 0, False
+    if not fits:
+        raise InvalidArgumentError(
+            f"The value {system_metrics!r} of system_metrics is no interval."[:200],
+            field="system_metrics",
+            mend="Pass True, False, or seconds between 0.1 and 86400.",
+        )
+    return round(milliseconds)
 
 
 def _client() -> str:

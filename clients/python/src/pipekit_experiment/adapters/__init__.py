@@ -6,10 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipekit_experiment.adapters import clearml as clearml
     from pipekit_experiment.adapters import mlflow as mlflow
+    from pipekit_experiment.adapters import tensorboard as tensorboard
     from pipekit_experiment.adapters import wandb as wandb
 
-__all__ = ["mlflow", "wandb"]
+__all__ = ["clearml", "mlflow", "tensorboard", "wandb"]
 
 
 def __getattr__(name: str) -> Any:

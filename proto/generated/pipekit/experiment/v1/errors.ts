@@ -63,6 +63,8 @@ export const ErrorCode = {
   ERROR_CODE_CORRUPT_JOURNAL: 25,
   /** ERROR_CODE_INTERNAL - INTERNAL. A defect of the daemon. */
   ERROR_CODE_INTERNAL: 26,
+  /** ERROR_CODE_RUN_PRUNED - FAILED_PRECONDITION. The records of the run were pruned. */
+  ERROR_CODE_RUN_PRUNED: 27,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -96,6 +98,7 @@ export namespace ErrorCode {
   export type ERROR_CODE_UNTRUSTED_MODULE = typeof ErrorCode.ERROR_CODE_UNTRUSTED_MODULE;
   export type ERROR_CODE_CORRUPT_JOURNAL = typeof ErrorCode.ERROR_CODE_CORRUPT_JOURNAL;
   export type ERROR_CODE_INTERNAL = typeof ErrorCode.ERROR_CODE_INTERNAL;
+  export type ERROR_CODE_RUN_PRUNED = typeof ErrorCode.ERROR_CODE_RUN_PRUNED;
   export type UNRECOGNIZED = typeof ErrorCode.UNRECOGNIZED;
 }
 

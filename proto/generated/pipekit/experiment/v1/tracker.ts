@@ -4622,7 +4622,10 @@ export const TrackerServiceService = {
     responseSerialize: (value: WatchRunsResponse): Buffer => Buffer.from(WatchRunsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchRunsResponse => WatchRunsResponse.decode(value),
   },
-  /** ReadMetrics streams the journaled series of a run, one message a key or more. Errors: RUN_NOT_FOUND. */
+  /**
+   * ReadMetrics streams the journaled series of a run, one message a key or more.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL.
+   */
   readMetrics: {
     path: "/pipekit.experiment.v1.TrackerService/ReadMetrics" as const,
     requestStream: false as const,
@@ -4718,7 +4721,10 @@ export interface TrackerServiceServer extends UntypedServiceImplementation {
    * a second a run), until the client cancels.
    */
   watchRuns: handleServerStreamingCall<WatchRunsRequest, WatchRunsResponse>;
-  /** ReadMetrics streams the journaled series of a run, one message a key or more. Errors: RUN_NOT_FOUND. */
+  /**
+   * ReadMetrics streams the journaled series of a run, one message a key or more.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL.
+   */
   readMetrics: handleServerStreamingCall<ReadMetricsRequest, ReadMetricsResponse>;
   /** SinkStatus tells, for each sink of a run, how far delivery has come. Errors: RUN_NOT_FOUND. */
   sinkStatus: handleUnaryCall<SinkStatusRequest, SinkStatusResponse>;
@@ -4847,7 +4853,10 @@ export interface TrackerServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchRunsResponse>;
-  /** ReadMetrics streams the journaled series of a run, one message a key or more. Errors: RUN_NOT_FOUND. */
+  /**
+   * ReadMetrics streams the journaled series of a run, one message a key or more.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL.
+   */
   readMetrics(request: ReadMetricsRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadMetricsResponse>;
   readMetrics(
     request: ReadMetricsRequest,
