@@ -1,4 +1,5 @@
 /** What the operating system says about files, as answers of an adapter. */
+import { SourceUnreadable } from "./registry.ts";
 import type { RetryResult } from "./tracker.ts";
 
 const FAULTS: Readonly<Record<string, string>> = {
@@ -28,9 +29,11 @@ export class FileRefusal extends Error {}
  * The setback that a file operation on or below `path` met. All of them pass when a person mends the disk, so none is
  * permanent. Anything that is no fault of the file system is thrown on.
  */
-export function fileSetback(error: unknown, path: string): RetryResult {
+export function fileSetback(thrown: unknown, path: string): RetryResult {
+  // A source that cannot be read has the system's word as its cause.
+  const error = thrown instanceof SourceUnreadable ? thrown.cause : thrown;
   if (error instanceof FileRefusal) return { status: "retry", reason: error.message };
-  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") throw error;
+  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") throw thrown;
   const said = FAULTS[error.code];
   const at = "path" in error && typeof error.path === "string" ? error.path : path;
   return { status: "retry", reason: `${at} ${said ?? `cannot be written (${error.code})`}.` };

@@ -17,6 +17,17 @@ export interface Digest {
   readonly size: number;
 }
 
+/** What the system says when it is short of something that it will have again. */
+const PASSING: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EBUSY", "EINTR"]);
+
+/** Whether a failure to read is the system's for the moment, and says nothing of the file. */
+export function isPassing(error: unknown): boolean {
+  for (let fault = error; fault instanceof Error; fault = fault.cause) {
+    if ("code" in fault && PASSING.has(fault.code)) return true;
+  }
+  return false;
+}
+
 /** Digest of a file. Throws SourceUnreadable. */
 export async function hashFile(path: string, signal: AbortSignal): Promise<Digest> {
   const source = await openSource(path);

@@ -65,17 +65,6 @@ export function unreadable(path: string, reason: string, cause?: unknown): Pipek
   });
 }
 
-/** What the system says when it is short of something that it will have again. */
-const PASSING: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EBUSY", "EINTR"]);
-
-/** Whether a failure to read is the system's for the moment, and says nothing of the file. */
-export function isPassing(error: unknown): boolean {
-  for (let fault = error; fault instanceof Error; fault = fault.cause) {
-    if ("code" in fault && PASSING.has(fault.code)) return true;
-  }
-  return false;
-}
-
 async function resolve(path: string): Promise<string> {
   return realpath(path).catch((error: unknown) => {
     throw systemFault(path, error);

@@ -1,5 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
+import { rowCrc } from "./checksum.ts";
+import { numberOf } from "./schema.ts";
 import { type RunSummary, statsOfRow } from "./summary.ts";
+import { TOTALS } from "./tables.ts";
 
 /** A row of `runs`, whole. */
 export interface RunRow {
@@ -82,4 +85,37 @@ function seriesFit(db: DatabaseSync, run: number, said: ReadonlyMap<string, Floa
 /** SQLite keeps no sign of zero. */
 function sameNumber(a: number, b: number | undefined): boolean {
   return a === b || (Number.isNaN(a) && Number.isNaN(b));
+}
+
+/** Rows with a checksum, which is the last column. */
+const CHECKED = {
+  writers: "SELECT writer_id, run, last_seq, crc FROM writers",
+  sinks: "SELECT * FROM sinks",
+  dead_letters: `
+    SELECT run, spec, kind, points, reason, from_position, from_offset, to_position, to_offset, at_us, crc
+    FROM dead_letters`,
+};
+
+/** Positive when positions of frames that were there would be given again. */
+const FREE_POSITION = `
+  SELECT (SELECT max(ifnull(max(last_position), 0), ifnull((SELECT max(position) FROM frames), 0)) FROM runs)
+    - ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'frames'), 0)`;
+
+/** What is wrong with rows that no frame repeats, one sentence each. */
+export function rowFaults(db: DatabaseSync): string[] {
+  const faults: string[] = [];
+  for (const [table, sql] of Object.entries(CHECKED)) {
+    for (const row of db.prepare(sql).iterate()) {
+      const { crc, ...values } = row;
+      if (crc !== rowCrc(...Object.values(values))) faults.push(`A row of ${table} is not as it was saved.`);
+    }
+  }
+  if (numberOf(db, "SELECT count(*) FROM frames WHERE run NOT IN (SELECT number FROM runs)") > 0) {
+    faults.push("A frame belongs to no run.");
+  }
+  if (numberOf(db, FREE_POSITION) > 0) faults.push("A position may be given a second time.");
+  if (JSON.stringify(db.prepare("SELECT * FROM totals").all()) !== JSON.stringify(db.prepare(TOTALS).all())) {
+    faults.push("The totals differ from what the tables say.");
+  }
+  return faults;
 }

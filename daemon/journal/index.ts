@@ -5,9 +5,12 @@
  * Architecture Invariant: `append` resolves only after the frame is on disk (fsync); before that nobody sees it.
  * Architecture Invariant: SQLite runs in threads of its own; the writer alone writes, and never decodes a frame.
  * Architecture Invariant: workers load neither gRPC nor the generated code; what they need travels as plain data.
+ * Architecture Invariant: a frame is read only with the checksum that it was journaled with, and salvage invents nothing.
  *
  * A frame's way: facts.ts (main thread) -> link.ts -> worker.ts -> writer.ts and group.ts (one transaction a group).
  * A question's way: store.ts -> link.ts -> worker.ts -> reader.ts, and scan.ts for metric points.
+ * Pruning: pruner.ts decides in the group's transaction, clearing.ts gives the space back in slices.
+ * raw/ reads a journal file as bytes; salvage/ and verify.ts build on it; foreign/ reads another daemon's journal.
  */
 import { join } from "node:path";
 import type { Logger } from "pino";

@@ -144,37 +144,50 @@ test(`${ROUNDS} rounds of clock jumps stall, drop and double nothing`, {
 test.each([
   ["back", -7],
   ["ahead", 7],
-])("a live point, a wait that is told, an orphan's grace and the idle exit end in time when the clock jumps %s", async (_, hours) => {
-  const home = temporaryHome();
-  mkdirSync(join(home, "config"));
-  const clock = new SetClock(home, 1);
-  const args = ["--orphan-grace-s", "0.5", "--idle-exit-s", "2"];
-  const daemon = await startDaemon({ home, args, env: { ...CREDENTIALS, ...clock.env } });
-  const client = await connect({ endpoint: daemon.endpoint });
-  try {
-    const sinks = [six.specs["mlflow+http"], six.specs.tensorboard];
-    const trainer = startTrainer({ home, seed: 1, points: 1e9, pauseMs: 20, sinks, env: clock.env });
-    const runId = await trainer.runId;
-    await runUntil(client, runId, (run) => run.sinks.every(({ pointsSent }) => pointsSent > 0));
-    six.mlflow.misbehave(() => tooManyRequests("2"));
-    await runUntil(client, runId, (run) => run.sinks.some(({ lastError }) => lastError !== ""));
-    clock.set(hours);
-    six.mlflow.misbehave(() => undefined);
-    const { points } = await client.getRun(runId);
-    await runUntil(client, runId, (run) => run.sinks.every(({ pointsSent }) => pointsSent > points), 15_000);
-    trainer.child.kill("SIGKILL");
-    await trainer.done;
-    clock.set(0);
-    const ended = await runUntil(client, runId, ({ state }) => state !== RunState.RUN_STATE_RUNNING, 15_000);
-    expect(ended).toMatchObject({ state: RunState.RUN_STATE_FAILED, reason: "killed" });
-    await runUntil(client, runId, (run) => run.sinks.every(({ pointsShown }) => pointsShown >= 0), 15_000);
-    client.close();
-    clock.set(hours);
-    expect(await daemon.exited).toEqual({ code: 0, signal: null });
-  } finally {
-    client.close();
-    six.mlflow.misbehave(() => undefined);
-    await daemon.kill9();
-    rmSync(home, { recursive: true, force: true });
-  }
-});
+])(
+  "a live point, a wait that is told, an orphan's grace and the idle exit end in time when the clock jumps %s",
+  async (_, hours) => {
+    const home = temporaryHome();
+    mkdirSync(join(home, "config"));
+    const clock = new SetClock(home, 1);
+    const args = ["--orphan-grace-s", "0.5", "--idle-exit-s", "2"];
+    const daemon = await startDaemon({ home, args, env: { ...CREDENTIALS, ...clock.env } });
+    const client = await connect({ endpoint: daemon.endpoint });
+    try {
+      const sinks = [six.specs["mlflow+http"], six.specs.tensorboard];
+      const trainer = startTrainer({ home, seed: 1, points: 1e9, pauseMs: 20, sinks, env: clock.env });
+      const runId = await trainer.runId;
+      await runUntil(client, runId, (run) => run.sinks.every(({ pointsSent }) => pointsSent > 0));
+      six.mlflow.misbehave(() => tooManyRequests("2"));
+      await runUntil(client, runId, (run) => run.sinks.some(({ lastError }) => lastError !== ""));
+      clock.set(hours);
+      six.mlflow.misbehave(() => undefined);
+      const { points } = await client.getRun(runId);
+      await runUntil(
+        client,
+        runId,
+        (run) => run.sinks.every(({ pointsSent }) => pointsSent > points),
+        15_000,
+      );
+      trainer.child.kill("SIGKILL");
+      await trainer.done;
+      clock.set(0);
+      const ended = await runUntil(
+        client,
+        runId,
+        ({ state }) => state !== RunState.RUN_STATE_RUNNING,
+        15_000,
+      );
+      expect(ended).toMatchObject({ state: RunState.RUN_STATE_FAILED, reason: "killed" });
+      await runUntil(client, runId, (run) => run.sinks.every(({ pointsShown }) => pointsShown >= 0), 15_000);
+      client.close();
+      clock.set(hours);
+      expect(await daemon.exited).toEqual({ code: 0, signal: null });
+    } finally {
+      client.close();
+      six.mlflow.misbehave(() => undefined);
+      await daemon.kill9();
+      rmSync(home, { recursive: true, force: true });
+    }
+  },
+);

@@ -112,10 +112,7 @@ async function round(seed: number, mlflow: FakeMlflow) {
         const runId = runIds[i] ?? "";
         await runUntil(client, runId, (run) => (run.sinks[0]?.pointsShown ?? -1) >= 0);
         points += Object.values(one.counts).reduce((sum, count) => sum + count, 0);
-        found.push(
-          await journalDamage(client, runId, one.counts),
-          mlflowDamage(mlflow, runId, one.counts),
-        );
+        found.push(await journalDamage(client, runId, one.counts), mlflowDamage(mlflow, runId, one.counts));
       }
       return found;
     });

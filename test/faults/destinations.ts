@@ -72,7 +72,8 @@ export class SixDestinations {
 
   /** `folder` takes the three folders; one of its own when absent. */
   static async start(folder = mkdtempSync(join(tmpdir(), "pkx-six-"))): Promise<SixDestinations> {
-    for (const name of ["wandb", "tensorboard", "clearml"]) mkdirSync(join(folder, name));
+    for (const name of ["wandb", "tensorboard", "clearml"])
+      mkdirSync(join(folder, name), { recursive: true });
     const servers = [startFakeMlflow(), startFakeWandb(), startFakeClearml()] as const;
     return new SixDestinations(folder, ...(await Promise.all(servers)));
   }

@@ -61,7 +61,14 @@ async function train(
 /** Lets a process open so many files more than it has open; undefined for as many as it may. */
 function allow(pid: number, more: number | undefined): void {
   const open = readdirSync(`/proc/${pid}/fd`).length;
-  const hard = execFileSync("prlimit", ["--pid", String(pid), "--nofile", "--noheadings", "--output", "HARD"]);
+  const hard = execFileSync("prlimit", [
+    "--pid",
+    String(pid),
+    "--nofile",
+    "--noheadings",
+    "--output",
+    "HARD",
+  ]);
   execFileSync("prlimit", [
     "--pid",
     String(pid),
@@ -96,55 +103,71 @@ async function withDaemon(use: (home: string, daemon: TestDaemon, client: Client
   }
 }
 
-test.each([0, 3])("the daemon may open %i files more for a while: all arrives once it may again", {
-  timeout: 120_000,
-}, async (more) => {
-  await withDaemon(async (home, daemon, client) => {
-    const sinks = Object.values(six.specs);
-    const begun = Array.from({ length: RUNS }, () => Promise.withResolvers<void>());
-    const trainers = begun.map(({ resolve: onRun }, i) =>
-      train(home, join(home, `files-${i}`), ["300", "10", "50", ...sinks], { PKX_DAEMON: "/dev/null" }, onRun),
-    );
-    await Promise.all(begun.map(({ promise }) => promise));
-    allow(daemon.pid, more);
-    // Who comes now is not served, or late, and does no harm.
-    const strangers = await Promise.allSettled(
-      Array.from({ length: 20 }, async () => {
-        const stranger = await connect({ endpoint: daemon.endpoint, timeoutMs: 1000 });
-        await stranger.status({ signal: AbortSignal.timeout(1000) }).finally(() => stranger.close());
-      }),
-    );
-    const late = train(home, join(home, "files-late"), ["100", "10", "50", ...sinks], {
-      PKX_DAEMON: "/dev/null",
+test.each([0, 3])(
+  "the daemon may open %i files more for a while: all arrives once it may again",
+  {
+    timeout: 120_000,
+  },
+  async (more) => {
+    await withDaemon(async (home, daemon, client) => {
+      const sinks = Object.values(six.specs);
+      const begun = Array.from({ length: RUNS }, () => Promise.withResolvers<void>());
+      const trainers = begun.map(({ resolve: onRun }, i) =>
+        train(
+          home,
+          join(home, `files-${i}`),
+          ["300", "10", "50", ...sinks],
+          { PKX_DAEMON: "/dev/null" },
+          onRun,
+        ),
+      );
+      await Promise.all(begun.map(({ promise }) => promise));
+      allow(daemon.pid, more);
+      // Who comes now is not served, or late, and does no harm.
+      const strangers = await Promise.allSettled(
+        Array.from({ length: 20 }, async () => {
+          const stranger = await connect({ endpoint: daemon.endpoint, timeoutMs: 1000 });
+          await stranger.status({ signal: AbortSignal.timeout(1000) }).finally(() => stranger.close());
+        }),
+      );
+      const late = train(home, join(home, "files-late"), ["100", "10", "50", ...sinks], {
+        PKX_DAEMON: "/dev/null",
+      });
+      await new Promise((done) => setTimeout(done, 2500));
+      allow(daemon.pid, undefined);
+      const runs = await Promise.all([...trainers, late]);
+      const failed = strangers.filter(({ status }) => status === "rejected").length;
+      for (const { runId, logged } of runs) {
+        expect(logged).toMatchObject({ dropped: 0, rejected: 0 });
+        await expectWhole(client, runId, logged);
+      }
+      const points = runs.reduce((sum, { logged }) => sum + (logged.counts["a"] ?? 0), 0);
+      console.log(
+        `${more} files: ${runs.length} runs, ${points} points to six sinks, ${failed} of 20 not served`,
+      );
     });
-    await new Promise((done) => setTimeout(done, 2500));
-    allow(daemon.pid, undefined);
-    const runs = await Promise.all([...trainers, late]);
-    const failed = strangers.filter(({ status }) => status === "rejected").length;
-    for (const { runId, logged } of runs) {
+  },
+);
+
+test.each([0, 2])(
+  "the training process may open %i files more for a while: log() raises nothing",
+  {
+    timeout: 120_000,
+  },
+  async (spare) => {
+    await withDaemon(async (home, daemon, client) => {
+      const sinks = Object.values(six.specs);
+      const env = { PKX_DAEMON: "/dev/null", PKX_TEST_NOFILE: String(spare) };
+      const { runId, logged, stderr } = await train(
+        home,
+        join(home, "files"),
+        ["600", "5", "50", ...sinks],
+        env,
+      );
+      expect(stderr).not.toContain("Traceback");
       expect(logged).toMatchObject({ dropped: 0, rejected: 0 });
       await expectWhole(client, runId, logged);
-    }
-    const points = runs.reduce((sum, { logged }) => sum + (logged.counts["a"] ?? 0), 0);
-    console.log(`${more} files: ${runs.length} runs, ${points} points to six sinks, ${failed} of 20 not served`);
-  });
-});
-
-test.each([0, 2])("the training process may open %i files more for a while: log() raises nothing", {
-  timeout: 120_000,
-}, async (spare) => {
-  await withDaemon(async (home, daemon, client) => {
-    const sinks = Object.values(six.specs);
-    const env = { PKX_DAEMON: "/dev/null", PKX_TEST_NOFILE: String(spare) };
-    const { runId, logged, stderr } = await train(
-      home,
-      join(home, "files"),
-      ["600", "5", "50", ...sinks],
-      env,
-    );
-    expect(stderr).not.toContain("Traceback");
-    expect(logged).toMatchObject({ dropped: 0, rejected: 0 });
-    await expectWhole(client, runId, logged);
-    expect(daemon.stderr()).toBe("");
-  });
-});
+      expect(daemon.stderr()).toBe("");
+    });
+  },
+);

@@ -108,7 +108,12 @@ async function life(home: string, runId: string, crash: string, folder: string) 
   if (daemon === undefined) return;
   const client = await connect({ endpoint: daemon.endpoint });
   try {
-    const delivered = runUntil(client, runId, ({ sinks }) => sinks.every((sink) => sink.pointsShown >= 0), 90_000);
+    const delivered = runUntil(
+      client,
+      runId,
+      ({ sinks }) => sinks.every((sink) => sink.pointsShown >= 0),
+      90_000,
+    );
     const outcome = await Promise.race([
       delivered.catch((error: Error) => error),
       daemon.exited.then(({ signal }) => signal),

@@ -164,6 +164,14 @@ test("a damaged file is CORRUPT_JOURNAL with a mend, at the opening or at the fi
   await writeFile(file, good.subarray(0, 3 * 8192));
   await expect(use()).rejects.toMatchObject(corrupt);
   await writeFile(file, good);
+  const moved = new DatabaseSync(file);
+  moved.exec("UPDATE frames SET position = 9 WHERE position = 2; UPDATE sqlite_sequence SET seq = 10");
+  moved.close();
+  await expect(use()).rejects.toMatchObject({
+    ...corrupt,
+    message: expect.stringContaining("position 9 of run"),
+  });
+  await writeFile(file, good);
   await use();
   const db = new DatabaseSync(file);
   db.exec("UPDATE frames SET body = substr(body, 1, 500) WHERE position = 2");

@@ -1,6 +1,6 @@
 /** A small journal with something of everything, what it says, and ways to damage its file. */
 import { join } from "node:path";
-import { CURSOR_START, type Journal, openJournal } from "../../daemon/journal/index.ts";
+import { CURSOR_START, itemCount, type Journal, openJournal } from "../../daemon/journal/index.ts";
 import { lookups } from "../../daemon/journal/lookups.ts";
 import { PageFile } from "../../daemon/journal/raw/pages.ts";
 import { recordsOf } from "../../daemon/journal/raw/records.ts";
@@ -89,13 +89,11 @@ async function deliver(journal: Journal, runId: string, how: number): Promise<vo
       const memo = { id: `${runId}-${i}` };
       await journal.saveSink({ ...sink, cursor, state: "done", pointsSent: run.points, memo }, []);
     } else if (how === 1) {
-      const records = await journal.readRecords(runId, CURSOR_START, 400);
-      const whole = records.filter(({ record }) => record.record?.$case === "metrics").slice(0, 2);
-      const first = whole[0];
-      const begun = whole[1];
-      if (first === undefined || begun === undefined) continue;
-      const points =
-        first.record.record?.$case === "metrics" ? first.record.record.value.values.length / 8 : 0;
+      const records = await journal.readRecords(runId, CURSOR_START, 1e9);
+      const taken = records.filter(({ record }) => record.record?.$case === "metrics").slice(0, 5);
+      const begun = taken.pop();
+      if (begun === undefined) continue;
+      const points = taken.reduce((sum, { record }) => sum + itemCount(record), 0);
       const cursor = { position: begun.position - 1, offset: 1 };
       const letter = {
         runId,
@@ -106,9 +104,10 @@ async function deliver(journal: Journal, runId: string, how: number): Promise<vo
         from: CURSOR_START,
         to: cursor,
       };
-      const taken = begun.itemsBefore === 0 ? 1 : 0;
+      // The one item taken of the frame that was begun is a point only when nothing stands before the points.
+      const one = begun.itemsBefore === 0 ? 1 : 0;
       await journal.saveSink(
-        { ...sink, cursor, state: "retrying", pointsSent: points + taken - 1, pointsDead: 1, remoteId: "r" },
+        { ...sink, cursor, state: "retrying", pointsSent: points + one - 1, pointsDead: 1, remoteId: "r" },
         [letter],
       );
     }

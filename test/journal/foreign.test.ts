@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
 import { type ForeignJournal, openForeignJournal, openJournal } from "../../daemon/journal/index.ts";
-import { damage, randomOf, richJournal } from "./damage.ts";
+import { damage, placedFrames, randomOf, richJournal } from "./damage.ts";
 import { end, frame, metrics, outcome, SILENT, startRun, stateFolder, tempJournal } from "./fixture.ts";
 
 async function openForeign(file: string): Promise<ForeignJournal> {
@@ -110,6 +110,29 @@ test("what is no journal, or a newer one, is refused with a sentence", async () 
   await expect(openForeignJournal(join(newer, "journal.db"), SILENT)).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",
     message: expect.stringContaining("version 99"),
+  });
+});
+
+test("a copy with pages of two moments is refused, also where each of them is sound", async () => {
+  const folder = await stateFolder();
+  const file = join(folder, "journal.db");
+  const first = await openJournal({ stateFolder: folder, log: SILENT });
+  const { runId, writerId } = await startRun(first);
+  await first.close();
+  const before = readFileSync(file);
+  const second = await openJournal({ stateFolder: folder, log: SILENT });
+  for (let seq = 2; seq < 9; seq++)
+    await second.append(frame(runId, writerId, seq, metrics({ a: [seq] })), []);
+  await second.close();
+  const mixed = readFileSync(file);
+  for (const page of placedFrames(file).get(1)?.pages ?? []) {
+    before.copy(mixed, (page - 1) * 8192, (page - 1) * 8192, page * 8192);
+  }
+  const copy = join(await stateFolder(), "journal.db");
+  writeFileSync(copy, mixed);
+  await expect(openForeignJournal(copy, SILENT)).rejects.toMatchObject({
+    code: "CORRUPT_JOURNAL",
+    mend: expect.stringContaining("Copy the folder again"),
   });
 });
 

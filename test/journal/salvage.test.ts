@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type ReadSinkEntry, salvage, verify } from "../../daemon/journal/index.ts";
-import { openForReading } from "../../daemon/journal/schema.ts";
+import { openForReading, openForWriting } from "../../daemon/journal/schema.ts";
 import { sinkReader } from "../../daemon/journal/sinks.ts";
 import { contentOf, damage, placedFrames, randomOf, richJournal } from "./damage.ts";
 
@@ -59,6 +59,37 @@ test("damage is found or harmless; salvage keeps every frame that was not hit an
     checkSinks(join(into, "journal.db"), sinks, what);
   }
   if (process.env["PKX_DAMAGE_ROUNDS"] !== undefined) console.log(seen);
+});
+
+test("a sink counts the points that are left, and begins anew where the frame it had begun is lost", async () => {
+  const rich = await richJournal();
+  const begun = sinksOf(rich.file).find(({ cursor }) => cursor.offset > 0);
+  if (begun === undefined) throw new Error("no sink stands within a frame");
+  const { runId, spec, cursor } = begun;
+  const db = openForWriting(rich.file);
+  const framesOf = "FROM frames JOIN runs ON number = run WHERE run_id = ? AND position";
+  const first = db.prepare(`SELECT position, frames.points ${framesOf} <= ? AND frames.points > 0 LIMIT 1`);
+  const { position, points } = first.get(runId, cursor.position) as { position: number; points: number };
+  const next = db.prepare(`SELECT min(position) AS position ${framesOf} > ?`).get(runId, cursor.position);
+  const sumUpTo = Number(
+    db.prepare(`SELECT sum(frames.points) AS points ${framesOf} <= ?`).get(runId, cursor.position)?.[
+      "points"
+    ],
+  );
+  const lost = [position, Number(next?.["position"])].sort((a, b) => a - b);
+  const spoil = db.prepare("UPDATE frames SET body = zeroblob(length(body)) WHERE position = ?");
+  for (const one of lost) spoil.run(one);
+  db.close();
+  const report = await salvage(rich.file, join(rich.folder, "into.db"));
+  expect(report.lostFrames.flatMap(({ from, to }) => (from === to ? [from] : [from, to]))).toEqual(lost);
+  const after = sinksOf(join(rich.folder, "into.db")).find(
+    (sink) => sink.runId === runId && sink.spec === spec,
+  );
+  expect(after).toMatchObject({ cursor: { position: cursor.position, offset: 0 }, remoteId: begun.remoteId });
+  expect(after?.pointsDead).toBe(begun.pointsDead);
+  const offset = begun.pointsSent + begun.pointsDead - sumUpTo;
+  expect([0, 1]).toContain(offset);
+  expect((after?.pointsSent ?? 0) + begun.pointsDead).toBe(sumUpTo - points);
 });
 
 /** The cursor of every sink that was kept is where it was, but for a frame that was begun and is lost. */

@@ -65,7 +65,7 @@ export async function startFakeClearml(): Promise<FakeClearml> {
       reply(response, error.code, error.subcode, error.message, {});
     }
   };
-  const server = createServer(async (request, response) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const body = Buffer.concat(chunks);
@@ -78,6 +78,12 @@ export async function startFakeClearml(): Promise<FakeClearml> {
     }
     const file = state.files.get(decodeURIComponent(path.slice(1)));
     response.writeHead(file === undefined ? 404 : 200, { "content-length": file?.length ?? 0 }).end(file);
+  };
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      // A client that is gone in the middle of its body is nothing to answer.
+      if (!request.destroyed || request.complete) throw error;
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const expireTokens = () => {

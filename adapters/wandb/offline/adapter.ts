@@ -15,6 +15,7 @@ import type {
 } from "@pipekit/adapters/tracker";
 import { fileSetback } from "../../file-faults.ts";
 import { FileRun, type OpenFile } from "../../file-run.ts";
+import { isPassing } from "../../files.ts";
 import { SourceUnreadable } from "../../registry.ts";
 import { AXIS_KEY, eventKey, isSystemKey, wandbKey } from "../keys.ts";
 import { wandbArtifactName } from "../server/artifact-name.ts";
@@ -180,7 +181,7 @@ export class WandbOfflineAdapter implements TrackerAdapter {
       try {
         drafts.push(await stageArtifact(record, run, this.#folder(memo), to, signal));
       } catch (error) {
-        if (!(error instanceof SourceUnreadable)) throw error;
+        if (!(error instanceof SourceUnreadable) || isPassing(error)) throw error;
         rejected.push(index);
         reason = `The artifact \`${record.name}\` cannot be copied: ${error.message}`;
       }

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import type { SinkFile } from "@pipekit/adapters/tracker";
+import { isPassing } from "../../files.ts";
 import type { WandbApi } from "./api.ts";
 import { wandbArtifactName } from "./artifact-name.ts";
 import type { Fault, Result } from "./faults.ts";
@@ -69,7 +70,15 @@ export class ArtifactLogger {
       const partBytes = inParts
         ? Math.max(this.#limits.partBytes, Math.ceil(file.size / MOST_PARTS / 4096) * 4096)
         : Number.POSITIVE_INFINITY;
-      const digests = await digestFile(file.localPath, partBytes, signal).catch(() => undefined);
+      let short = false;
+      const digests = await digestFile(file.localPath, partBytes, signal).catch((error: unknown) => {
+        short = isPassing(error);
+        return undefined;
+      });
+      if (short) {
+        const reason = `The file \`${path}\` of the artifact cannot be read now, since too many files are open.`;
+        return { ok: false, fault: { kind: "transient", reason } };
+      }
       if (signal.aborted)
         return { ok: false, fault: { kind: "transient", reason: "The upload was aborted." } };
       if (digests?.size !== file.size) {

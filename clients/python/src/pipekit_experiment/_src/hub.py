@@ -233,13 +233,11 @@ class Hub:
                     self._spill(outbox)
 
     def abandon(self) -> None:
-        """In a forked child: closes its copies of the parent's spool files, and nothing else is touched
-        again."""
+        """In a forked child: closes its copies of the parent's spool files and rings, and nothing else is
+        touched again."""
         self._closed = True
-        for writer in self.writers.values():
-            writer.abandon()
         for outbox in self.outboxes.values():
-            outbox.close()
+            outbox.abandon()
 
     def close(self) -> None:
         """At the end of the process: ends open runs, waits a bounded time for the daemon, spools the rest."""

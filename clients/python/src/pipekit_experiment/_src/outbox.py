@@ -245,6 +245,16 @@ class Outbox:
         """Lets go of the files; what they hold is for another process."""
         if self.ring is not None:
             self.ring.close()
+        self._close_spool()
+
+    def abandon(self) -> None:
+        """In a forked child: lets go of the parent's files. Nothing is written to the parent's ring any more,
+        not even by a call of log() that the fork has interrupted."""
+        if self.ring is not None:
+            self.ring.abandon()
+        self._close_spool()
+
+    def _close_spool(self) -> None:
         if self._spool is not None:
             self._spool.close()
             self._forget_spool()

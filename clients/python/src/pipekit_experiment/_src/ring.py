@@ -14,6 +14,7 @@ import os
 import stat
 import struct
 import sys
+import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -39,8 +40,8 @@ _NO_FD: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else 
 
 
 class Ring:
-    """The open ring file of one writer. All but `create` is called by one thread at a time: blocks by whoever
-    packs, the rest with the hub's lock held."""
+    """The open ring file of one writer. Blocks are handled by whoever packs, the rest with the hub's lock
+    held; they meet only when the ring is closed."""
 
     def __init__(self, path: Path, descriptor: int, block_bytes: int, blocks: int, area_bytes: int) -> None:
         self.path = path
@@ -50,6 +51,8 @@ class Ring:
         self._blocks_at = HEADER_BYTES + 2 * area_bytes
         self._control = _map(descriptor, self._blocks_at, 0)
         self._free = deque(range(blocks))
+        self._mapped: dict[int, RingBlock] = {}
+        self._lock = threading.Lock()
         self._turn = 0
         self._area = 0
         self._used = [0, 0]
@@ -93,22 +96,27 @@ class Ring:
 
     def prepare(self) -> RingBlock | None:
         """A block of zeros for log() to write to; None when all are in use. Raises OSError."""
-        if not self._free:
-            return None
-        index = self._free[0]
-        memory = _map(self._descriptor, self._block_bytes, self._blocks_at + index * self._block_bytes)
-        # The header first: a block with an ordinal counts. Each page is touched here, and not in log(). In
-        # pieces, because the copy holds the GIL.
-        memory[:BLOCK_HEADER_BYTES] = bytes(BLOCK_HEADER_BYTES)
-        zeros = bytes(_TOUCH_BYTES)
-        while memory.tell() < self._block_bytes:
-            memory.write(zeros)
-        self._free.popleft()
-        return RingBlock(memory, index)
+        with self._lock:
+            if not self._free or self._descriptor < 0:
+                return None
+            index = self._free[0]
+            memory = _map(self._descriptor, self._block_bytes, self._blocks_at + index * self._block_bytes)
+            # The header first: a block with an ordinal counts. Each page is touched here, and not in log().
+            # In pieces, because the copy holds the GIL.
+            memory[:BLOCK_HEADER_BYTES] = bytes(BLOCK_HEADER_BYTES)
+            zeros = bytes(_TOUCH_BYTES)
+            while memory.tell() < self._block_bytes:
+                memory.write(zeros)
+            self._free.popleft()
+            block = self._mapped[index] = RingBlock(memory, index)
+            return block
 
     def recycle(self, block: RingBlock) -> None:
         """The block's rows are all in frames, and it is sealed."""
-        self._free.append(block.index)
+        with self._lock:
+            block.close()
+            del self._mapped[block.index]
+            self._free.append(block.index)
 
     def keep(self, frames: Sequence[tuple[int, int, bytes]]) -> bool:
         """Copies frames (seq, points, frame); False when there is no room for all of them. They count from
@@ -146,10 +154,21 @@ class Ring:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the file; what it holds is for the daemon."""
+        """Lets go of the file and its memory; what it holds is for the daemon."""
+        with self._lock:
+            self._close()
+
+    def abandon(self) -> None:
+        """In a forked child, where nobody gives the lock back: lets go of what is the parent's."""
+        self._close()
+
+    def _close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+            self._control.close()
+            for block in self._mapped.values():
+                block.close()
 
 
 def _map(descriptor: int, length: int, offset: int) -> mmap.mmap:
@@ -162,7 +181,7 @@ def _map(descriptor: int, length: int, offset: int) -> mmap.mmap:
 def _make_private(folder: Path) -> None:
     """Makes a folder of mode 0700, or checks that it is one of ours. Raises OSError."""
     with suppress(FileExistsError):
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise OSError(1, f"{folder} is not a folder of yours alone")

@@ -66,8 +66,8 @@ class Block:
         """Takes no more entries."""
         raise NotImplementedError
 
-    def abandon(self) -> None:
-        """In a forked child, where nobody holds a lock of this block: takes no more entries."""
+    def close(self) -> None:
+        """Takes no more entries and has none, also in a forked child, where nobody gives a lock back."""
         raise NotImplementedError
 
     def has_unread(self, offset: int) -> bool:
@@ -148,22 +148,37 @@ class RingBlock(Block):
         with self._lock:
             self._memory.seek(0, 2)
 
-    def abandon(self) -> None:
-        self._memory.seek(0, 2)
+    def close(self) -> None:
+        try:
+            self._memory.close()
+        except BufferError:
+            # A thread of the parent was reading it at the fork.
+            self._memory.seek(0, 2)
 
     def has_unread(self, offset: int) -> bool:
         memory = self._memory
-        return offset < memory.tell() and memory[offset : offset + 4] != b"\0\0\0\0"
+        try:
+            return offset < memory.tell() and memory[offset : offset + 4] != b"\0\0\0\0"
+        except ValueError:
+            # Another thread has read it to its end and closed it.
+            return False
 
     def read(self, offset: int) -> tuple[int, Sequence[Item]]:
         items: list[Item] = []
-        with memoryview(self._memory) as view:
+        try:
+            view = memoryview(self._memory)
+        except ValueError:
+            # The run has ended meanwhile, and left its ring.
+            return offset, items
+        with view:
             for behind, item in read_items(view, offset, self._end(), self.sets, self.held):
                 offset = behind
                 items.append(item)
         return offset, items
 
     def unread_points(self, offset: int) -> int:
+        if self._memory.closed:
+            return 0
         points, end = 0, self._end()
         while offset < end and (word := int.from_bytes(self._memory[offset : offset + 8], "little")):
             points += points_of(word)
@@ -210,8 +225,9 @@ class MemoryBlock(Block):
         with self._lock:
             self._sealed = True
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         self._sealed = True
+        self._entries.clear()
 
     def has_unread(self, offset: int) -> bool:
         return bool(self._entries)

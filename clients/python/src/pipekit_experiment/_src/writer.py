@@ -311,16 +311,6 @@ class Writer:
         frame = Frame(writer_id=self.writer_id, seq=seq, run_id=self.run_id, records=packed.records)
         return frame.SerializeToString()
 
-    def abandon(self) -> None:
-        """In a forked child: nothing is written to the parent's ring any more, not even by a call of log()
-        that was interrupted by the fork."""
-        block: Block | None = self._read_block
-        while block is not None:
-            block.abandon()
-            block = block.links.get("next")
-        for ready in self._ready:
-            ready.abandon()
-
 
 def _ring_bytes(hub: Hub) -> int:
     given = os.environ.get("PKX_RING_MB")
