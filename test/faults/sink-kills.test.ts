@@ -106,7 +106,10 @@ async function life(home: string, runId: string, crash: string, folder: string) 
     if (crash === "") throw error;
   });
   if (daemon === undefined) return;
-  const client = await connect({ endpoint: daemon.endpoint });
+  const client = await connect({ endpoint: daemon.endpoint }).catch(async (error: Error) => {
+    if (!(await isKilled(daemon.exited))) throw error;
+  });
+  if (client === undefined) return;
   try {
     const delivered = runUntil(
       client,

@@ -1,8 +1,9 @@
 """A training loop that logs points and files at a steady pace, and tells what it logged.
 
-trainer_files.py ROWS PAUSE_MS EVERY FOLDER [SPEC...]: prints `run ID`, and at the end a line of JSON. Each EVERY rows a
-file is written to FOLDER and logged as an artifact, `file-N` with the text `N`. With $PKX_TEST_NOFILE the soft limit of
-open files of this process is set to that many more than are open, once a third is logged, and back after two thirds.
+trainer_files.py ROWS PAUSE_MS EVERY FOLDER [SPEC...]: prints `run ID`, and at the end a line of JSON. Each
+EVERY rows a file is written to FOLDER and logged as an artifact, `file-N` with the text `N`. With
+$PKX_TEST_NOFILE the soft limit of open files of this process is set to that many more than are open, once a
+third is logged, and back after two thirds.
 """
 
 import faulthandler

@@ -274,7 +274,9 @@ class ActiveRun(Run):
 
     def end_at_exit(self, timeout_s: float) -> None:
         """Ends the run because the process ends: failed when an exception ended it, else completed."""
-        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        # In an interactive session that is an error of some cell, which has not ended the process.
+        interactive = hasattr(sys, "ps1")
+        error = None if interactive else getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if error is None:
             self.end(timeout_s=timeout_s)
         else:
