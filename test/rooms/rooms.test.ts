@@ -29,7 +29,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "clients/typescript",
     "proto",
   ],
-  "daemon/cli": ["daemon/config", "daemon/journal", "daemon/lifecycle", "daemon/root", "clients/typescript", "proto"],
+  "daemon/cli": [
+    "daemon/config",
+    "daemon/journal",
+    "daemon/lifecycle",
+    "daemon/root",
+    "clients/typescript",
+    "proto",
+  ],
   "daemon/rpc": [
     "daemon/content",
     "daemon/delivery",
