@@ -1,5 +1,12 @@
 /** `pkx runs`. */
-import type { Client, MetricSeries, Run, Sink } from "@pipekit/experiment";
+import {
+  type Client,
+  type MetricSeries,
+  type MetricsQuery,
+  PipekitError,
+  type Run,
+  type Sink,
+} from "@pipekit/experiment";
 import { type Command, Option } from "commander";
 import { chart } from "./chart.ts";
 import { type Commands, type Context, collect, whole } from "./context.ts";
@@ -108,9 +115,8 @@ async function showRun(
   const width = options.width ?? Math.max(20, Math.min(context.terminal.columns - 14, 80));
   const keys = options.metric ?? run.series.slice(0, MAX_CHARTS).map(({ key }) => key);
   const wanted = options.charts && !context.json && keys.length > 0;
-  const series = wanted
-    ? await client.readSeries(run.runId, { keys, maxPoints: width * POINTS_A_COLUMN, signal })
-    : [];
+  const query = { keys, maxPoints: width * POINTS_A_COLUMN, signal };
+  const { series, pruned } = wanted ? await readUnlessPruned(client, run.runId, query) : NOTHING;
   const document = { ...runDocument({ ...run, sinks: [...sinks] }, { brief: false }), deadLetters };
   context.print(document, () => [
     ...summary(context, run),
@@ -137,8 +143,24 @@ async function showRun(
     ),
     ...section(context, "metrics", metricTable(run)),
     ...series.flatMap((one) => ["", ...chartLines(context, one, width)]),
-    ...notShown(run, keys, series, wanted),
+    ...(pruned === "" ? notShown(run, keys, series, wanted) : ["", pruned]),
   ]);
+}
+
+const NOTHING = { series: [], pruned: "" };
+
+/** The series, or the sentence that tells why there are none any more. */
+async function readUnlessPruned(
+  client: Client,
+  runId: string,
+  query: MetricsQuery,
+): Promise<{ series: readonly MetricSeries[]; pruned: string }> {
+  try {
+    return { series: await client.readSeries(runId, query), pruned: "" };
+  } catch (error) {
+    if (!(error instanceof PipekitError) || error.code !== "RUN_PRUNED") throw error;
+    return { series: [], pruned: `${error.message} ${error.mend}` };
+  }
 }
 
 function summary({ paint }: Context, run: Run): string[] {
