@@ -1,6 +1,6 @@
 import type { SendResult, SinkCount } from "@pipekit/adapters/tracker";
 import type { DeadLetterEntry } from "../journal/journal.ts";
-import { type Counted, setbackOf } from "./exchange.ts";
+import { type Counted, type Setback, setbackOf } from "./exchange.ts";
 import { reconcile } from "./reconcile.ts";
 import { refusalOf } from "./settle.ts";
 import type { Sink } from "./sink.ts";
@@ -8,7 +8,12 @@ import type { SourceEnd } from "./source.ts";
 import { toSinkEnd } from "./translate.ts";
 
 /** How often the count of an ended run is tried. */
-const COUNT_TRIES = 3;
+const COUNT_TRIES = 5;
+const UNANSWERED: Setback = {
+  status: "retry",
+  cause: "tool",
+  reason: "The tool does not tell how many points it shows.",
+};
 
 /**
  * Ends the run in the tool and compares the counts; false when that has to be tried again. `again` are the dead letters
@@ -54,8 +59,15 @@ export async function finishRun(
 /** Asks the tool what it shows, a few times when it does not answer; undefined when it cannot tell. */
 async function countShown(sink: Sink, keys: readonly string[]): Promise<SinkCount | undefined> {
   for (let tries = 0; tries < COUNT_TRIES && sink.session.isOpen; tries++) {
+    await sink.pause();
     const { adapter } = sink.session;
-    const answer = await sink.call<Counted>({ name: "count", run: (signal) => adapter.count(keys, signal) });
+    const answer = await sink.call<Counted>({
+      name: "count",
+      run: async (signal) => {
+        const counted = await adapter.count(keys, signal);
+        return counted.status === "ok" && counted.count === undefined ? UNANSWERED : counted;
+      },
+    });
     if (answer.status === "ok") return answer.count;
   }
   return undefined;

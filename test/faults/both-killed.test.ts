@@ -11,7 +11,7 @@ import { startDaemon } from "../support/daemon.ts";
 import { CREDENTIALS, SCHEMES, SixDestinations, WHOLE } from "./destinations.ts";
 import { damageOf, roundHome, runUntil, seeded, startTrainer, until } from "./trainer.ts";
 
-const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "2");
+const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "1");
 const FIRST_SEED = Number(process.env["PKX_FAULT_SEED"] ?? "1");
 const SCRIPT = join(import.meta.dirname, "crashing-daemon.ts");
 const LIMITS = JSON.stringify({ lingerMs: 5, saveEveryMs: 5, saveEveryBatches: 2, backoffBaseMs: 20 });

@@ -154,7 +154,7 @@ test.each([
     const daemon = await startDaemon({ home, args, env: { ...CREDENTIALS, ...clock.env } });
     const client = await connect({ endpoint: daemon.endpoint });
     try {
-      const sinks = [six.specs["mlflow+http"], six.specs.tensorboard];
+      const sinks = [six.specs.mlflow, six.specs.tensorboard];
       const trainer = startTrainer({ home, seed: 1, points: 1e9, pauseMs: 20, sinks, env: clock.env });
       const runId = await trainer.runId;
       await runUntil(client, runId, (run) => run.sinks.every(({ pointsSent }) => pointsSent > 0));

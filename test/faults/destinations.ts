@@ -14,7 +14,7 @@ import { type Damage, damageOf, type Logged } from "./trainer.ts";
 
 /** The schemes of their specs. */
 export const SCHEMES = [
-  "mlflow+http",
+  "mlflow",
   "wandb+http",
   "wandb+offline",
   "tensorboard",
@@ -82,7 +82,7 @@ export class SixDestinations {
     const keys = "access_key=env:PKX_TEST_CLEARML_ACCESS&secret_key=env:PKX_TEST_CLEARML_SECRET";
     const clearmlHost = new URL(this.clearml.url).host;
     return {
-      "mlflow+http": `mlflow+http://${this.mlflow.host}/faults`,
+      mlflow: `mlflow+http://${this.mlflow.host}/faults`,
       "wandb+http": `wandb+http://${this.wandb.host}/team/faults?key=env:PKX_TEST_WANDB_KEY`,
       "wandb+offline": `wandb+offline://${join(this.folder, "wandb")}?project=faults`,
       tensorboard: `tensorboard://${join(this.folder, "tensorboard")}`,
@@ -94,7 +94,7 @@ export class SixDestinations {
   /** Compares each copy with 0, 1, 2, ... `counts[key]` - 1 of each key. */
   async damage(runId: string, counts: Logged["counts"]): Promise<Readonly<Record<Scheme, Copy>>> {
     const shown: Record<Scheme, Shown> = {
-      "mlflow+http": this.mlflow
+      mlflow: this.mlflow
         .runsOf(runId)
         .map(({ points }) => points.map(({ key, value }) => ({ key, value: Number(value) }))),
       "wandb+http": this.wandb.runsOf(runId).map((run) => pointsOfRows(shownRows(run))),
