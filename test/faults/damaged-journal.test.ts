@@ -4,7 +4,7 @@
  */
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Client, connect, RunState } from "@pipekit/experiment";
+import { type Client, connect, RunState, SinkState } from "@pipekit/experiment";
 import { expect, onTestFinished, test } from "vitest";
 import { salvage } from "../../daemon/journal/index.ts";
 import { placedFrames } from "../journal/damage.ts";
@@ -15,6 +15,7 @@ import { runUntil, seeded } from "./trainer.ts";
 
 const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "2");
 const FIRST_SEED = Number(process.env["PKX_FAULT_SEED"] ?? "1");
+const DONE = SinkState.SINK_STATE_DONE;
 const PAGE = 8192;
 const RUNS = 3;
 const ROWS = 4000;
@@ -109,7 +110,8 @@ async function round(seed: number) {
       const run = await again.getRun(runId).catch(() => undefined);
       if (run === undefined) continue;
       if (run.state !== RunState.RUN_STATE_RUNNING)
-        await runUntil(again, runId, ({ sinks }) => sinks.every(({ pointsShown }) => pointsShown >= 0));
+        // A run that was whole before the damage may have been counted while the tool was away: then it has no count.
+        await runUntil(again, runId, ({ sinks }) => sinks.every(({ state }) => state === DONE));
       const journaled = [...((await pointsOf(again, runId)) ?? [])];
       kept += journaled.length;
       const shown = mlflow.runsOf(runId).flatMap(({ points }) => points.map(({ value }) => Number(value)));
