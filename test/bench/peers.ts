@@ -27,6 +27,8 @@ const CALLS: { readonly [peer: string]: number } = {
   "mlflow-sync": 50,
   "clearml-offline": 300,
 };
+/** Trackers that would take minutes for PACED_CALLS. */
+const SLOW = new Set(["mlflow-sync", "clearml-offline"]);
 const SLOW_CALLS = 50;
 
 const Timed = z.object({
@@ -65,7 +67,7 @@ export async function peers(env: NodeJS.ProcessEnv, mlflowUrl: string): Promise<
         return Timed.parse(lastJson(await python(SCRIPT, [peer, into, mode, String(count)], own)));
       };
       const full = await run("full", calls);
-      const paced = await run("paced", peer.startsWith("mlflow-sync") ? SLOW_CALLS : PACED_CALLS);
+      const paced = await run("paced", SLOW.has(peer) ? SLOW_CALLS : PACED_CALLS);
       figures.push({ peer, full, paced, killed: await killed(peer, folder, own) });
       console.error(`    ${peer}`);
     } finally {
