@@ -1,10 +1,8 @@
 /** What adapters that write a run into a file of their own share: the file with its memo, setbacks, and notes. */
 import { type AppendFile, sizeOf } from "./append-file.ts";
 import { FileRefusal, fileSetback } from "./file-faults.ts";
+import { Notes } from "./notes.ts";
 import type { AdapterMemo, RetryResult, SinkRun } from "./tracker.ts";
-
-/** Tells a person something, one sentence. */
-export type Note = (sentence: string) => void;
 
 /** A file that is open for a run, and what is known of it. */
 export interface OpenFile<M> {
@@ -21,8 +19,9 @@ const MOST_NOTES = 200;
 /** The file of one run, between opening and closing. */
 export class FileRun<M extends AdapterMemo> {
   readonly #folder: string;
-  readonly #noted = new Set<string>();
-  #notes: string[] = [];
+  readonly #notes = new Notes(MOST_NOTES);
+  /** Notes a sentence, once. */
+  readonly note = this.#notes.add;
   #run: SinkRun | undefined;
   /** Undefined when it was let go, since someone else changed it. */
   #file: AppendFile | undefined;
@@ -73,17 +72,8 @@ export class FileRun<M extends AdapterMemo> {
     return this.#memo;
   }
 
-  /** Notes a sentence, once. */
-  readonly note: Note = (sentence) => {
-    if (this.#noted.has(sentence) || this.#noted.size >= MOST_NOTES) return;
-    this.#noted.add(sentence);
-    this.#notes.push(sentence);
-  };
-
   takeNotes(): readonly string[] {
-    const notes = this.#notes;
-    this.#notes = [];
-    return notes;
+    return this.#notes.take();
   }
 
   /** Makes a call; faults of the file system and aborts become setbacks. */

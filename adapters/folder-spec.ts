@@ -3,6 +3,7 @@
  * and spaces in names can be written.
  */
 import { normalize } from "node:path";
+import { encodePath } from "./spec-query.ts";
 import { SpecError } from "./tracker.ts";
 
 /** A spec's folder (absolute, normalized, not the root) and the text after its `?`. */
@@ -31,7 +32,7 @@ export function parseFolderSpec(spec: string, scheme: string, example: string): 
 
 /** The one spelling of a spec's part before the query. */
 export function formatFolderSpec(scheme: string, folder: string): string {
-  return `${scheme}://${folder.split("/").map(encodeURIComponent).join("/")}`;
+  return `${scheme}://${encodePath(folder)}`;
 }
 
 function decoded(path: string, scheme: string, mend: string): string {

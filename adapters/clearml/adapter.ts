@@ -1,5 +1,6 @@
 /** One run at one ClearML server. */
 
+import { failureOf } from "@pipekit/adapters/http";
 import type {
   AdapterContext,
   AdapterMemo,
@@ -13,13 +14,14 @@ import type {
   TrackerAdapter,
 } from "@pipekit/adapters/tracker";
 import { z } from "zod";
+import { Progress } from "../progress.ts";
 import { ClearmlApi } from "./api.ts";
 import { type Artifact, addArtifact } from "./artifacts.ts";
 import { countPoints } from "./count.ts";
 import { EventWriter } from "./events.ts";
 import type { Fault } from "./faults.ts";
+import { type Item, type Post, type Stop, sendItems } from "./halving.ts";
 import { Names } from "./names.ts";
-import { failure, type Item, Outcome, type Post, type Stop } from "./outcome.ts";
 import { findOrCreateTask, isPublished, type RemoteTask, readMemo, whyGone } from "./remote-task.ts";
 import { endAction, endProperties, type Hyperparameter, param, property } from "./run-text.ts";
 import type { ServerSpec } from "./spec.ts";
@@ -76,14 +78,14 @@ export class ClearmlAdapter implements TrackerAdapter {
   async open(run: SinkRun, memo: AdapterMemo | undefined, signal: AbortSignal): Promise<OpenResult> {
     const until = this.#until(signal);
     const servers = await this.#api.servers();
-    if (!servers.ok) return failure(servers.fault);
+    if (!servers.ok) return failureOf(servers.fault);
     const known = readMemo(memo);
     this.#names = new Names(known?.claims);
     this.#noteOpenWire(servers.value.api);
     let task = known;
     if (task === undefined) {
       const found = await findOrCreateTask(this.#api, this.#spec.project, run, this.#names, until);
-      if (!found.ok) return failure(found.fault);
+      if (!found.ok) return failureOf(found.fault);
       task = found.value;
       this.#context.log("debug", "ClearML task opened", { run: run.runId, task: task.taskId });
     }
@@ -96,17 +98,17 @@ export class ClearmlAdapter implements TrackerAdapter {
   async send(batch: readonly SinkRecord[], signal: AbortSignal): Promise<SendResult> {
     const { task, writer } = this.#ready();
     const until = this.#until(signal);
-    const outcome = new Outcome(batch.length);
+    const progress = new Progress(batch.length);
     let waiting: Waiting = { kind: "events", items: [], bytes: 0 };
     const flush = async (): Promise<Stop | undefined> => {
       const { kind, items } = waiting;
       waiting = { kind, items: [], bytes: 0 };
       if (items.length === 0) return undefined;
       const post = kind === "events" ? this.#events(until) : this.#hyperparameters(until);
-      return await outcome.send(items, post, () => whyGone(this.#api, task.taskId, until));
+      return await sendItems(progress, items, post, () => whyGone(this.#api, task.taskId, until));
     };
     const add = async (kind: Waiting["kind"], item: Item): Promise<Stop | undefined> => {
-      outcome.expect(item.record);
+      progress.expect(item.record);
       const bytes = Buffer.byteLength(item.json) + 1;
       if (waiting.kind !== kind || waiting.bytes + bytes > MOST_BYTES) {
         const stop = await flush();
@@ -122,8 +124,8 @@ export class ClearmlAdapter implements TrackerAdapter {
       if (fact.kind === "point")
         stop = await add("events", { record, key: fact.key, json: writer.json(fact) });
       else if (fact.kind === "artifact") {
-        outcome.expect(record);
-        stop = (await flush()) ?? (await this.#artifact(fact, record, outcome, until));
+        progress.expect(record);
+        stop = (await flush()) ?? (await this.#artifact(fact, record, progress, until));
       } else {
         for (const parameter of this.#parametersOf(fact)) {
           stop ??= await add("hyperparameters", {
@@ -133,24 +135,24 @@ export class ClearmlAdapter implements TrackerAdapter {
           });
         }
       }
-      if (stop !== undefined) return outcome.stopped(stop);
+      if (stop !== undefined) return progress.stopped(stop);
     }
     const stop = await flush();
-    return stop === undefined ? outcome.result() : outcome.stopped(stop);
+    return stop === undefined ? progress.result() : progress.stopped(stop);
   }
 
   async finish(end: SinkEnd, signal: AbortSignal): Promise<SendResult> {
     const { taskId } = this.#ready().task;
     const until = this.#until(signal);
     const noted = await this.#editHyperparameters(endProperties(end), until);
-    if (noted?.kind === "transient") return failure(noted);
+    if (noted?.kind === "transient") return failureOf(noted);
     const published = await isPublished(this.#api, taskId, until);
-    if (!published.ok) return failure(published.fault);
+    if (!published.ok) return failureOf(published.fault);
     if (published.value) return { status: "ok" };
     const reason = end.reason.toWellFormed();
     const body = { task: taskId, status_reason: reason, status_message: reason, force: true };
     const told = await this.#api.post(`tasks.${endAction(end)}`, body, Anything, until);
-    return told.ok ? { status: "ok" } : failure(told.fault);
+    return told.ok ? { status: "ok" } : failureOf(told.fault);
   }
 
   async count(keys: readonly string[], signal: AbortSignal): Promise<SinkCount | undefined> {
@@ -217,14 +219,13 @@ export class ClearmlAdapter implements TrackerAdapter {
   async #artifact(
     artifact: Artifact,
     record: number,
-    outcome: Outcome,
+    progress: Progress,
     signal: AbortSignal,
   ): Promise<Stop | undefined> {
     const { task } = this.#ready();
     const fault = await addArtifact(this.#api, task, this.#spec.project, artifact, Date.now(), signal);
-    if (fault === undefined) outcome.take(record);
-    else if (fault.kind === "transient") return failure(fault);
-    else outcome.refuse(record, fault.reason);
+    if (fault?.kind === "transient") return failureOf(fault);
+    progress.settle(record, fault?.reason);
     return undefined;
   }
 

@@ -5,6 +5,7 @@ import { stat } from "node:fs/promises";
 import { clip } from "@pipekit/adapters/http";
 import type { SinkFile, SinkRecord } from "@pipekit/adapters/tracker";
 import { z } from "zod";
+import { encodePath } from "../spec-query.ts";
 import type { ClearmlApi } from "./api.ts";
 import { type Fault, failed, type Result } from "./faults.ts";
 import type { RemoteTask } from "./remote-task.ts";
@@ -49,9 +50,7 @@ export async function addArtifact(
       if (missing !== undefined) return { kind: "refused", reason: missing };
       const sent = await upload(api, files, path, file, signal);
       if (!sent.ok) return sent.fault;
-      entries.push(
-        fileEntry(artifact, file, `${files}/${path.split("/").map(encodeURIComponent).join("/")}`, nowMs),
-      );
+      entries.push(fileEntry(artifact, file, `${files}/${encodePath(path)}`, nowMs));
     }
   }
   if (entries.length === 0) return undefined;

@@ -14,6 +14,7 @@
 
 import { createHash } from "node:crypto";
 import { clip } from "@pipekit/adapters/http";
+import { Notes } from "../notes.ts";
 
 /** A metric key in ClearML's spelling. */
 export interface MetricName {
@@ -34,8 +35,9 @@ export class Names {
   readonly #metrics = new Map<string, MetricName>();
   /** Who has a `TITLE-SERIES` that two keys may want. */
   readonly #owners = new Map<string, string>();
-  readonly #told = new Set<string>();
-  readonly #notes: string[] = [];
+  readonly #notes = new Notes();
+  /** Keeps a sentence for a person, unless it was said before. */
+  readonly note = this.#notes.add;
   #claimed = 0;
   #news = false;
 
@@ -79,15 +81,8 @@ export class Names {
     return [...this.#owners.values()];
   }
 
-  /** Keeps a sentence for a person, unless it was said before. */
-  note(sentence: string): void {
-    if (this.#told.has(sentence)) return;
-    this.#told.add(sentence);
-    this.#notes.push(sentence);
-  }
-
   takeNotes(): readonly string[] {
-    return this.#notes.splice(0);
+    return this.#notes.take();
   }
 
   #named(key: string): MetricName {

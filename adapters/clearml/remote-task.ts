@@ -1,12 +1,12 @@
 /** Finds or makes the ClearML task of one of our runs, so that repeating it never makes a second one. */
 
+import { failureOf } from "@pipekit/adapters/http";
 import type { AdapterMemo, SinkRun } from "@pipekit/adapters/tracker";
 import { z } from "zod";
 import type { ClearmlApi } from "./api.ts";
 import { CODES, failed, type Result } from "./faults.ts";
+import type { Stop } from "./halving.ts";
 import type { Names } from "./names.ts";
-import type { Stop } from "./outcome.ts";
-import { failure } from "./outcome.ts";
 import { PROPERTY_SECTION, RUN_ID_PROPERTY, sections, startProperties, taskName } from "./run-text.ts";
 
 /** A task at ClearML, with the metric names that were claimed for it. Kept as the adapter's memo. */
@@ -85,7 +85,7 @@ export async function whyGone(
   signal: AbortSignal,
 ): Promise<Stop | undefined> {
   const status = await taskStatus(api, taskId, signal);
-  if (!status.ok) return failure({ ...status.fault, kind: "transient" });
+  if (!status.ok) return failureOf({ ...status.fault, kind: "transient" });
   if (status.value === undefined) {
     return { status: "permanent", reason: `ClearML has no task ${taskId} any more.` };
   }

@@ -15,6 +15,7 @@
 import { formatReference, parseReference, type Reference } from "@pipekit/adapters/http";
 import { SpecError } from "@pipekit/adapters/tracker";
 import { formatFolderSpec, parseFolderSpec } from "../folder-spec.ts";
+import { encodePath, readBase, readQuery } from "../spec-query.ts";
 
 export const SCHEMES = ["clearml", "clearml+http", "clearml+https", "clearml+offline"] as const;
 
@@ -53,6 +54,7 @@ const OFFLINE_MEND = `Write it like \`${OFFLINE_EXAMPLE}\`.`;
 const SECRET_MEND =
   "Name where they are found: `?access_key=env:NAME&secret_key=env:NAME` or `file:/path`; without them the daemon's " +
   "CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY are taken.";
+const BASE_MEND = "Write the API server's prefix as `?base=/api`.";
 const KNOWN = ["base", "files", "web", "access_key", "secret_key"] as const;
 /** ClearML takes no shorter name of a project. */
 const SHORTEST_PROJECT = 3;
@@ -71,11 +73,11 @@ export function parseSpec(spec: string): ClearmlSpec {
     throw new SpecError("The ClearML spec carries credentials in its address.", SECRET_MEND);
   const values = new URLSearchParams(query);
   if (scheme.toLowerCase() === "clearml") {
-    const known = readQuery(values, ["access_key", "secret_key"], "Write it like `clearml://my-project`.");
+    const known = readValues(values, ["access_key", "secret_key"], "Write it like `clearml://my-project`.");
     const nowhere = { api: undefined, files: undefined, web: undefined };
     return { kind: "server", ...nowhere, project: readProject(place), keys: readKeys(known) };
   }
-  return serverSpec(scheme.toLowerCase(), place, readQuery(values, KNOWN, EXAMPLE));
+  return serverSpec(scheme.toLowerCase(), place, readValues(values, KNOWN, EXAMPLE));
 }
 
 /** The one spelling of a spec. */
@@ -105,7 +107,9 @@ function serverSpec(scheme: string, place: string, query: ReadonlyMap<string, st
   const slash = `${place}/`.indexOf("/");
   const authority = place.slice(0, slash);
   if (authority === "") throw new SpecError("The ClearML spec names no host.", EXAMPLE);
-  const url = URL.parse(`${scheme.slice("clearml+".length)}://${authority}${readBase(query.get("base"))}`);
+  const url = URL.parse(
+    `${scheme.slice("clearml+".length)}://${authority}${readBase("ClearML", query.get("base"), BASE_MEND)}`,
+  );
   if (url === null) throw new SpecError("The host or port of the ClearML spec is not valid.", EXAMPLE);
   return {
     kind: "server",
@@ -119,7 +123,7 @@ function serverSpec(scheme: string, place: string, query: ReadonlyMap<string, st
 
 function offlineSpec(spec: string): OfflineSpec {
   const { folder, query } = parseFolderSpec(spec, OFFLINE, OFFLINE_EXAMPLE);
-  const project = readQuery(new URLSearchParams(query), ["project"], OFFLINE_MEND).get("project");
+  const project = readValues(new URLSearchParams(query), ["project"], OFFLINE_MEND).get("project");
   if (project === undefined) throw new SpecError("The ClearML spec names no project.", OFFLINE_MEND);
   return { kind: "offline", folder, project: readProject(encodePath(project)) };
 }
@@ -144,35 +148,12 @@ function readProject(path: string): string {
   return names.join("/");
 }
 
-function readQuery(
+function readValues(
   query: URLSearchParams,
   known: readonly string[],
   example: string,
 ): ReadonlyMap<string, string> {
-  const values = new Map<string, string>();
-  for (const [key, value] of query) {
-    if (!known.includes(key)) {
-      const named = /^[a-z_-]{1,20}$/.test(key) ? ` \`${key}\`` : "";
-      throw new SpecError(
-        `The ClearML spec has an unknown query key${named}.`,
-        `Known keys are ${known.join(", ")}. ${example}`,
-      );
-    }
-    if (values.has(key))
-      throw new SpecError(`The ClearML spec gives \`${key}\` twice.`, "Leave one of them.");
-    values.set(key, value);
-  }
-  return values;
-}
-
-function readBase(value: string | undefined): string {
-  const base = (value ?? "").replace(/\/+$/, "");
-  const plain = base === "" || /^(?:\/[A-Za-z0-9._~-]+)+$/.test(base);
-  if (plain && !base.split("/").some((part) => part === "." || part === "..")) return base;
-  throw new SpecError(
-    "The `base` of the ClearML spec is not a plain path.",
-    "Write the API server's prefix as `?base=/api`.",
-  );
+  return readQuery("ClearML", query, known, `Known keys are ${known.join(", ")}. ${example}`);
 }
 
 function readUrl(key: string, value: string | undefined): string | undefined {
@@ -211,10 +192,6 @@ function keyQuery({ keys }: ServerSpec): string[] {
 
 function withQuery(address: string, pairs: readonly string[]): string {
   return pairs.length === 0 ? address : `${address}?${pairs.join("&")}`;
-}
-
-function encodePath(path: string): string {
-  return path.split("/").map(encodeURIComponent).join("/");
 }
 
 function encodeUrl(url: string): string {

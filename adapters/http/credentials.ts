@@ -1,6 +1,7 @@
 /** Credentials by reference. They are looked up anew when they may have changed, and kept nowhere else. */
 
 import { readFile } from "node:fs/promises";
+import { encodePath } from "../spec-query.ts";
 
 /** Where a secret is found. */
 export type Reference =
@@ -50,7 +51,7 @@ export function parseReference(text: string): Reference | undefined {
 /** A reference as it stands in the query of a spec. */
 export function formatReference(reference: Reference): string {
   if (reference.from === "env") return `env:${reference.name}`;
-  return `file:${reference.path.split("/").map(encodeURIComponent).join("/")}`;
+  return `file:${encodePath(reference.path)}`;
 }
 
 /** The secret; undefined when it is not there or empty. A newline at the end of a file does not count. */

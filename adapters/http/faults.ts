@@ -1,5 +1,6 @@
 /** What an answer of a server means when it is not the one asked for, as far as that is the same for all tools. */
 
+import type { PermanentResult, RetryResult } from "../tracker.ts";
 import type { HttpReply } from "./exchange.ts";
 import { clip } from "./text.ts";
 
@@ -53,6 +54,18 @@ export function commonFault(reply: Answer, tool: Tool, said: string): HttpFault 
   const afterMs = retryAfterMs(reply.headers["retry-after"], Date.now());
   const reason = sentence(start, looksLikeHtml(said) ? "" : said);
   return { kind: "transient", reason, ...(afterMs === undefined ? {} : { afterMs }) };
+}
+
+/** A fault as an adapter's answer, when it passes. */
+export function retryOf({ reason, afterMs }: Pick<HttpFault, "reason" | "afterMs">): RetryResult {
+  return { status: "retry", reason, ...(afterMs === undefined ? {} : { afterMs }) };
+}
+
+/** A fault as an adapter's answer to a call that failed as a whole: only a `transient` one is worth another try. */
+export function failureOf(
+  fault: Omit<HttpFault, "kind"> & { readonly kind: string },
+): RetryResult | PermanentResult {
+  return fault.kind === "transient" ? retryOf(fault) : { status: "permanent", reason: fault.reason };
 }
 
 /** The beginning of a sentence about an answer. */

@@ -1,12 +1,11 @@
 /** One run at one MLflow server. */
 
-import { clip } from "@pipekit/adapters/http";
+import { clip, failureOf, retryOf } from "@pipekit/adapters/http";
 import type {
   AdapterContext,
   AdapterMemo,
   OpenResult,
   Properties,
-  RetryResult,
   SendResult,
   SinkCount,
   SinkEnd,
@@ -15,14 +14,13 @@ import type {
   TrackerAdapter,
 } from "@pipekit/adapters/tracker";
 import { z } from "zod";
+import { Progress } from "../progress.ts";
 import { MlflowApi } from "./api.ts";
 import { ArtifactUploader, type MultipartLimits } from "./artifacts.ts";
 import { Credentials } from "./credentials.ts";
-import type { Fault } from "./faults.ts";
 import { countHistories } from "./history.ts";
 import { BatchSender, type Stop } from "./log-batch.ts";
 import { Names } from "./names.ts";
-import { Progress } from "./progress.ts";
 import { findOrCreateRun, type RemoteRun, readMemo } from "./remote-run.ts";
 import { itemsOf, Request, VALUE_LIMITS } from "./requests.ts";
 import { type MlflowSpec, trackingUrl } from "./spec.ts";
@@ -73,7 +71,7 @@ export class MlflowAdapter implements TrackerAdapter {
       const user = env["USER"] || env["LOGNAME"];
       const until = this.#until(signal);
       const found = await findOrCreateRun(this.#api, this.#spec.experiment, run, this.#names, user, until);
-      if (!found.ok) return failure(found.fault);
+      if (!found.ok) return failureOf(found.fault);
       remote = found.value;
       this.#context.log("debug", "MLflow run opened", { run: run.runId, mlflowRun: remote.mlflowRunId });
     }
@@ -139,11 +137,11 @@ export class MlflowAdapter implements TrackerAdapter {
       const value = cut(storable(end.reason), VALUE_LIMITS.tags.before);
       const tag = { run_id, key: "pipekit.reason", value };
       const tagged = await this.#api.post("runs/set-tag", tag, Empty, until);
-      if (!tagged.ok) return failure(tagged.fault);
+      if (!tagged.ok) return failureOf(tagged.fault);
     }
     const body = { run_id, status: endStatus(end), end_time: Math.floor(end.endedAtUs / 1000) };
     const updated = await this.#api.post("runs/update", body, Empty, until);
-    return updated.ok ? { status: "ok" } : failure(updated.fault);
+    return updated.ok ? { status: "ok" } : failureOf(updated.fault);
   }
 
   async count(keys: readonly string[], signal: AbortSignal): Promise<SinkCount | undefined> {
@@ -186,16 +184,7 @@ function endStatus(end: SinkEnd): "FINISHED" | "FAILED" | "KILLED" {
   return end.reason === "killed" ? "KILLED" : "FAILED";
 }
 
-function failure(fault: Fault): RetryResult | { readonly status: "permanent"; readonly reason: string } {
-  return fault.kind === "transient" ? retry(fault) : { status: "permanent", reason: fault.reason };
-}
-
 function stopped(progress: Progress, stop: Stop): SendResult {
   if (stop.kind === "gone") return progress.stopped({ status: "permanent", reason: stop.reason });
-  return progress.stopped(retry(stop.fault));
-}
-
-function retry(fault: Fault): RetryResult {
-  const { reason, afterMs } = fault;
-  return { status: "retry", reason, ...(afterMs === undefined ? {} : { afterMs }) };
+  return progress.stopped(retryOf(stop.fault));
 }

@@ -3,6 +3,7 @@
 import { stat } from "node:fs/promises";
 import type { SinkFile, SinkRecord } from "@pipekit/adapters/tracker";
 import { z } from "zod";
+import { encodePath } from "../spec-query.ts";
 import type { MlflowApi, Result } from "./api.ts";
 import type { Fault } from "./faults.ts";
 import { artifactPath } from "./keys.ts";
@@ -93,7 +94,7 @@ export class ArtifactUploader {
         return sent ? undefined : { kind: "transient", reason: "The upload was aborted." };
     }
     const slice = { path: file.localPath, start: 0, length: file.size };
-    const result = await this.#api.put(`${base.artifacts}/${urlPath(mapped)}`, slice, signal);
+    const result = await this.#api.put(`${base.artifacts}/${encodePath(mapped)}`, slice, signal);
     if (result.ok) return undefined;
     const { fault } = result;
     if (fault.kind !== "tooLarge") return fault;
@@ -106,7 +107,7 @@ export class ArtifactUploader {
    */
   async #inParts(base: ProxyBase, mapped: string, file: SinkFile, signal: AbortSignal): Promise<boolean> {
     const slash = mapped.lastIndexOf("/");
-    const folder = slash < 0 ? "" : `/${urlPath(mapped.slice(0, slash))}`;
+    const folder = slash < 0 ? "" : `/${encodePath(mapped.slice(0, slash))}`;
     const path = mapped.slice(slash + 1);
     const partBytes = Math.max(this.#limits.partBytes, Math.ceil(file.size / MOST_PARTS));
     const num_parts = Math.ceil(file.size / partBytes);
@@ -167,7 +168,7 @@ function proxyBase(root: string, tracking: string): ProxyBase | undefined {
   if (uri?.protocol !== "mlflow-artifacts:") return undefined;
   const own = new URL(tracking);
   const server = uri.host === "" || uri.host === own.host ? tracking : `${own.protocol}//${uri.host}`;
-  const below = urlPath(decodeURIComponent(uri.pathname).replace(/^\/+|\/+$/g, ""));
+  const below = encodePath(decodeURIComponent(uri.pathname).replace(/^\/+|\/+$/g, ""));
   const api = `${server}/api/2.0/mlflow-artifacts`;
   return { artifacts: `${api}/artifacts/${below}`, multipart: (step) => `${api}/mpu/${step}/${below}` };
 }
@@ -178,10 +179,6 @@ function unproxied(root: string): string {
     `MLflow does not take the artifacts of this run itself but expects clients to write to its store (${where}); ` +
     "start it with --serve-artifacts and an `mlflow-artifacts:` root, or attach the artifact by its URI."
   );
-}
-
-function urlPath(path: string): string {
-  return path.split("/").map(encodeURIComponent).join("/");
 }
 
 function checked<T>(result: Result<unknown>, schema: z.ZodType<T>): T | undefined {

@@ -1,6 +1,7 @@
 /** The keys of one run as MLflow knows them, and what a person should be told of them. */
 
 import { clip } from "@pipekit/adapters/http";
+import { Notes } from "../notes.ts";
 import { mlflowKey, ORIGINAL_TAG } from "./keys.ts";
 import { storable } from "./text.ts";
 
@@ -17,8 +18,9 @@ export interface Name {
 export class Names {
   readonly #names = new Map<string, Name>();
   readonly #kept = new Set<string>();
-  readonly #told = new Set<string>();
-  readonly #notes: string[] = [];
+  readonly #notes = new Notes();
+  /** Keeps a sentence for a person, unless it was said before. */
+  readonly note = this.#notes.add;
 
   /** The name of a key; the first time that it is another one, a note is made. */
   of(key: string): Name {
@@ -43,14 +45,7 @@ export class Names {
     this.#kept.add(key);
   }
 
-  /** Keeps a sentence for a person, unless it was said before. */
-  note(sentence: string): void {
-    if (this.#told.has(sentence)) return;
-    this.#told.add(sentence);
-    this.#notes.push(sentence);
-  }
-
   takeNotes(): readonly string[] {
-    return this.#notes.splice(0);
+    return this.#notes.take();
   }
 }

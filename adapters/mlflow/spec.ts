@@ -12,6 +12,7 @@
 
 import { formatReference, parseReference, type Reference } from "@pipekit/adapters/http";
 import { SpecError } from "@pipekit/adapters/tracker";
+import { readBase, readQuery } from "../spec-query.ts";
 
 /** A spec, understood. */
 export interface MlflowSpec {
@@ -35,6 +36,8 @@ const PREFIX_MEND =
 const SECRET_MEND =
   "Name where it is found: `?token=env:NAME`, `?username=env:NAME&password=env:NAME` or `file:/path`.";
 const KNOWN = ["base", "username", "password", "token"] as const;
+const KNOWN_MEND =
+  "Known keys are base, token, username and password, as in `mlflow://127.0.0.1:5000/my-experiment?token=env:NAME`.";
 const LONGEST_EXPERIMENT = 500;
 
 /** Reads a spec. Throws SpecError, which never repeats what might be a secret. */
@@ -49,11 +52,11 @@ export function parseSpec(spec: string): MlflowSpec {
   if (url.hash !== "") {
     throw new SpecError("The MLflow spec has a `#` in it.", "Write a # in an experiment's name as %23.");
   }
-  const query = readQuery(url.searchParams);
+  const query = readQuery("MLflow", url.searchParams, KNOWN, KNOWN_MEND);
   return {
     secure,
     authority: url.host,
-    base: readBase(query.get("base")),
+    base: readBase("MLflow", query.get("base"), PREFIX_MEND),
     experiment: readExperiment(url.pathname),
     ...readCredentials(query),
   };
@@ -107,32 +110,9 @@ function readExperiment(pathname: string): string {
   return experiment;
 }
 
-function readQuery(query: URLSearchParams): Map<string, string> {
-  const values = new Map<string, string>();
-  for (const [key, value] of query) {
-    if (!KNOWN.some((known) => known === key)) {
-      const named = /^[a-z_-]{1,20}$/.test(key) ? ` \`${key}\`` : "";
-      throw new SpecError(
-        `The MLflow spec has an unknown query key${named}.`,
-        "Known keys are base, token, username and password, as in `mlflow://127.0.0.1:5000/my-experiment?token=env:NAME`.",
-      );
-    }
-    if (values.has(key)) throw new SpecError(`The MLflow spec gives \`${key}\` twice.`, "Leave one of them.");
-    values.set(key, value);
-  }
-  return values;
-}
-
-function readBase(value: string | undefined): string {
-  const base = (value ?? "").replace(/\/+$/, "");
-  const plain = base === "" || /^(?:\/[A-Za-z0-9._~-]+)+$/.test(base);
-  if (!plain || base.split("/").some((part) => part === "." || part === "..")) {
-    throw new SpecError("The `base` of the MLflow spec is not a plain path.", PREFIX_MEND);
-  }
-  return base;
-}
-
-function readCredentials(query: Map<string, string>): Pick<MlflowSpec, "token" | "username" | "password"> {
+function readCredentials(
+  query: ReadonlyMap<string, string>,
+): Pick<MlflowSpec, "token" | "username" | "password"> {
   const token = readReference("token", query.get("token"));
   const username = readReference("username", query.get("username"));
   const password = readReference("password", query.get("password"));

@@ -1,6 +1,6 @@
 /** Turns a batch of records into the bytes of events. */
 import type { SinkRecord, SinkRun } from "@pipekit/adapters/tracker";
-import type { Note } from "../file-run.ts";
+import type { Note } from "../notes.ts";
 import { artifactText } from "./artifacts.ts";
 import { addPoint, textEvent } from "./events.ts";
 import type { Memo } from "./memo.ts";

@@ -16,7 +16,8 @@
 
 import { formatReference, parseReference, type Reference } from "@pipekit/adapters/http";
 import { SpecError } from "@pipekit/adapters/tracker";
-import { parseFolderSpec } from "../folder-spec.ts";
+import { formatFolderSpec, parseFolderSpec } from "../folder-spec.ts";
+import { readBase, readQuery } from "../spec-query.ts";
 
 /** Runs that go to a server. */
 export interface ServerSpec {
@@ -41,7 +42,8 @@ export interface OfflineSpec {
 
 export type WandbSpec = ServerSpec | OfflineSpec;
 
-export const SCHEMES = ["wandb", "wandb+http", "wandb+https", "wandb+offline"] as const;
+const OFFLINE_SCHEME = "wandb+offline";
+export const SCHEMES = ["wandb", "wandb+http", "wandb+https", OFFLINE_SCHEME] as const;
 
 export const PUBLIC_URL = "https://api.wandb.ai";
 
@@ -61,7 +63,7 @@ export function parseSpec(spec: string): WandbSpec {
   switch (scheme.toLowerCase()) {
     case "wandb":
       return publicSpec(path, query);
-    case "wandb+offline":
+    case OFFLINE_SCHEME:
       return offlineSpec(path, query);
     default:
       return hostedSpec(scheme.toLowerCase().slice("wandb+".length), path, query);
@@ -73,7 +75,7 @@ export function formatSpec(spec: WandbSpec): string {
   const { entity, project } = spec;
   if (spec.mode === "offline") {
     const named = entity === "" ? "" : `&entity=${encodeURIComponent(entity)}`;
-    return `wandb+offline://${encodePath(spec.folder)}?project=${encodeURIComponent(project)}${named}`;
+    return `${formatFolderSpec(OFFLINE_SCHEME, spec.folder)}?project=${encodeURIComponent(project)}${named}`;
   }
   const url = new URL(spec.url);
   const base = url.pathname.replace(/\/+$/, "");
@@ -89,7 +91,7 @@ export function formatSpec(spec: WandbSpec): string {
 
 /** What shares throttle and breaker: a server with a credential, or a folder. */
 export function endpointOf(spec: WandbSpec): string {
-  if (spec.mode === "offline") return `wandb+offline://${encodePath(spec.folder)}`;
+  if (spec.mode === "offline") return formatFolderSpec(OFFLINE_SCHEME, spec.folder);
   return [spec.url, ...(spec.key === undefined ? [] : [formatReference(spec.key)])].join(" ");
 }
 
@@ -99,7 +101,7 @@ function publicSpec(path: string, query: string): ServerSpec {
     throw new SpecError("The path of the W&B spec is not an entity and a project.", EXAMPLE);
   }
   const [entity = "", project = ""] = segments.map(decoded);
-  const key = readKey(readQuery(query, ["key"]).get("key"));
+  const key = readKey(readValues(query, ["key"]).get("key"));
   return { mode: "server", url: PUBLIC_URL, ...names(entity, project, EXAMPLE), ...key };
 }
 
@@ -117,8 +119,8 @@ function hostedSpec(protocol: string, path: string, query: string): ServerSpec {
     throw new SpecError("The path of the W&B spec is not an entity and a project.", HOSTED);
   }
   const [entity = "", project = ""] = (segments.length === 1 ? ["", ...segments] : segments).map(decoded);
-  const values = readQuery(query, ["base", "key"]);
-  const address = `${protocol}://${url.host}${readBase(values.get("base"))}`;
+  const values = readValues(query, ["base", "key"]);
+  const address = `${protocol}://${url.host}${readBase("W&B", values.get("base"), "Write it like `?base=/wandb`.")}`;
   return {
     mode: "server",
     url: address,
@@ -128,8 +130,8 @@ function hostedSpec(protocol: string, path: string, query: string): ServerSpec {
 }
 
 function offlineSpec(path: string, query: string): OfflineSpec {
-  const { folder } = parseFolderSpec(`wandb+offline://${path}`, "wandb+offline", OFFLINE_EXAMPLE);
-  const values = readQuery(query, ["project", "entity"]);
+  const { folder } = parseFolderSpec(`${OFFLINE_SCHEME}://${path}`, OFFLINE_SCHEME, OFFLINE_EXAMPLE);
+  const values = readValues(query, ["project", "entity"]);
   return {
     mode: "offline",
     folder,
@@ -153,29 +155,8 @@ function names(entity: string, project: string, mend: string): { entity: string;
   return { entity, project };
 }
 
-function readQuery(text: string, known: readonly string[]): Map<string, string> {
-  const values = new Map<string, string>();
-  for (const [key, value] of new URLSearchParams(text)) {
-    if (!known.includes(key)) {
-      const named = /^[a-z_-]{1,20}$/.test(key) ? ` \`${key}\`` : "";
-      throw new SpecError(
-        `The W&B spec has an unknown query key${named}.`,
-        `Known here: ${known.join(" and ")}.`,
-      );
-    }
-    if (values.has(key)) throw new SpecError(`The W&B spec gives \`${key}\` twice.`, "Leave one of them.");
-    values.set(key, value);
-  }
-  return values;
-}
-
-function readBase(value: string | undefined): string {
-  const base = (value ?? "").replace(/\/+$/, "");
-  const plain = base === "" || /^(?:\/[A-Za-z0-9._~-]+)+$/.test(base);
-  if (!plain || base.split("/").some((part) => part === "." || part === "..")) {
-    throw new SpecError("The `base` of the W&B spec is not a plain path.", "Write it like `?base=/wandb`.");
-  }
-  return base;
+function readValues(text: string, known: readonly string[]): ReadonlyMap<string, string> {
+  return readQuery("W&B", new URLSearchParams(text), known, `Known here: ${known.join(" and ")}.`);
 }
 
 function readKey(value: string | undefined): { readonly key?: Reference } {
@@ -191,8 +172,4 @@ function decoded(segment: string): string {
   } catch {
     throw new SpecError("The W&B spec is not percent-encoded UTF-8.", EXAMPLE);
   }
-}
-
-function encodePath(path: string): string {
-  return path.split("/").map(encodeURIComponent).join("/");
 }

@@ -1,14 +1,15 @@
 /** What the ClearML tests share. */
 
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import type { AdapterContext, SinkFile, SinkRecord, SinkRun } from "@pipekit/adapters/tracker";
+import type { AdapterContext, SinkRun } from "@pipekit/adapters/tracker";
 import type { ShownRun } from "../contract/tracker-harness.ts";
 import { type FakeClearml, type FakeTask, KEYS } from "../support/fake-clearml.ts";
 import type { FakeClearmlState } from "../support/fake-clearml-state.ts";
+
+export { file, point } from "../support/sink-records.ts";
 
 export const NEVER = new AbortController().signal;
 
@@ -31,23 +32,6 @@ export function newRun(more: Partial<SinkRun> = {}): SinkRun {
     client: "python/0.1.0",
     tags: {},
     ...more,
-  };
-}
-
-export function point(key: string, step: number, value: number, timeUs = 1_760_000_000_000_000): SinkRecord {
-  return { kind: "point", key, step, value, timeUs: timeUs + step * 1000 };
-}
-
-export function file(folder: string, path: string, content: string | Buffer, as = path): SinkFile {
-  const localPath = join(folder, path);
-  mkdirSync(dirname(localPath), { recursive: true });
-  writeFileSync(localPath, content);
-  const bytes = Buffer.from(content);
-  return {
-    path: as,
-    localPath,
-    size: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
   };
 }
 

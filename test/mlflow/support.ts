@@ -1,17 +1,14 @@
 /** What the MLflow tests share. */
 
-import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import type {
   AdapterContext,
   OpenResult,
-  SinkFile,
-  SinkRecord,
   SinkRun,
   TrackerAdapter,
   TrackerKind,
 } from "@pipekit/adapters/tracker";
+
+export { file, point } from "../support/sink-records.ts";
 
 export const NEVER = new AbortController().signal;
 
@@ -45,21 +42,4 @@ export async function openRun(
   const open = await adapter.open(run, undefined, NEVER);
   if (open.status !== "ok") throw new Error(open.reason);
   return { adapter, run, open };
-}
-
-export function point(key: string, step: number, value: number, timeUs = 1_760_000_000_000_000): SinkRecord {
-  return { kind: "point", key, step, value, timeUs: timeUs + step * 1000 };
-}
-
-export function file(folder: string, path: string, content: string | Buffer, as = path): SinkFile {
-  const localPath = join(folder, path);
-  mkdirSync(dirname(localPath), { recursive: true });
-  writeFileSync(localPath, content);
-  const bytes = Buffer.from(content);
-  return {
-    path: as,
-    localPath,
-    size: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-  };
 }

@@ -22,9 +22,9 @@ import type {
 import type { AppendFile } from "../../append-file.ts";
 import { fileSetback } from "../../file-faults.ts";
 import { FileRun } from "../../file-run.ts";
+import { Progress } from "../../progress.ts";
 import { EventWriter } from "../events.ts";
 import { Names } from "../names.ts";
-import { Outcome } from "../outcome.ts";
 import { endProperties, param, property } from "../run-text.ts";
 import type { OfflineSpec } from "../spec.ts";
 import { countPoints } from "./count.ts";
@@ -91,10 +91,10 @@ export class OfflineAdapter implements TrackerAdapter {
       const file = await this.#ready(signal);
       const { session, task, writer } = this.#open();
       await this.#unzip(session, signal);
-      const outcome = new Outcome(batch.length);
+      const progress = new Progress(batch.length);
       const events: string[] = [];
       for (const [index, record] of batch.entries()) {
-        outcome.expect(index);
+        progress.expect(index);
         let refusal: string | undefined;
         if (record.kind === "point") events.push(writer.json(record));
         else if (record.kind === "artifact") {
@@ -104,8 +104,7 @@ export class OfflineAdapter implements TrackerAdapter {
         } else {
           for (const [key, value] of Object.entries(record.tags)) task.set(property(this.#names, key, value));
         }
-        if (refusal === undefined) outcome.take(index);
-        else outcome.refuse(index, refusal);
+        progress.settle(index, refusal);
       }
       await task.save();
       signal.throwIfAborted();
@@ -114,7 +113,7 @@ export class OfflineAdapter implements TrackerAdapter {
       if (events.length > 0 || claims !== undefined) {
         this.#remember({ bytes: file.length, ...(claims === undefined ? {} : { claims: [...claims] }) });
       }
-      return outcome.result();
+      return progress.result();
     });
   }
 

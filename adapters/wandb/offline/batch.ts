@@ -1,6 +1,6 @@
 /** What a batch of records becomes in a `.wandb` file, and what a person should know of it. */
 import type { SinkRecord, SinkRun } from "@pipekit/adapters/tracker";
-import type { Note } from "../../file-run.ts";
+import type { Note } from "../../notes.ts";
 import type { Point } from "../history.ts";
 import { AXIS_KEY, configKey, isSystemKey, wandbKey } from "../keys.ts";
 import type { Facts } from "../server/facts.ts";

@@ -9,13 +9,12 @@
  * W&B keeps one time for the points of one row, the latest one, and shows points of the machine over time alone.
  */
 
+import { failureOf, retryOf } from "@pipekit/adapters/http";
 import type {
   AdapterContext,
   AdapterMemo,
   OpenResult,
-  PermanentResult,
   Properties,
-  RetryResult,
   SendResult,
   SinkCount,
   SinkEnd,
@@ -23,6 +22,7 @@ import type {
   SinkRun,
   TrackerAdapter,
 } from "@pipekit/adapters/tracker";
+import { Notes } from "../../notes.ts";
 import { AXIS_KEY, configKey, isSystemKey, wandbKey } from "../keys.ts";
 import type { ServerSpec } from "../spec.ts";
 import { summaryLine } from "../summary.ts";
@@ -30,7 +30,7 @@ import { WandbApi } from "./api.ts";
 import { ArtifactLogger, type PartLimits } from "./artifacts.ts";
 import { countPoints } from "./count.ts";
 import { apiKey } from "./credentials.ts";
-import type { Fault, Result } from "./faults.ts";
+import type { Result } from "./faults.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { behind, makeMemo, NOTHING, readMemo } from "./memo.ts";
 import { createRun, findRun, type RemoteRun, runUrl, wandbRunId } from "./remote-run.ts";
@@ -75,8 +75,7 @@ export class WandbServerAdapter implements TrackerAdapter {
   readonly #artifacts: ArtifactLogger;
   readonly #heartbeat: Heartbeat;
   readonly #closed = new AbortController();
-  readonly #told = new Set<string>();
-  readonly #notes: string[] = [];
+  readonly #notes = new Notes();
   #opened: Sender | undefined;
   #memo: AdapterMemo | undefined;
 
@@ -85,11 +84,11 @@ export class WandbServerAdapter implements TrackerAdapter {
     this.#spec = spec;
     this.#context = context;
     this.#api = new WandbApi(spec.url, apiKey(spec, context));
-    this.#artifacts = new ArtifactLogger(this.#api, (sentence) => this.#note(sentence), options.parts);
+    this.#artifacts = new ArtifactLogger(this.#api, this.#notes.add, options.parts);
     this.#heartbeat = new Heartbeat((signal) => this.#beat(signal), options.heartbeatMs);
     const { protocol, host } = new URL(spec.url);
     if (protocol === "http:" && !LOOPBACK.test(host)) {
-      this.#note(`The W&B key travels to ${host} unencrypted; use wandb+https:// if it can.`);
+      this.#notes.add(`The W&B key travels to ${host} unencrypted; use wandb+https:// if it can.`);
     }
   }
 
@@ -98,9 +97,9 @@ export class WandbServerAdapter implements TrackerAdapter {
     const known = readMemo(memo);
     const where = known?.place ?? { ...this.#spec, name: wandbRunId(run.runId) };
     const found = await findRun(this.#api, where, until);
-    if (!found.ok) return failure(found.fault);
+    if (!found.ok) return failureOf(found.fault);
     const remote = known === undefined ? await this.#create(run, found.value, until) : found;
-    if (!remote.ok) return failure(remote.fault);
+    if (!remote.ok) return failureOf(remote.fault);
     if (remote.value === undefined) {
       return { status: "permanent", reason: `W&B has no run ${where.name} any more; it was deleted there.` };
     }
@@ -110,7 +109,7 @@ export class WandbServerAdapter implements TrackerAdapter {
         ? NOTHING
         : behind({ ...remote.value, displaced: (found.value?.facts.displaced ?? 0) > 0 });
     const written = known?.written(summary) ?? fresh;
-    const note = (sentence: string) => this.#note(sentence);
+    const note = this.#notes.add;
     this.#opened = new Sender(run, remote.value, written, this.#api, this.#artifacts, note);
     this.#memo = undefined;
     this.#heartbeat.rest();
@@ -124,11 +123,11 @@ export class WandbServerAdapter implements TrackerAdapter {
     const before = sender.written;
     const refusals: Refusals = new Map();
     const fault = await sender.send(batch, refusals, this.#until(signal));
-    if (fault !== undefined) return retry(fault);
+    if (fault !== undefined) return retryOf(fault);
     if (sender.written !== before) this.#memo = makeMemo(sender.place, sender.written);
     this.#noteNames(batch);
     if (sender.written.history.displaced && !before.history.displaced) {
-      this.#note(
+      this.#notes.add(
         "Steps of this run do not always rise, as W&B wants them to: its rows stand under a `_step` of their own, and " +
           `charts have the logged step (\`${AXIS_KEY}\`) as their axis.`,
       );
@@ -144,14 +143,14 @@ export class WandbServerAdapter implements TrackerAdapter {
     const until = this.#until(signal);
     if (end.reason !== "") {
       const fault = await sender.change(sender.facts.ended(end.reason), until);
-      if (fault !== undefined) return failure(fault);
+      if (fault !== undefined) return failureOf(fault);
     }
     const { summary } = sender.written;
     const ended = { ...summary, timeUs: Math.max(summary.timeUs, end.endedAtUs) };
     const content = [summaryLine(ended, sender.run.startedAtUs)];
     const files = { "wandb-summary.json": { offset: 0, content } };
     const fault = await sender.stream({ files, complete: true, exitcode: exitCode(end) }, until);
-    return fault === undefined ? { status: "ok" } : failure(fault);
+    return fault === undefined ? { status: "ok" } : failureOf(fault);
   }
 
   async count(keys: readonly string[], signal: AbortSignal): Promise<SinkCount | undefined> {
@@ -166,7 +165,7 @@ export class WandbServerAdapter implements TrackerAdapter {
   }
 
   takeNotes(): readonly string[] {
-    return this.#notes.splice(0);
+    return this.#notes.take();
   }
 
   /** Ends calls under way. Connections are shared by all runs and close by themselves when idle. */
@@ -190,8 +189,8 @@ export class WandbServerAdapter implements TrackerAdapter {
   #noteNames(batch: readonly SinkRecord[]): void {
     const told = (key: string, shown: string) => {
       if (shown === key) return;
-      this.#note(
-        this.#told.size < MOST_NOTES
+      this.#notes.add(
+        this.#notes.told < MOST_NOTES
           ? `W&B has a use of its own for the key \`${key}\`; it is shown as \`${shown}\`.`
           : "More keys are shown under another name, which begins with `pipekit.key/`.",
       );
@@ -207,12 +206,6 @@ export class WandbServerAdapter implements TrackerAdapter {
     if (fault !== undefined) this.#context.log("debug", "W&B took no heartbeat", { reason: fault.reason });
   }
 
-  #note(sentence: string): void {
-    if (this.#told.has(sentence)) return;
-    this.#told.add(sentence);
-    this.#notes.push(sentence);
-  }
-
   #until(signal: AbortSignal): AbortSignal {
     return AbortSignal.any([signal, this.#closed.signal]);
   }
@@ -226,13 +219,4 @@ export class WandbServerAdapter implements TrackerAdapter {
 function exitCode(end: SinkEnd): number {
   if (end.state === "completed") return 0;
   return end.reason === "killed" ? KILLED : 1;
-}
-
-function failure(fault: Fault): RetryResult | PermanentResult {
-  return fault.kind === "transient" ? retry(fault) : { status: "permanent", reason: fault.reason };
-}
-
-function retry(fault: Fault): RetryResult {
-  const { reason, afterMs } = fault;
-  return { status: "retry", reason, ...(afterMs === undefined ? {} : { afterMs }) };
 }
