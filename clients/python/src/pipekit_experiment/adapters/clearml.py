@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from pipekit_experiment._src.errors import InvalidTrackerSpecError
+from pipekit_experiment._src.server_address import ServerAddress, parse_server_address
 from pipekit_experiment._src.tracking import Tracker
 
 __all__ = ["ClearMLTracker"]
@@ -93,30 +94,11 @@ def _project(project_name: str) -> str:
     return "/".join(quote(name, safe="") for name in names)
 
 
-def _address(field: str, text: str) -> tuple[str, str, str]:
-    """Scheme, host with port, and path without a slash at its end."""
-    mend = "Pass the address of a server, such as http://127.0.0.1:8008."
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise InvalidTrackerSpecError(
-            f"The ClearML {field} cannot be parsed.", field=field, mend=mend
-        ) from error
-    if parts.username or parts.password:
-        raise InvalidTrackerSpecError(
-            f"The ClearML {field} holds credentials.",
-            field=field,
-            mend="Set CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY where the daemon runs.",
-        )
-    if parts.scheme not in ("http", "https"):
-        raise InvalidTrackerSpecError(
-            f"The ClearML {field} {text!r} is not an http or https address.", field=field, mend=mend
-        )
-    if not parts.hostname or parts.query or parts.fragment:
-        raise InvalidTrackerSpecError(
-            f"The ClearML {field} {text!r} is not the address of a server.", field=field, mend=mend
-        )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    path = unquote(parts.path).rstrip("/")
-    return parts.scheme, host if port is None else f"{host}:{port}", path
+def _address(field: str, text: str) -> ServerAddress:
+    return parse_server_address(
+        text,
+        f"ClearML {field}",
+        field=field,
+        mend="Pass the address of a server, such as http://127.0.0.1:8008.",
+        credentials_mend="Set CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY where the daemon runs.",
+    )

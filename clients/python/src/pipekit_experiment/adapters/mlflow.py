@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from pipekit_experiment._src.errors import InvalidTrackerSpecError
+from pipekit_experiment._src.server_address import parse_server_address
 from pipekit_experiment._src.tracking import Tracker
 
 __all__ = ["MLflowTracker"]
-
-_MEND = "Pass the address of a tracking server, such as http://127.0.0.1:5000."
 
 
 class MLflowTracker(Tracker):
@@ -40,31 +39,17 @@ class MLflowTracker(Tracker):
 
 def mlflow_spec(tracking_uri: str, experiment_name: str) -> str:
     """The tracker spec `mlflow+http://host:port/EXPERIMENT[?base=/path]`. Raises InvalidTrackerSpecError."""
-    try:
-        parts = urlsplit(tracking_uri)
-        port = parts.port
-    except ValueError as error:
-        raise _invalid("The MLflow tracking URI cannot be parsed.") from error
-    if parts.username or parts.password:
-        raise InvalidTrackerSpecError(
-            "The MLflow tracking URI holds credentials.",
-            field="tracking_uri",
-            mend="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD where the daemon runs.",
-        )
-    if parts.scheme not in ("http", "https"):
-        raise _invalid(f"The MLflow tracking URI {tracking_uri!r} is not an http or https address.")
-    if not parts.hostname or parts.query or parts.fragment:
-        raise _invalid(f"The MLflow tracking URI {tracking_uri!r} is not the address of a server.")
+    scheme, server, path = parse_server_address(
+        tracking_uri,
+        "MLflow tracking URI",
+        field="tracking_uri",
+        mend="Pass the address of a tracking server, such as http://127.0.0.1:5000.",
+        credentials_mend="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD where the daemon runs.",
+    )
     if not experiment_name:
         raise InvalidTrackerSpecError(
             "The MLflow experiment has no name.", field="experiment_name", mend="Name the experiment."
         )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    server = host if port is None else f"{host}:{port}"
-    spec = f"mlflow+{parts.scheme}://{server}/{quote(experiment_name, safe='')}"
-    base = unquote(parts.path).strip("/")
+    spec = f"mlflow+{scheme}://{server}/{quote(experiment_name, safe='')}"
+    base = path.strip("/")
     return f"{spec}?base={quote('/' + base, safe='')}" if base else spec
-
-
-def _invalid(message: str) -> InvalidTrackerSpecError:
-    return InvalidTrackerSpecError(message, field="tracking_uri", mend=_MEND)

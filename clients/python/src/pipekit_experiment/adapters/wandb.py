@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from pipekit_experiment._src.errors import InvalidTrackerSpecError
+from pipekit_experiment._src.server_address import parse_server_address
 from pipekit_experiment._src.tracking import Tracker
 
 __all__ = ["WandbTracker"]
 
 _PUBLIC = "https://api.wandb.ai"
-_URL_MEND = "Pass the address of a W&B server, such as https://wandb.example.com."
 _UNTAKEN = set("/\\#?%:")
 
 
@@ -61,27 +61,17 @@ def server_spec(base_url: str, entity: str, project: str) -> str:
     Raises InvalidTrackerSpecError.
     """
     path = f"{_name('entity', entity)}/{_name('project', project)}"
-    try:
-        parts = urlsplit(base_url)
-        port = parts.port
-    except ValueError as error:
-        raise _invalid_url("The W&B address cannot be parsed.") from error
-    if parts.username or parts.password:
-        raise InvalidTrackerSpecError(
-            "The W&B address holds credentials.",
-            field="base_url",
-            mend="Set WANDB_API_KEY where the daemon runs.",
-        )
-    if parts.scheme not in ("http", "https"):
-        raise _invalid_url(f"The W&B address {base_url!r} is not an http or https address.")
-    if not parts.hostname or parts.query or parts.fragment:
-        raise _invalid_url(f"The W&B address {base_url!r} is not the address of a server.")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    server = host if port is None else f"{host}:{port}"
-    base = unquote(parts.path).strip("/")
-    if not base and f"{parts.scheme}://{server}" == _PUBLIC:
+    scheme, server, prefix = parse_server_address(
+        base_url,
+        "W&B address",
+        field="base_url",
+        mend="Pass the address of a W&B server, such as https://wandb.example.com.",
+        credentials_mend="Set WANDB_API_KEY where the daemon runs.",
+    )
+    base = prefix.strip("/")
+    if not base and f"{scheme}://{server}" == _PUBLIC:
         return f"wandb://{path}"
-    spec = f"wandb+{parts.scheme}://{server}/{path.lstrip('/')}"
+    spec = f"wandb+{scheme}://{server}/{path.lstrip('/')}"
     return f"{spec}?base={quote('/' + base, safe='')}" if base else spec
 
 
@@ -104,7 +94,3 @@ def _name(field: str, name: str) -> str:
             mend="Leave out / \\ # ? % :",
         )
     return quote(name, safe="")
-
-
-def _invalid_url(message: str) -> InvalidTrackerSpecError:
-    return InvalidTrackerSpecError(message, field="base_url", mend=_URL_MEND)
