@@ -26,6 +26,8 @@ export async function finishRun(
 ): Promise<boolean> {
   const { runId, spec, cursor } = sink.entry;
   const { adapter } = sink.session;
+  // Ending and counting can take long: what the tool has is known, and shown, before.
+  if (sink.ledger.isDirty) sink.ledger.saveSoon();
   const answer = await sink.call<SendResult>({
     name: "finish",
     run: (signal) => adapter.finish(toSinkEnd(end), signal),

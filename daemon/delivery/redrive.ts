@@ -3,6 +3,7 @@ import type { DeadLetterEntry, DeadLetterQuery, Journal, NewDeadLetter } from ".
 import { Batch, type BatchLimits } from "./batch.ts";
 import type { LetterProgress } from "./letters.ts";
 import type { SinkParts } from "./parts.ts";
+import { handOver } from "./sending.ts";
 import { settle } from "./settle.ts";
 import type { Sink } from "./sink.ts";
 import { Source } from "./source.ts";
@@ -20,22 +21,16 @@ export async function redriveLetter(
   sink: Sink,
   letter: DeadLetterEntry,
 ): Promise<LetterProgress | undefined> {
-  const { crashpoint, limits } = sink.parts;
   const sent: { batch?: Batch } = {};
   const answer = await sink.call<SendResult>({
     name: "send",
     run: async (signal) => {
-      const { adapter } = sink.session;
-      const batch = await readLetter(sink.parts, letter, adapter.properties);
+      const batch = await readLetter(sink.parts, letter, sink.session.adapter.properties);
       sent.batch = batch;
       if (batch.records.length === 0) {
         return { status: "permanent", reason: "The journal no longer has these records." };
       }
-      crashpoint("before-send");
-      const extraMs = (batch.fileBytes / limits.slowestBytesPerSecond) * 1000;
-      const answer = await adapter.send(batch.records, extraMs, signal);
-      crashpoint("after-send");
-      return answer;
+      return handOver(sink, batch, signal);
     },
   });
   if (answer.status === "retry" || sent.batch === undefined) return undefined;

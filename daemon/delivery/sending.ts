@@ -1,11 +1,11 @@
 import type { SendResult } from "@pipekit/adapters/tracker";
 import type { Batch } from "./batch.ts";
+import type { Setback } from "./exchange.ts";
 import { settle } from "./settle.ts";
 import type { Sink } from "./sink.ts";
 
 /** Sends the next batch and settles it, while the one after it is read. */
 export async function sendBatch(sink: Sink): Promise<void> {
-  const { limits, crashpoint } = sink.parts;
   const sent: { batch?: Batch } = {};
   const answer = await sink.call<SendResult>({
     name: "send",
@@ -14,17 +14,22 @@ export async function sendBatch(sink: Sink): Promise<void> {
       await sink.source.fill(sink.batchLimits);
       const batch = sink.source.take();
       sent.batch = batch;
-      const { adapter } = sink.session;
-      sink.source.prefetch(adapter.properties);
-      crashpoint("before-send");
-      const extraMs = (batch.fileBytes / limits.slowestBytesPerSecond) * 1000;
-      const answer = await adapter.send(batch.records, extraMs, signal);
-      crashpoint("after-send");
-      return answer;
+      sink.source.prefetch(sink.session.adapter.properties);
+      return handOver(sink, batch, signal);
     },
   });
   if (answer.status === "retry" || sent.batch === undefined) sink.rewind(sent.batch?.records.length);
   else await settleBatch(sink, sent.batch, answer);
+}
+
+/** Gives a batch to the adapter, with more time where it has files. */
+export async function handOver(sink: Sink, batch: Batch, signal: AbortSignal): Promise<SendResult | Setback> {
+  const { limits, crashpoint } = sink.parts;
+  crashpoint("before-send");
+  const extraMs = (batch.fileBytes / limits.slowestBytesPerSecond) * 1000;
+  const answer = await sink.session.adapter.send(batch.records, extraMs, signal);
+  crashpoint("after-send");
+  return answer;
 }
 
 /** Moves the cursor by what is settled, and saves it as soon as the tool's habits ask for it. */

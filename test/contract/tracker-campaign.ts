@@ -2,8 +2,9 @@
 
 import type { AdapterMemo, SinkRecord } from "@pipekit/adapters/tracker";
 import { describe, expect, test } from "vitest";
+import { seeded } from "../support/random.ts";
 import type { ToolFault } from "./tracker-harness.ts";
-import { oneOf, pointsFrom, SEED, START_US, seeded } from "./tracker-records.ts";
+import { oneOf, pointsFrom, SEED, START_US } from "./tracker-records.ts";
 import { faultsOf, type Suite } from "./tracker-suite.ts";
 
 const BATCHES = 18;

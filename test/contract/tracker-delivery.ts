@@ -1,10 +1,11 @@
 /** Contract: the real journal and the real delivery bring a run to the tool, whatever the tool and the daemon do. */
 
 import { describe, expect, test } from "vitest";
+import { seeded } from "../support/random.ts";
 import { recordOf } from "./tracker-frames.ts";
 import type { ToolFault } from "./tracker-harness.ts";
 import { heapAfterGc } from "./tracker-memory.ts";
-import { expectPoints, oneOf, type PointRecord, pointsFrom, SEED, seeded } from "./tracker-records.ts";
+import { expectPoints, oneOf, type PointRecord, pointsFrom, SEED } from "./tracker-records.ts";
 import { ToolRoom } from "./tracker-room.ts";
 import { faultsOf, type Suite } from "./tracker-suite.ts";
 

@@ -8,8 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect, RunState } from "@pipekit/experiment";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startDaemon } from "../support/daemon.ts";
+import { seeded } from "../support/random.ts";
 import { CREDENTIALS, SCHEMES, SixDestinations, WHOLE } from "./destinations.ts";
-import { damageOf, roundHome, runUntil, seeded, startTrainer, until } from "./trainer.ts";
+import { damageOf, roundHome, runUntil, startTrainer, until } from "./trainer.ts";
 
 const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "1");
 const FIRST_SEED = Number(process.env["PKX_FAULT_SEED"] ?? "1");

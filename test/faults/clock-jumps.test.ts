@@ -11,8 +11,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { secondsBehind } from "../../daemon/cli/lag.ts";
 import { startDaemon, temporaryHome } from "../support/daemon.ts";
 import { answer, type Fault, tooManyRequests } from "../support/fake-http.ts";
+import { seeded } from "../support/random.ts";
 import { CREDENTIALS, SCHEMES, SixDestinations, WHOLE } from "./destinations.ts";
-import { environment, journalDamage, runUntil, seeded, startTrainer } from "./trainer.ts";
+import { environment, journalDamage, runUntil, startTrainer } from "./trainer.ts";
 
 const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "1");
 const FIRST_SEED = Number(process.env["PKX_FAULT_SEED"] ?? "1");

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeMlflow, startFakeMlflow } from "../support/fake-mlflow.ts";
+import { seeded } from "../support/random.ts";
 import {
   type Damage,
   journalDamage,
@@ -13,7 +14,6 @@ import {
   replaySpool,
   roundHome,
   runUntil,
-  seeded,
   startTrainer,
   withClient,
   within,

@@ -14,6 +14,7 @@ import { socketPathOf } from "../../daemon/config/index.ts";
 import { whoAnswers } from "../../daemon/lifecycle/index.ts";
 import { daemonCommand } from "../support/daemon.ts";
 import { type FakeMlflow, startFakeMlflow } from "../support/fake-mlflow.ts";
+import { seeded } from "../support/random.ts";
 import {
   daemonPid,
   journalDamage,
@@ -22,7 +23,6 @@ import {
   replaySpool,
   roundHome,
   runUntil,
-  seeded,
   startTrainer,
   until,
   withClient,

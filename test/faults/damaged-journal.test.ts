@@ -11,7 +11,8 @@ import { placedFrames } from "../journal/damage.ts";
 import { startDaemon, type TestDaemon, temporaryHome } from "../support/daemon.ts";
 import { answer } from "../support/fake-http.ts";
 import { type FakeMlflow, startFakeMlflow } from "../support/fake-mlflow.ts";
-import { runUntil, seeded } from "./trainer.ts";
+import { seeded } from "../support/random.ts";
+import { runUntil } from "./trainer.ts";
 
 const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "2");
 const FIRST_SEED = Number(process.env["PKX_FAULT_SEED"] ?? "1");

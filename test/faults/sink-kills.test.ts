@@ -15,9 +15,10 @@ import { ulid } from "ulid";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openJournal } from "../../daemon/journal/index.ts";
 import { startDaemon, temporaryHome } from "../support/daemon.ts";
+import { seeded } from "../support/random.ts";
 import { CREDENTIALS, SCHEMES, SixDestinations, WHOLE } from "./destinations.ts";
 import { framesOfRun } from "./flood.ts";
-import { journalDamage, runUntil, seeded } from "./trainer.ts";
+import { journalDamage, runUntil } from "./trainer.ts";
 
 const SCRIPT = join(import.meta.dirname, "crashing-daemon.ts");
 const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "1");

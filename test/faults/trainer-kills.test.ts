@@ -5,7 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, connect, type MetricSeries, RunState } from "@pipekit/experiment";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startDaemon, type TestDaemon, temporaryHome } from "../support/daemon.ts";
-import { damageOf, runUntil, seeded, startTrainer, until } from "./trainer.ts";
+import { seeded } from "../support/random.ts";
+import { damageOf, runUntil, startTrainer, until } from "./trainer.ts";
 import { type KilledTrainer, ringFiles, startKilledTrainer, type TrainerMode } from "./trainer-killed.ts";
 
 const MODES: readonly TrainerMode[] = ["single", "threads", "fork", "spawn", "signals"];

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
 import { type ForeignJournal, openForeignJournal, openJournal } from "../../daemon/journal/index.ts";
-import { damage, placedFrames, randomOf, richJournal } from "./damage.ts";
+import { seeded } from "../support/random.ts";
+import { damage, placedFrames, richJournal } from "./damage.ts";
 import { end, frame, metrics, outcome, SILENT, startRun, stateFolder, tempJournal } from "./fixture.ts";
 
 async function openForeign(file: string): Promise<ForeignJournal> {
@@ -145,7 +146,7 @@ test("a damaged or half copied journal gives an error or its intact beginning, n
   const outcomes = new Map<string, number>();
   for (let round = 0; round < 12; round++) {
     const file = join(await stateFolder(), "journal.db");
-    writeFileSync(file, damage(good, randomOf(77_000 + round)).bytes);
+    writeFileSync(file, damage(good, seeded(77_000 + round)).bytes);
     let word = "whole";
     const read = async () => {
       const foreign = await openForeign(file);

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { type ReadSinkEntry, salvage, verify } from "../../daemon/journal/index.ts";
 import { openForReading, openForWriting } from "../../daemon/journal/schema.ts";
 import { sinkReader } from "../../daemon/journal/sinks.ts";
-import { contentOf, damage, placedFrames, randomOf, richJournal } from "./damage.ts";
+import { seeded } from "../support/random.ts";
+import { contentOf, damage, placedFrames, richJournal } from "./damage.ts";
 
 const ROUNDS = Number(process.env["PKX_DAMAGE_ROUNDS"] ?? 40);
 const SEED = Number(process.env["PKX_DAMAGE_SEED"] ?? 1);
@@ -28,7 +29,7 @@ test("damage is found or harmless; salvage keeps every frame that was not hit an
   const sinks = sinksOf(rich.file);
   const seen = new Map<string, number>();
   for (let round = 0; round < ROUNDS; round++) {
-    const damaged = damage(good, randomOf(SEED * 1_000_003 + round));
+    const damaged = damage(good, seeded(SEED * 1_000_003 + round));
     const what = `${damaged.kind} of round ${round}`;
     const folder = join(rich.folder, "damaged");
     const into = join(rich.folder, "into");

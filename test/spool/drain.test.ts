@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { crc32 } from "node:zlib";
 import { PipekitError } from "@pipekit/proto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { seeded } from "../faults/trainer.ts";
+import { seeded } from "../support/random.ts";
 import { GOLDEN, type Row, SpoolRoom } from "./room.ts";
 
 const PYTHON = resolve(import.meta.dirname, "../../.venv/bin/python");

@@ -48,21 +48,8 @@ export class RunRebuilder {
     }
     const start = summary.start ?? startOf(row) ?? this.#unknownStart(runId);
     const ended = summary.end ?? (lost || summary.start === undefined ? endOf(row) : undefined);
-    this.#sql.run.run(
-      number,
-      runId,
-      start.name,
-      start.json,
-      start.startedAtUs,
-      ended?.state ?? "running",
-      ended?.reason ?? "",
-      ended?.endedAtUs ?? 0,
-      summary.points,
-      summary.lastPosition,
-      summary.bytes,
-      0,
-      null,
-    );
+    const { points, lastPosition, bytes } = summary;
+    this.#writeRun(number, runId, start, ended, { points, lastPosition, bytes, prunedAtUs: 0 });
     // Where frames are lost, the tables may know more than the frames that are left.
     if (lost && row !== undefined) this.#fillIn(summary, row.number);
     for (const [name, value] of start.tags) if (!summary.tags.has(name)) summary.tags.set(name, value);
@@ -78,24 +65,9 @@ export class RunRebuilder {
   /** Writes a run of which only rows are left. */
   writeFromRows(number: number, row: FoundRun): void {
     const { runId, points, lastPosition, prunedAtUs } = row;
-    const start = startOf(row) ?? this.#unknownStart(runId);
-    const ended = endOf(row);
     const pruned = prunedAtUs > 0;
-    this.#sql.run.run(
-      number,
-      runId,
-      start.name,
-      start.json,
-      start.startedAtUs,
-      ended?.state ?? "running",
-      ended?.reason ?? "",
-      ended?.endedAtUs ?? 0,
-      pruned ? points : 0,
-      lastPosition,
-      0,
-      prunedAtUs,
-      null,
-    );
+    const counts = { points: pruned ? points : 0, lastPosition, bytes: 0, prunedAtUs };
+    this.#writeRun(number, runId, startOf(row) ?? this.#unknownStart(runId), endOf(row), counts);
     for (const [name, value] of this.#rows("tags", row.number))
       this.#write(this.#sql.tag, number, name, value);
     for (const [name, value] of this.#rows("params", row.number))
@@ -105,6 +77,30 @@ export class RunRebuilder {
     if (!pruned) return;
     for (const series of this.#rows("series", row.number)) this.#write(this.#sql.series, number, ...series);
     this.#sql.seal.run(sealOf(this.#db, number), number);
+  }
+
+  #writeRun(
+    number: number,
+    runId: string,
+    start: StartFacts,
+    ended: ReturnType<typeof endOf>,
+    counts: { points: number; lastPosition: number; bytes: number; prunedAtUs: number },
+  ): void {
+    this.#sql.run.run(
+      number,
+      runId,
+      start.name,
+      start.json,
+      start.startedAtUs,
+      ended?.state ?? "running",
+      ended?.reason ?? "",
+      ended?.endedAtUs ?? 0,
+      counts.points,
+      counts.lastPosition,
+      counts.bytes,
+      counts.prunedAtUs,
+      null,
+    );
   }
 
   #fillIn(summary: RunSummary, oldNumber: number): void {
