@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: every figure of DESIGN section 10 that this step has, ours and the peers' in one run, as a Markdown
- * table on standard output. `npm run bench -- --write` also keeps it in docs/benchmarks.md. Gates nothing.
+ * table on standard output. `npm run bench -- --write` also keeps it in docs/benchmarks.md; `-- --only delivery,models`
+ * measures a part. Gates nothing.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,6 +9,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
 import { connect } from "@pipekit/experiment";
 import { pipekitEnv, ROOT } from "../e2e/demo/processes.ts";
 import { startMlflowServer } from "../support/mlflow-server.ts";
@@ -52,6 +54,12 @@ async function idleMemory(env: NodeJS.ProcessEnv, pid: number): Promise<Figure[]
   ];
 }
 
+const { values: flags } = parseArgs({
+  options: { write: { type: "boolean", default: false }, only: { type: "string", default: "" } },
+});
+const only = flags.only === "" ? undefined : flags.only.split(",");
+if (flags.write && only !== undefined) throw new Error("A part of the figures is not written.");
+
 const home = mkdtempSync(join(tmpdir(), "pkx-bench-"));
 const env = pipekitEnv(home);
 const mlflow = await startMlflowServer();
@@ -69,11 +77,12 @@ try {
     ["delivery", () => delivery(env, mlflow.url, mlflow.host)],
   ];
   for (const [name, part] of parts) {
+    if (only?.includes(name) === false) continue;
     const started = performance.now();
     figures.push(...(await part()));
     console.error(`  ${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
-  trackers = await peers(env, mlflow.url);
+  if (only === undefined || only.includes("peers")) trackers = await peers(env, mlflow.url);
 } finally {
   daemon.kill("SIGTERM");
   await mlflow.stop();
@@ -89,7 +98,7 @@ ${peerCaption()}
 
 ${peerTable(trackers)}`;
 console.log(table);
-if (process.argv.includes("--write")) {
+if (flags.write) {
   const page = join(ROOT, "docs/benchmarks.md");
   // What people wrote about the figures stands below them and stays.
   const [, reading = ""] = readFileSync(page, "utf8").split(READING);
