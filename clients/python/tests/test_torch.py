@@ -1,3 +1,10 @@
+import hashlib
+import io
+import os
+import pickle
+import subprocess
+import sys
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -129,3 +136,106 @@ def test_kwargs_that_json_cannot_say_are_told(registry):
     op = TorchModelOp(torch.nn.Linear(1, 1), factory="torch_models:net", kwargs={"act": torch.relu})
     with pytest.raises(errors.InvalidConfigError, match=r"state\.config\.kwargs\.act"):
         registry.store(op)
+
+
+def test_a_module_that_was_cast_comes_back_as_it_was_cast(registry):
+    op = TorchModelOp(torch_models.held().half(), factory="torch_models:held")
+    loaded = registry.load(registry.store(op))
+    assert loaded.module.head.weight.dtype == torch.float16
+    assert same(op, loaded)
+    assert loaded.get_weights() == op.get_weights()
+    tied = TorchModelOp(torch_models.tied().bfloat16(), factory="torch_models:tied")
+    loaded = registry.load(registry.store(tied))
+    assert loaded.module.head.weight is loaded.module.embed.weight
+
+
+@pytest.mark.parametrize("weights_format", ["safetensors", "pt"])
+def test_two_processes_give_one_hash(weights_format):
+    program = (
+        "import hashlib, torch; from pipekit_experiment.torch import TorchModelOp\n"
+        "torch.manual_seed(1)\n"
+        f"op = TorchModelOp(factory='torch_models:net', weights_format={weights_format!r})\n"
+        "print(hashlib.sha256(op.get_weights()).hexdigest())"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    other = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    torch.manual_seed(1)
+    op = TorchModelOp(torch_models.net(), factory="torch_models:net", weights_format=weights_format)
+    op.module.train()
+    assert other.stdout.strip() == hashlib.sha256(op.get_weights()).hexdigest(), other.stderr
+
+
+class TestPt:
+    @staticmethod
+    def pt(factory="net", **kwargs):
+        module = getattr(torch_models, factory)(**kwargs)
+        return TorchModelOp(module, factory=f"torch_models:{factory}", kwargs=kwargs, weights_format="pt")
+
+    @pytest.mark.parametrize("factory", ["net", "tied", "views"])
+    def test_a_module_comes_back_bit_for_bit(self, registry, factory):
+        op = self.pt(factory)
+        hash = registry.store(op)
+        loaded = registry.load(hash)
+        assert same(op, loaded)
+        assert loaded.weights_format == registry.stat(hash).weights_format == "pt"
+        assert registry.store(loaded) == hash
+
+    def test_torch_reads_it_and_what_torch_wrote_is_read(self, registry):
+        op = self.pt()
+        found = torch.load(io.BytesIO(op.get_weights()), weights_only=True)
+        assert all(torch.equal(found[name], tensor) for name, tensor in op.module.state_dict().items())
+        saved = io.BytesIO()
+        torch.save(op.module.state_dict(), saved)
+        loaded = registry.load(registry.store(op, weights=saved.getvalue()))
+        assert same(op, loaded)
+        assert loaded.get_weights() == op.get_weights()
+
+    def test_the_default_format_does_not_show_in_the_state(self):
+        assert operator().get_config().keys() == {"factory", "kwargs"}
+        assert self.pt().get_config()["weights_format"] == "pt"
+        with pytest.raises(errors.InvalidArgumentError, match="no weights format 'onnx'") as caught:
+            TorchModelOp(factory="torch_models:net", weights_format="onnx")
+        assert (caught.value.field, caught.value.mend) == (
+            "weights_format",
+            "Choose one of: safetensors, pt.",
+        )
+
+    @pytest.mark.parametrize("form", ["zip", "legacy", "plain"])
+    def test_a_hostile_pickle_is_refused(self, registry, tmp_path, form):
+        mark = tmp_path / "ran"
+
+        class Evil:
+            def __reduce__(self):
+                return (os.system, (f"touch {mark}",))
+
+        hostile = io.BytesIO()
+        if form == "plain":
+            hostile.write(pickle.dumps(Evil()))
+            pickle.loads(hostile.getvalue())
+        else:
+            torch.save({"0.weight": Evil()}, hostile, _use_new_zipfile_serialization=form == "zip")
+            torch.load(io.BytesIO(hostile.getvalue()), weights_only=False)
+        assert mark.exists(), "it is dangerous indeed"
+        mark.unlink()
+        hash = registry.store(self.pt(), weights=hostile.getvalue())
+        with pytest.raises(errors.UntrustedModuleError, match="hold more than tensors") as caught:
+            registry.load(hash)
+        assert caught.value.field == "weights"
+        assert not mark.exists()
+
+    def test_what_is_no_state_dict_is_told(self):
+        whole = self.pt().get_weights()
+        strange = io.BytesIO()
+        torch.save([torch.ones(2)], strange)
+        named = io.BytesIO()
+        torch.save({"a": 1}, named)
+        for weights in (whole[: len(whole) // 2], strange.getvalue(), named.getvalue()):
+            with pytest.raises(errors.InvalidArgumentError, match=r"no \.pt file that holds a state dict"):
+                self.pt().with_weights(weights)
+
+    def test_a_torch_that_cannot_read_safely_does_not_read(self, monkeypatch):
+        op = self.pt()
+        weights = op.get_weights()
+        monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+        with pytest.raises(errors.InvalidArgumentError, match=r"cannot read a \.pt file safely"):
+            op.with_weights(weights)

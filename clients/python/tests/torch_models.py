@@ -44,6 +44,18 @@ def views():
     return Views()
 
 
+class Held(nn.Module):
+    """One layer, to be cast."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 2)
+
+
+def held():
+    return Held()
+
+
 def not_a_module():
     return 1
 

@@ -1,4 +1,4 @@
-"""Logging from JAX: out of jitted computations, and what a scan has stacked.
+"""Logging from JAX: out of jitted computations, and what a scan has stacked. Pytrees as operators.
 
 A plain loop needs nothing of this: `run.log({"loss": loss}, step)` takes arrays as they are and waits for no
 device. What is logged must not be donated to a later call before the flusher has read it (some 25 ms).
@@ -27,7 +27,10 @@ except ImportError as error:
         name=error.name,
     ) from error
 
-__all__ = ["log_from_jit", "log_stacked"]
+# After jax, whose absence names the extra.
+from pipekit_experiment._src.jax_operator import EquinoxModelOp, JaxModelOp  # isort: skip
+
+__all__ = ["EquinoxModelOp", "JaxModelOp", "log_from_jit", "log_stacked"]
 
 _loud = Loud()
 

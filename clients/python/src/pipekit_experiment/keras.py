@@ -1,4 +1,4 @@
-"""LogToExperiment for Keras 3: logs `model.fit` to any tracker, on each of its backends."""
+"""Keras 3, on each of its backends: LogToExperiment logs `model.fit` to any tracker; models as operators."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ else:
             name=error.name,
         ) from error
 
-__all__ = ["LogToExperiment"]
+# After keras, whose absence names the extra.
+from pipekit_experiment._src.keras_operator import KerasModelOp  # isort: skip
+
+__all__ = ["KerasModelOp", "LogToExperiment"]
 
 _Logs = Mapping[str, Any]
 

@@ -1,4 +1,7 @@
-"""A base class for operators, for those who have no pipekit. The registry asks for none: it is duck-typed."""
+"""A base class for operators, for those who have no pipekit. The registry asks for none: it is duck-typed.
+
+`require_trusted` and `trusted_object` are for operators that import by a name which came with a model;
+`trusting` is the block in which they trust what `registry.load` was told to trust."""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pipekit_experiment._src.errors import NotAnOperatorError
+from pipekit_experiment._src.registry_trust import require_trusted, trusted_object, trusting
+
+__all__ = ["BytesModelOp", "Operator", "require_trusted", "trusted_object", "trusting"]
 
 _Op = TypeVar("_Op", bound="Operator")
 
@@ -44,3 +50,29 @@ class Operator:
             f"A {type(self).__name__} takes no weights ({len(weights)} bytes were given).",
             mend="Override `with_weights`.",
         )
+
+
+class BytesModelOp(Operator):
+    """A model that is bytes, such as an ONNX or GGUF file, which the registry keeps without reading it.
+
+    `weights_format` says what the bytes are; `config` is free: JSON values, part of the model's identity. A
+    file of any size is stored without being read here: `store(BytesModelOp(...), weights=path)`."""
+
+    def __init__(
+        self, data: bytes | None = None, *, weights_format: str = "", config: Mapping[str, Any] | None = None
+    ) -> None:
+        self.data = data
+        self.weights_format = weights_format
+        self.config = dict(config or {})
+
+    def get_config(self) -> dict[str, Any]:
+        """{"weights_format", "config"}."""
+        return {"weights_format": self.weights_format, "config": self.config}
+
+    def get_weights(self) -> bytes | None:
+        """The bytes as they were given."""
+        return self.data
+
+    def with_weights(self, weights: bytes) -> BytesModelOp:
+        """An operator of the same configuration with these bytes."""
+        return BytesModelOp(bytes(weights), weights_format=self.weights_format, config=self.config)

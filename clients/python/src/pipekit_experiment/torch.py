@@ -1,15 +1,15 @@
-"""PyTorch models as operators: configuration by a factory's name, weights as safetensors."""
+"""PyTorch models as operators: configuration by a factory's name, weights as safetensors or `.pt`."""
 
 from __future__ import annotations
 
-import copy
+import io
 import json
+import pickle
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
-from pipekit_experiment._src.errors import InvalidArgumentError, InvalidConfigError
-from pipekit_experiment._src.registry_trust import named_object, trusted_object
-from pipekit_experiment.operators import Operator
+from pipekit_experiment._src.errors import InvalidArgumentError, InvalidConfigError, UntrustedModuleError
+from pipekit_experiment._src.factory_operator import FactoryOperator
 
 try:
     import safetensors.torch
@@ -24,50 +24,40 @@ _ALIASES = "aliases"
 """Entry of the safetensors metadata: a JSON object, name of a tied tensor to the name it is stored under."""
 
 
-class TorchModelOp(Operator):
+class TorchModelOp(FactoryOperator):
     """A torch module that `factory(**kwargs)` makes, with its parameters and persistent buffers as weights.
 
     `factory` is `package.module:callable`; `kwargs` are JSON values. Loading such a model imports the
     factory's module, which must be trusted by name: `registry.load(ref, trust=["package"])`.
 
+    `weights_format` is `safetensors`, or `pt` for weights that others read by `torch.load`; those are read
+    here with `weights_only=True`, by torch 2.6 or newer, and a pickle that would run code is refused.
+
     Calling the operator runs the module in evaluation mode and without gradients.
     """
 
-    weights_format = "safetensors"
+    _formats: ClassVar[tuple[str, ...]] = ("safetensors", "pt")
 
     def __init__(
-        self, module: torch.nn.Module | None = None, *, factory: str, kwargs: Mapping[str, Any] | None = None
+        self,
+        module: torch.nn.Module | None = None,
+        *,
+        factory: str,
+        kwargs: Mapping[str, Any] | None = None,
+        weights_format: str = "safetensors",
     ) -> None:
-        self.factory = factory
-        self.kwargs = dict(kwargs or {})
-        self._names = _module_and_name(factory)
-        self._module = module
-        self._trusted_factory: Any = None
+        super().__init__(module, factory=factory, kwargs=kwargs, weights_format=weights_format)
 
     @property
     def module(self) -> torch.nn.Module:
         """The module; made by the factory when it is first asked for and none was given."""
-        if self._module is None:
-            self._module = self._make()
-        return self._module
-
-    def get_config(self) -> dict[str, Any]:
-        """{"factory", "kwargs"}."""
-        return {"factory": self.factory, "kwargs": self.kwargs}
-
-    @classmethod
-    def from_state(cls: type[_TorchOp], state: Mapping[str, Any]) -> _TorchOp:
-        """Makes the operator; raises UntrustedModuleError unless the factory's module is trusted."""
-        config = state["config"]
-        operator = cls(factory=config["factory"], kwargs=config["kwargs"])
-        operator._trusted_factory = trusted_object(*operator._names)
-        return operator
+        return self._made()
 
     def get_weights(self) -> bytes:
-        """The module's state dict as safetensors; equal weights give equal bytes.
+        """The module's state dict in the weights format; equal weights give equal bytes.
 
         Tied tensors are stored once; views of parts of one tensor, each by its values. Raises
-        InvalidConfigError for what safetensors cannot hold: entries that are no tensors, sparse tensors."""
+        InvalidConfigError for entries that are no tensors, and sparse tensors."""
         tensors: dict[str, torch.Tensor] = {}
         aliases: dict[str, str] = {}
         first_names: dict[tuple[Any, ...], str] = {}
@@ -89,22 +79,28 @@ class TorchModelOp(Operator):
             # safetensors refuses two views of one memory.
             tensors[name] = plain.clone() if memory in memories else plain
             memories.add(memory)
+        if self.weights_format == "pt":
+            return _as_pt({name: tensors[aliases.get(name, name)] for name in sorted({*tensors, *aliases})})
         metadata = {_ALIASES: json.dumps(aliases, sort_keys=True)} if aliases else None
         return safetensors.torch.save(tensors, metadata)
 
     def with_weights(self: _TorchOp, weights: bytes) -> _TorchOp:
         """An operator with a module fresh from the factory that has these weights.
 
-        Raises RuntimeError when names or shapes are not those of the module.
-        """
-        tensors = safetensors.torch.load(weights)
-        for name, stored in _read_aliases(weights).items():
-            tensors[name] = tensors[stored]
+        A module that was cast since the factory made it comes back as it was cast. Raises RuntimeError when
+        names or shapes are not those of the module."""
+        if self.weights_format == "pt":
+            tensors = _read_pt(weights)
+        else:
+            tensors = safetensors.torch.load(weights)
+            for name, stored in _read_aliases(weights).items():
+                tensors[name] = tensors[stored]
         module = self._make()
+        for name, tensor in module.state_dict(keep_vars=True).items():
+            if isinstance(tensor, torch.Tensor) and name in tensors and tensor.dtype != tensors[name].dtype:
+                tensor.data = tensor.data.to(tensors[name].dtype)
         module.load_state_dict(tensors)
-        operator = copy.copy(self)
-        operator._module = module
-        return operator
+        return self._with_model(module)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The module's output."""
@@ -118,10 +114,7 @@ class TorchModelOp(Operator):
                 module.training = was_training
 
     def _make(self) -> torch.nn.Module:
-        # A factory that came with a stored state was checked by from_state; any other was named by code at
-        # hand.
-        make = self._trusted_factory or named_object(*self._names)
-        module = make(**self.kwargs)
+        module = super()._make()
         if not isinstance(module, torch.nn.Module):
             raise InvalidArgumentError(
                 f"{self.factory} made a {type(module).__name__}, not a torch.nn.Module.",
@@ -134,15 +127,45 @@ class TorchModelOp(Operator):
 _TorchOp = TypeVar("_TorchOp", bound=TorchModelOp)
 
 
-def _module_and_name(factory: str) -> tuple[str, str]:
-    module, colon, name = factory.partition(":")
-    if not (module and colon and name):
+def _as_pt(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    # torch.save writes no times, and a plain dict in one order has none of a module's accidents.
+    buffer = io.BytesIO()
+    torch.save(dict(tensors), buffer)
+    return buffer.getvalue()
+
+
+def _read_pt(weights: bytes) -> dict[str, torch.Tensor]:
+    # Before 2.6 a crafted file ran code in spite of weights_only (CVE-2025-32434).
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6):
         raise InvalidArgumentError(
-            f"The factory {factory!r} is not of the form package.module:callable.",
-            field="factory",
-            mend="Name the callable that makes the module, such as my_models:build_unet.",
+            f"torch {torch.__version__} cannot read a .pt file safely.",
+            field="weights_format",
+            mend="Use torch 2.6 or newer, or store as safetensors.",
         )
-    return module, name
+    try:
+        found: Any = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UntrustedModuleError(
+            "The .pt weights hold more than tensors; reading them would run code.",
+            field="weights",
+            mend="Store the module's state dict, from where you trust it, as safetensors.",
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise _no_state_dict() from error
+    entries = cast("dict[object, object]", found) if isinstance(found, dict) else None
+    if entries is None or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in entries.items()
+    ):
+        raise _no_state_dict()
+    return cast("dict[str, torch.Tensor]", entries)
+
+
+def _no_state_dict() -> InvalidArgumentError:
+    return InvalidArgumentError(
+        "The weights are no .pt file that holds a state dict.",
+        field="weights",
+        mend="Give what `torch.save(module.state_dict(), file)` wrote.",
+    )
 
 
 def _read_aliases(weights: bytes) -> dict[str, str]:

@@ -202,6 +202,36 @@ class CorruptJournalError(PipekitError, RuntimeError):
     code = "CORRUPT_JOURNAL"
 
 
+class RegistryRefusedError(PipekitError, RuntimeError):
+    """The server of a registry does not keep what a registry relies on, or does not permit it."""
+
+    code = "REGISTRY_REFUSED"
+
+
+class PreviewMismatchError(PipekitError, RuntimeError):
+    """A loaded model does not give the outputs of its preview."""
+
+    code = "PREVIEW_MISMATCH"
+
+
+class RegistryUnavailableError(PipekitError, ConnectionError):
+    """The server of a registry does not answer; try again."""
+
+    code = "REGISTRY_UNAVAILABLE"
+
+
+class GcAbortedError(PipekitError, RuntimeError):
+    """A collection of garbage met something that it could not read, and stopped."""
+
+    code = "GC_ABORTED"
+
+
+class CorruptArchiveError(PipekitError, RuntimeError):
+    """An archive of models is damaged, cut short, or none."""
+
+    code = "CORRUPT_ARCHIVE"
+
+
 ERRORS: dict[str, type[PipekitError]] = {
     error.code: error
     for error in (
@@ -231,6 +261,11 @@ ERRORS: dict[str, type[PipekitError]] = {
         InvalidDaemonConfigError,
         UntrustedModuleError,
         CorruptJournalError,
+        RegistryRefusedError,
+        PreviewMismatchError,
+        RegistryUnavailableError,
+        GcAbortedError,
+        CorruptArchiveError,
         InternalError,
     )
 }

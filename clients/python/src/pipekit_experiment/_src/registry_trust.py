@@ -16,6 +16,8 @@ from pipekit_experiment._src.errors import NotAnOperatorError, UntrustedModuleEr
 
 ALWAYS_TRUSTED = ("pipekit_experiment", "pipekit", "pipekit_array", "pipekit_jax", "pipekit_train")
 
+_OWN = __name__.partition(".")[0]
+
 _trusted: ContextVar[tuple[str, ...]] = ContextVar("pipekit_experiment_trusted", default=ALWAYS_TRUSTED)
 
 
@@ -71,6 +73,22 @@ def trusted_object(module: str, name: str) -> Any:
     require_trusted(module)
     found = named_object(module, name)
     require_trusted(found.__module__)
+    return found
+
+
+def trusted_factory(module: str, name: str) -> Any:
+    """As `trusted_object`, for a callable that is called with arguments out of a stored state.
+
+    This package is trusted for its operators, which check what they are given; a function of it, called with
+    another's arguments, could import or start anything."""
+    found = trusted_object(module, name)
+    for where in (module, found.__module__):
+        if where.partition(".")[0] == _OWN:
+            raise UntrustedModuleError(
+                f"Loading this model would call {name} of {where} with arguments that came with the model.",
+                field=where,
+                mend="A factory is a callable of your own modules.",
+            )
     return found
 
 
