@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { constants, copyFile, type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { SourceUnreadable } from "./registry.ts";
+import { type OnBytes, SourceUnreadable } from "./registry.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 /** Written pages are sent to the disk in the background after this many bytes, so that the last fsync is short. */
@@ -29,21 +29,26 @@ export function isPassing(error: unknown): boolean {
 }
 
 /** Digest of a file. Throws SourceUnreadable. */
-export async function hashFile(path: string, signal: AbortSignal): Promise<Digest> {
+export async function hashFile(path: string, signal: AbortSignal, onBytes?: OnBytes): Promise<Digest> {
   const source = await openSource(path);
   try {
-    return await pump(path, source, undefined, signal);
+    return await pump(path, source, undefined, signal, onBytes);
   } finally {
     await source.close();
   }
 }
 
 /** Copies a file to the new file `target`, which is durable then. Throws SourceUnreadable; removes `target` on failure. */
-export async function copyHashed(path: string, target: string, signal: AbortSignal): Promise<Digest> {
+export async function copyHashed(
+  path: string,
+  target: string,
+  signal: AbortSignal,
+  onBytes?: OnBytes,
+): Promise<Digest> {
   const source = await openSource(path);
   try {
-    if (await reflink(path, target)) return await hashAndSync(target, signal);
-    return await intoNewFile(target, (sink) => pump(path, source, sink, signal));
+    if (await reflink(path, target)) return await hashAndSync(target, signal, onBytes);
+    return await intoNewFile(target, (sink) => pump(path, source, sink, signal, onBytes));
   } finally {
     await source.close();
   }
@@ -77,10 +82,10 @@ export async function writeHashed(
 }
 
 /** Digest of a file of ours whose bytes are made durable as well. */
-export async function hashAndSync(path: string, signal: AbortSignal): Promise<Digest> {
+export async function hashAndSync(path: string, signal: AbortSignal, onBytes?: OnBytes): Promise<Digest> {
   const handle = await openSource(path);
   try {
-    const digest = await pump(path, handle, undefined, signal);
+    const digest = await pump(path, handle, undefined, signal, onBytes);
     await handle.sync();
     return digest;
   } finally {
@@ -156,8 +161,10 @@ async function pump(
   source: FileHandle,
   sink: FileHandle | undefined,
   signal: AbortSignal,
+  onBytes?: OnBytes,
 ): Promise<Digest> {
   const hash = createHash("sha256");
+  const total = onBytes === undefined ? 0 : (await source.stat()).size;
   const writeback = sink === undefined ? undefined : new Writeback(sink);
   let [filled, spare] = [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)];
   let size = 0;
@@ -173,6 +180,7 @@ async function pump(
     hash.update(part);
     await writing;
     size += length;
+    onBytes?.(size, total);
     writeback?.written(size);
     [filled, spare] = [spare, filled];
   }

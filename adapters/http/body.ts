@@ -10,6 +10,8 @@ export interface FileSlice {
   readonly length: number;
   readonly head?: string;
   readonly tail?: string;
+  /** Told after each piece how many of the file's bytes have been sent. */
+  readonly onSent?: (bytes: number) => void;
 }
 
 /** Bytes of the whole body. */
@@ -34,12 +36,15 @@ export function wanted(call: ClientRequest): Promise<void> {
 export async function stream(slice: FileSlice, call: ClientRequest, progress: () => void): Promise<void> {
   if (slice.head !== undefined && !call.destroyed) call.write(slice.head);
   if (slice.length > 0) {
-    const { path, start: from, length } = slice;
+    const { path, start: from, length, onSent } = slice;
+    let sent = 0;
     const file = createReadStream(path, { start: from, end: from + length - 1, highWaterMark: READ_CHUNK });
     for await (const chunk of file) {
       if (call.destroyed || call.writableEnded) return;
       progress();
       if (!call.write(chunk)) await drained(call);
+      sent += chunk.length;
+      onSent?.(sent);
     }
   }
   if (!call.destroyed) call.end(slice.tail);

@@ -16,10 +16,10 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { bodyLength, type FileSlice, stream, wanted } from "./body.ts";
 
 export interface HttpRequest {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | FileSlice;
+  readonly body?: string | Buffer | FileSlice;
   /** Milliseconds without any progress of a streamed body, else for the whole exchange. */
   readonly timeoutMs: number;
   /** True when the server may carry it out twice: it is repeated once when a kept connection turns out dead. */
@@ -40,7 +40,7 @@ type Outcome = HttpReply | { readonly kind: "stale" };
 
 // Servers close idle connections after some seconds (uvicorn: 5); ours go first, so that none is used as it closes.
 const AGENT_OPTIONS = { keepAlive: true, maxFreeSockets: 16, timeout: 4000 };
-const AGENTS = { http: new HttpAgent(AGENT_OPTIONS), https: new HttpsAgent(AGENT_OPTIONS) };
+export const AGENTS = { http: new HttpAgent(AGENT_OPTIONS), https: new HttpsAgent(AGENT_OPTIONS) };
 
 /** Longest body that is read; the largest honest one is a page of metric history. */
 const LONGEST_BODY = 32 * 1024 * 1024;
@@ -53,7 +53,7 @@ const ASK_FIRST_BYTES = 1024 * 1024;
 
 /** Carries out a request. Never throws; ends at once when `signal` aborts. */
 export async function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpReply> {
-  const ask = typeof request.body === "object" && request.body.length >= ASK_FIRST_BYTES;
+  const ask = (sliceOf(request)?.length ?? 0) >= ASK_FIRST_BYTES;
   const first = await once(request, ask, signal);
   const unasked = ask && first.kind === "answer" && first.status === 417;
   if (first.kind !== "stale" && !unasked) return first;
@@ -65,7 +65,7 @@ function once(request: HttpRequest, ask: boolean, signal: AbortSignal): Promise<
   if (signal.aborted) return Promise.resolve({ kind: "silence", why: "was not asked: the call was aborted" });
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const call = start(request, ask);
-  const body = typeof request.body === "object" ? request.body : undefined;
+  const body = sliceOf(request);
   let bodyFault: string | undefined;
   const finish = (outcome: Outcome) => {
     clearTimeout(timer);
@@ -92,7 +92,7 @@ function once(request: HttpRequest, ask: boolean, signal: AbortSignal): Promise<
       call.reusedSocket && request.repeatable && ["ECONNRESET", "EPIPE"].includes(error.code ?? "");
     finish(stale ? { kind: "stale" } : { kind: "silence", why: bodyFault ?? networkFault(error) });
   });
-  if (body === undefined) call.end(request.body);
+  if (body === undefined) call.end(wholeOf(request));
   else {
     (ask ? wanted(call) : Promise.resolve())
       .then(() => stream(body, call, () => timer.refresh()))
@@ -105,8 +105,8 @@ function once(request: HttpRequest, ask: boolean, signal: AbortSignal): Promise<
 }
 
 function start(request: HttpRequest, ask: boolean): ClientRequest {
-  const length =
-    typeof request.body === "object" ? bodyLength(request.body) : Buffer.byteLength(request.body ?? "");
+  const slice = sliceOf(request);
+  const length = slice === undefined ? Buffer.byteLength(wholeOf(request)) : bodyLength(slice);
   const secure = request.url.startsWith("https:");
   const options = {
     method: request.method,
@@ -118,6 +118,16 @@ function start(request: HttpRequest, ask: boolean): ClientRequest {
     },
   };
   return secure ? httpsRequest(request.url, options) : httpRequest(request.url, options);
+}
+
+/** The body where it is streamed from disk. */
+function sliceOf({ body }: HttpRequest): FileSlice | undefined {
+  return typeof body === "object" && !Buffer.isBuffer(body) ? body : undefined;
+}
+
+/** The body where it is in memory; empty by default. */
+function wholeOf({ body = "" }: HttpRequest): string | Buffer {
+  return typeof body === "string" || Buffer.isBuffer(body) ? body : "";
 }
 
 async function collect(response: IncomingMessage): Promise<HttpReply> {
@@ -139,7 +149,8 @@ async function collect(response: IncomingMessage): Promise<HttpReply> {
   return { kind: "answer", status: response.statusCode ?? 0, headers: response.headers, text };
 }
 
-function networkFault(error: NodeJS.ErrnoException): string {
+/** What went wrong with a connection, as the end of a sentence. */
+export function networkFault(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case "ECONNREFUSED":
       return "refuses connections";

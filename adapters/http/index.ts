@@ -28,4 +28,5 @@ export {
   stranger,
   type Tool,
 } from "./faults.ts";
+export { type Incoming, type IncomingRequest, receive } from "./receive.ts";
 export { clip } from "./text.ts";

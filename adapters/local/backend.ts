@@ -8,7 +8,7 @@
  * never replaces. The file system must have hard links.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { chmod, link, open, rename, rm, stat, utimes } from "node:fs/promises";
+import { chmod, link, open, readdir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   copyHashed,
@@ -21,9 +21,11 @@ import {
 } from "../files.ts";
 import {
   type BlobSource,
+  type Litter,
   type ObjectInfo,
   ObjectMissing,
   type ObjectVersion,
+  type OnBytes,
   type PendingBlob,
   type RegistryBackend,
   type StoredObject,
@@ -31,20 +33,26 @@ import {
 import { foldersUnder, keysUnder } from "./listing.ts";
 import { FolderLock } from "./lock.ts";
 import { readChunks, readExactly } from "./read.ts";
+import { Walks } from "./walks.ts";
 import { watchFile } from "./watch.ts";
 
 export const TEMP_FOLDER = "_tmp";
 const LOCK_FILE = "_lock.sqlite";
 /** What SQLite may put beside the lock is hidden as well. */
 const HIDDEN: ReadonlySet<string> = new Set([TEMP_FOLDER, LOCK_FILE, `${LOCK_FILE}-journal`]);
+/** Tries to give a file a name in a folder that is being removed. */
+const MAX_ATTEMPTS = 10;
 const MAX_SMALL_BYTES = 16 * 1024 * 1024;
 
 export class LocalBackend implements RegistryBackend {
   readonly spec: string;
+  /** The lock and link() order the writers of all hosts; files carry the time of the host that wrote them. */
+  readonly properties = { atomic: true, serverClock: false };
   readonly #root: string;
   /** Mode of objects: read-only, for whom the root is readable. */
   readonly #mode: number;
   readonly #lock: FolderLock;
+  readonly #walks = new Walks();
 
   /** `root` and the folder for temporary files in it exist. */
   constructor(spec: string, root: string, rootMode: number) {
@@ -61,7 +69,6 @@ export class LocalBackend implements RegistryBackend {
   async create(key: string, bytes: Buffer, signal: AbortSignal): Promise<ObjectVersion | undefined> {
     signal.throwIfAborted();
     const path = this.#path(key);
-    await ensureFolder(dirname(path));
     return this.#withTemp(bytes, async (temp) => {
       const version = await versionOf(temp, bytes);
       return (await linkNew(temp, path)) ? version : undefined;
@@ -90,10 +97,27 @@ export class LocalBackend implements RegistryBackend {
 
   async remove(key: string, signal: AbortSignal): Promise<void> {
     const path = this.#path(key);
+    const folder = dirname(path);
     await this.#lock.hold(async () => {
       await rm(path, { force: true });
-      await syncFolder(dirname(path)).catch(unlessMissing);
+      // The registry's own folders stay: they are few, and some are watched.
+      const mayGo = key.includes("/") && !key.startsWith("_");
+      const gone = mayGo && (await isRemoved(folder));
+      await syncFolder(gone ? dirname(folder) : folder).catch(unlessMissing);
     }, signal);
+  }
+
+  /** Another name of the same file: objects are never changed in place. */
+  async copy(from: string, to: string, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const path = this.#path(to);
+    try {
+      await linkNew(this.#path(from), path);
+      return true;
+    } catch (error) {
+      unlessMissing(error);
+      return false;
+    }
   }
 
   async info(key: string, _signal: AbortSignal): Promise<ObjectInfo | undefined> {
@@ -110,23 +134,48 @@ export class LocalBackend implements RegistryBackend {
     options: { readonly after?: string; readonly limit: number; readonly folders?: boolean },
     signal: AbortSignal,
   ): Promise<readonly string[]> {
-    const walk = options.folders === true ? foldersUnder : keysUnder;
-    const keys: string[] = [];
-    for await (const key of walk(this.#root, prefix, options.after ?? "", HIDDEN)) {
-      signal.throwIfAborted();
-      if (keys.length >= options.limit) break;
-      keys.push(key);
-    }
-    return keys;
+    const { after = "", limit, folders = false } = options;
+    const walk = folders ? foldersUnder : keysUnder;
+    const begin = () => walk(this.#root, prefix, after, HIDDEN);
+    return this.#walks.page(`${walk.name} ${prefix}`, after, limit, begin, signal);
   }
 
-  async receive(source: BlobSource, signal: AbortSignal): Promise<PendingBlob> {
+  async scan(
+    prefix: string,
+    options: { readonly after?: string; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<readonly ObjectInfo[]> {
+    for (let after = options.after; ; ) {
+      const keys = await this.list(prefix, { ...options, ...(after !== undefined && { after }) }, signal);
+      // What was removed since it was listed is left out; but only behind the last object the answer is empty.
+      const found = await Promise.all(keys.map((key) => this.info(key, signal)));
+      const infos = found.filter((info) => info !== undefined);
+      if (infos.length > 0 || keys.length < options.limit) return infos;
+      after = keys.at(-1);
+    }
+  }
+
+  async *litter(
+    options: { readonly olderThanMs: number; readonly remove: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<Litter> {
+    const folder = join(this.#root, TEMP_FOLDER);
+    for (const name of await readdir(folder)) {
+      signal.throwIfAborted();
+      const path = join(folder, name);
+      const found = await stat(path).catch(unlessMissing);
+      if (found === undefined || Date.now() - found.mtimeMs <= options.olderThanMs) continue;
+      if (options.remove) await rm(path, { force: true, recursive: true });
+      yield { what: "temporary file", bytes: found.size };
+    }
+  }
+
+  async receive(source: BlobSource, signal: AbortSignal, onBytes?: OnBytes): Promise<PendingBlob> {
     const temp = this.#tempPath();
-    const digest = await this.#receiveInto(temp, source, signal);
+    const digest = await this.#receiveInto(temp, source, signal, onBytes);
     const publish = async (key: string, publishing: AbortSignal): Promise<boolean> => {
       publishing.throwIfAborted();
       const path = this.#path(key);
-      await ensureFolder(dirname(path));
       await chmod(temp, this.#mode);
       const created = await linkNew(temp, path);
       await rm(temp, { force: true });
@@ -147,14 +196,19 @@ export class LocalBackend implements RegistryBackend {
     return watchFile(this.#path(key), changed);
   }
 
-  async #receiveInto(temp: string, source: BlobSource, signal: AbortSignal): Promise<Digest> {
+  async #receiveInto(
+    temp: string,
+    source: BlobSource,
+    signal: AbortSignal,
+    onBytes?: OnBytes,
+  ): Promise<Digest> {
     if (source.kind === "stream") return writeHashed(source.chunks, temp, signal);
-    if (source.kind === "file") return copyHashed(source.path, temp, signal);
+    if (source.kind === "file") return copyHashed(source.path, temp, signal, onBytes);
     // Hashed where it lies, so that a cancelled call leaves the file to its owner.
     const before = await stat(source.path).catch(() => undefined);
-    const digest = await hashAndSync(source.path, signal);
+    const digest = await hashAndSync(source.path, signal, onBytes);
     if (before === undefined || before.dev !== (await stat(this.#root)).dev) {
-      const copied = await copyHashed(source.path, temp, signal);
+      const copied = await copyHashed(source.path, temp, signal, onBytes);
       await rm(source.path, { force: true });
       return copied;
     }
@@ -209,14 +263,30 @@ export class LocalBackend implements RegistryBackend {
 
 /** Gives `temp` the name `path` as well, durably, unless that name is taken. */
 async function linkNew(temp: string, path: string): Promise<boolean> {
-  try {
-    await link(temp, path);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
+  for (let attempt = 0; ; attempt++) {
+    await ensureFolder(dirname(path));
+    try {
+      await link(temp, path);
+      break;
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      if (code === "EEXIST") return false;
+      // Whoever has removed the last object of the folder removes the folder.
+      if (code !== "ENOENT" || attempt === MAX_ATTEMPTS) throw error;
+    }
   }
   await syncFolder(dirname(path));
   return true;
+}
+
+/** Whether the folder was empty, and is gone. */
+async function isRemoved(folder: string): Promise<boolean> {
+  try {
+    await rmdir(folder);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function versionOf(path: string, bytes: Buffer): Promise<ObjectVersion> {

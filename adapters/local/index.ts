@@ -1,5 +1,5 @@
 /** Registry backend for a folder of this host: `local:/absolute/folder`. */
-import { readdir, rm, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureFolder } from "../files.ts";
 import type { RegistryKind } from "../registry.ts";
@@ -16,16 +16,9 @@ export const localRegistry: RegistryKind = {
     const root = localRoot(spec);
     const temp = join(root, TEMP_FOLDER);
     await ensureFolder(temp);
-    await removeStale(temp);
-    return new LocalBackend(parseLocalSpec(spec), root, (await stat(root)).mode);
+    const backend = new LocalBackend(parseLocalSpec(spec), root, (await stat(root)).mode);
+    const never = new AbortController().signal;
+    for await (const _ of backend.litter({ olderThanMs: STALE_MS, remove: true }, never));
+    return backend;
   },
 };
-
-/** Removes files that nobody can be writing any more. */
-async function removeStale(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > STALE_MS) await rm(path, { force: true });
-  }
-}

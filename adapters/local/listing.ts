@@ -3,6 +3,8 @@ import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
+const SURROGATE = /[\ud800-\udfff]/;
+
 /** Keys of objects under `prefix`, byte order. `hidden` are entries of the root that hold no objects. */
 export async function* keysUnder(
   root: string,
@@ -56,9 +58,15 @@ async function entries(root: string, folder: string, hidden: ReadonlySet<string>
     .filter((entry) => folder !== "" || !hidden.has(entry.name))
     .filter((entry) => entry.isFile() || entry.isDirectory())
     .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
-    .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    .sort(inByteOrder);
 }
 
 function isAfter(key: string, after: string): boolean {
-  return Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0;
+  return inByteOrder(key, after) > 0;
+}
+
+/** JavaScript orders texts by UTF-16 units, which is the order of UTF-8 bytes but for characters beyond the first plane. */
+function inByteOrder(a: string, b: string): number {
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -35,6 +35,11 @@ class ErrorCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_CODE_CORRUPT_JOURNAL: _ClassVar[ErrorCode]
     ERROR_CODE_INTERNAL: _ClassVar[ErrorCode]
     ERROR_CODE_RUN_PRUNED: _ClassVar[ErrorCode]
+    ERROR_CODE_REGISTRY_REFUSED: _ClassVar[ErrorCode]
+    ERROR_CODE_PREVIEW_MISMATCH: _ClassVar[ErrorCode]
+    ERROR_CODE_REGISTRY_UNAVAILABLE: _ClassVar[ErrorCode]
+    ERROR_CODE_GC_ABORTED: _ClassVar[ErrorCode]
+    ERROR_CODE_CORRUPT_ARCHIVE: _ClassVar[ErrorCode]
 ERROR_CODE_UNSPECIFIED: ErrorCode
 ERROR_CODE_INVALID_ARGUMENT: ErrorCode
 ERROR_CODE_INVALID_CONFIG: ErrorCode
@@ -63,6 +68,11 @@ ERROR_CODE_UNTRUSTED_MODULE: ErrorCode
 ERROR_CODE_CORRUPT_JOURNAL: ErrorCode
 ERROR_CODE_INTERNAL: ErrorCode
 ERROR_CODE_RUN_PRUNED: ErrorCode
+ERROR_CODE_REGISTRY_REFUSED: ErrorCode
+ERROR_CODE_PREVIEW_MISMATCH: ErrorCode
+ERROR_CODE_REGISTRY_UNAVAILABLE: ErrorCode
+ERROR_CODE_GC_ABORTED: ErrorCode
+ERROR_CODE_CORRUPT_ARCHIVE: ErrorCode
 
 class ErrorDetail(_message.Message):
     __slots__ = ("code", "message", "field", "mend")

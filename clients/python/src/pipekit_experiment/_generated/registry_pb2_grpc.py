@@ -8,10 +8,11 @@ from . import registry_pb2 as pipekit_dot_experiment_dot_v1_dot_registry__pb2
 class RegistryServiceStub(object):
     """RegistryService keeps models by the hash of their content, and names that point to hashes.
 
-    Every request has `registry`: a registry spec such as `local:/abs/folder`; empty for the registry in the
-    daemon's state folder. Every `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`,
+    Every request has `registry`: a registry spec such as `local:/abs/folder`, `s3://bucket/models/` or
+    `mlflow+http://host:5000/name`; empty for the registry in the daemon's state folder. Every `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`,
     `name@7` (where its 7th move led) or `name~1` (where it pointed one move ago). Errors of all calls:
-    INVALID_REGISTRY_SPEC; of calls with a ref: REF_INVALID, REF_NOT_FOUND, REF_AMBIGUOUS.
+    INVALID_REGISTRY_SPEC, REGISTRY_REFUSED, REGISTRY_UNAVAILABLE; of calls with a ref: REF_INVALID, REF_NOT_FOUND,
+    REF_AMBIGUOUS. A call that streams is cancelled by cancelling it; begun anew, it goes on where it can.
     """
 
     def __init__(self, channel):
@@ -24,6 +25,11 @@ class RegistryServiceStub(object):
                 '/pipekit.experiment.v1.RegistryService/Store',
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreResponse.FromString,
+                )
+        self.StoreWithProgress = channel.stream_stream(
+                '/pipekit.experiment.v1.RegistryService/StoreWithProgress',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreWithProgressRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreWithProgressResponse.FromString,
                 )
         self.Load = channel.unary_stream(
                 '/pipekit.experiment.v1.RegistryService/Load',
@@ -60,26 +66,94 @@ class RegistryServiceStub(object):
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.WatchTagRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.WatchTagResponse.FromString,
                 )
+        self.RollbackTag = channel.unary_unary(
+                '/pipekit.experiment.v1.RegistryService/RollbackTag',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.RollbackTagRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.RollbackTagResponse.FromString,
+                )
+        self.DeleteTag = channel.unary_unary(
+                '/pipekit.experiment.v1.RegistryService/DeleteTag',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DeleteTagRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DeleteTagResponse.FromString,
+                )
+        self.ListTags = channel.unary_unary(
+                '/pipekit.experiment.v1.RegistryService/ListTags',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListTagsRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListTagsResponse.FromString,
+                )
+        self.Pin = channel.unary_unary(
+                '/pipekit.experiment.v1.RegistryService/Pin',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.PinRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.PinResponse.FromString,
+                )
+        self.Unpin = channel.unary_unary(
+                '/pipekit.experiment.v1.RegistryService/Unpin',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.UnpinRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.UnpinResponse.FromString,
+                )
+        self.ListPins = channel.unary_unary(
+                '/pipekit.experiment.v1.RegistryService/ListPins',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListPinsRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListPinsResponse.FromString,
+                )
+        self.Gc = channel.unary_stream(
+                '/pipekit.experiment.v1.RegistryService/Gc',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.GcRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.GcResponse.FromString,
+                )
         self.Verify = channel.unary_stream(
                 '/pipekit.experiment.v1.RegistryService/Verify',
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.VerifyRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.VerifyResponse.FromString,
+                )
+        self.Copy = channel.unary_stream(
+                '/pipekit.experiment.v1.RegistryService/Copy',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.CopyRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.CopyResponse.FromString,
+                )
+        self.Export = channel.unary_stream(
+                '/pipekit.experiment.v1.RegistryService/Export',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ExportRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ExportResponse.FromString,
+                )
+        self.Import = channel.unary_stream(
+                '/pipekit.experiment.v1.RegistryService/Import',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ImportRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ImportResponse.FromString,
+                )
+        self.Diff = channel.unary_unary(
+                '/pipekit.experiment.v1.RegistryService/Diff',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DiffRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DiffResponse.FromString,
+                )
+        self.DescribeRegistry = channel.unary_unary(
+                '/pipekit.experiment.v1.RegistryService/DescribeRegistry',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DescribeRegistryRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DescribeRegistryResponse.FromString,
                 )
 
 
 class RegistryServiceServicer(object):
     """RegistryService keeps models by the hash of their content, and names that point to hashes.
 
-    Every request has `registry`: a registry spec such as `local:/abs/folder`; empty for the registry in the
-    daemon's state folder. Every `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`,
+    Every request has `registry`: a registry spec such as `local:/abs/folder`, `s3://bucket/models/` or
+    `mlflow+http://host:5000/name`; empty for the registry in the daemon's state folder. Every `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`,
     `name@7` (where its 7th move led) or `name~1` (where it pointed one move ago). Errors of all calls:
-    INVALID_REGISTRY_SPEC; of calls with a ref: REF_INVALID, REF_NOT_FOUND, REF_AMBIGUOUS.
+    INVALID_REGISTRY_SPEC, REGISTRY_REFUSED, REGISTRY_UNAVAILABLE; of calls with a ref: REF_INVALID, REF_NOT_FOUND,
+    REF_AMBIGUOUS. A call that streams is cancelled by cancelling it; begun anew, it goes on where it can.
     """
 
     def Store(self, request_iterator, context):
         """Store takes a header, then the weights, and answers with the model's hash once the model is durable.
         Storing what is there already is harmless. Errors: NOT_AN_OPERATOR, INVALID_CONFIG, TAG_EXISTS,
         TAG_NAME_INVALID, STORAGE_FULL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StoreWithProgress(self, request_iterator, context):
+        """StoreWithProgress is Store that tells how far it is: any number of progress messages, then the answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,8 +211,99 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RollbackTag(self, request, context):
+        """RollbackTag points a tag back to where it pointed before, by a new, logged move. Errors: TAG_CONFLICT when the tag
+        moves meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTag(self, request, context):
+        """DeleteTag makes a name lead nowhere, by a logged move whose hash is empty. Its history is kept, and a later tag of
+        the name goes on with it. Errors: TAG_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTags(self, request, context):
+        """ListTags lists the names that lead to a model, in byte order, each with its last move.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Pin(self, request, context):
+        """Pin keeps a model from every collection until it is unpinned. Pinning again changes the reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unpin(self, request, context):
+        """Unpin takes a pin away; harmless when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPins(self, request, context):
+        """ListPins lists pins in byte order of the hashes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Gc(self, request, context):
+        """Gc tells which models nothing keeps and, with `apply`, deletes them; safe beside every other call. Sends an entry
+        a model that goes, progress in between, and a summary last. Errors: GC_ABORTED on any doubt; INVALID_CONFIG.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Verify(self, request, context):
         """Verify recomputes digests and sends one message a model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Copy(self, request, context):
+        """Copy brings models with their tags and histories into another registry. What is there is not sent again.
+        Errors: those of Load and Store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Export(self, request, context):
+        """Export writes models with their tags and histories into one archive file on the daemon's host: a tar file, whose
+        bytes are the same for the same content. Errors: INVALID_ARGUMENT (there is a file, the folder cannot be written),
+        CORRUPT_MODEL, STORAGE_FULL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Import(self, request, context):
+        """Import brings the models of an archive file into a registry. What is there is left as it is.
+        Errors: ARTIFACT_UNREADABLE, CORRUPT_ARCHIVE, STORAGE_FULL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Diff(self, request, context):
+        """Diff tells in what two models differ. Errors: CORRUPT_MODEL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeRegistry(self, request, context):
+        """DescribeRegistry opens a registry and tells what it promises.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +316,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.Store,
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreResponse.SerializeToString,
+            ),
+            'StoreWithProgress': grpc.stream_stream_rpc_method_handler(
+                    servicer.StoreWithProgress,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreWithProgressRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreWithProgressResponse.SerializeToString,
             ),
             'Load': grpc.unary_stream_rpc_method_handler(
                     servicer.Load,
@@ -187,10 +357,70 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.WatchTagRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.WatchTagResponse.SerializeToString,
             ),
+            'RollbackTag': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackTag,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.RollbackTagRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.RollbackTagResponse.SerializeToString,
+            ),
+            'DeleteTag': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTag,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DeleteTagRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DeleteTagResponse.SerializeToString,
+            ),
+            'ListTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTags,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListTagsRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListTagsResponse.SerializeToString,
+            ),
+            'Pin': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pin,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.PinRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.PinResponse.SerializeToString,
+            ),
+            'Unpin': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unpin,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.UnpinRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.UnpinResponse.SerializeToString,
+            ),
+            'ListPins': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPins,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListPinsRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListPinsResponse.SerializeToString,
+            ),
+            'Gc': grpc.unary_stream_rpc_method_handler(
+                    servicer.Gc,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.GcRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.GcResponse.SerializeToString,
+            ),
             'Verify': grpc.unary_stream_rpc_method_handler(
                     servicer.Verify,
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.VerifyRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.VerifyResponse.SerializeToString,
+            ),
+            'Copy': grpc.unary_stream_rpc_method_handler(
+                    servicer.Copy,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.CopyRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.CopyResponse.SerializeToString,
+            ),
+            'Export': grpc.unary_stream_rpc_method_handler(
+                    servicer.Export,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ExportRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ExportResponse.SerializeToString,
+            ),
+            'Import': grpc.unary_stream_rpc_method_handler(
+                    servicer.Import,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ImportRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.ImportResponse.SerializeToString,
+            ),
+            'Diff': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diff,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DiffRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DiffResponse.SerializeToString,
+            ),
+            'DescribeRegistry': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeRegistry,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DescribeRegistryRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_registry__pb2.DescribeRegistryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -202,10 +432,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
 class RegistryService(object):
     """RegistryService keeps models by the hash of their content, and names that point to hashes.
 
-    Every request has `registry`: a registry spec such as `local:/abs/folder`; empty for the registry in the
-    daemon's state folder. Every `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`,
+    Every request has `registry`: a registry spec such as `local:/abs/folder`, `s3://bucket/models/` or
+    `mlflow+http://host:5000/name`; empty for the registry in the daemon's state folder. Every `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`,
     `name@7` (where its 7th move led) or `name~1` (where it pointed one move ago). Errors of all calls:
-    INVALID_REGISTRY_SPEC; of calls with a ref: REF_INVALID, REF_NOT_FOUND, REF_AMBIGUOUS.
+    INVALID_REGISTRY_SPEC, REGISTRY_REFUSED, REGISTRY_UNAVAILABLE; of calls with a ref: REF_INVALID, REF_NOT_FOUND,
+    REF_AMBIGUOUS. A call that streams is cancelled by cancelling it; begun anew, it goes on where it can.
     """
 
     @staticmethod
@@ -222,6 +453,23 @@ class RegistryService(object):
         return grpc.experimental.stream_unary(request_iterator, target, '/pipekit.experiment.v1.RegistryService/Store',
             pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreRequest.SerializeToString,
             pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def StoreWithProgress(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(request_iterator, target, '/pipekit.experiment.v1.RegistryService/StoreWithProgress',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreWithProgressRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.StoreWithProgressResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
@@ -345,6 +593,125 @@ class RegistryService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
+    def RollbackTag(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.RegistryService/RollbackTag',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.RollbackTagRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.RollbackTagResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DeleteTag(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.RegistryService/DeleteTag',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.DeleteTagRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.DeleteTagResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.RegistryService/ListTags',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListTagsRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListTagsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Pin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.RegistryService/Pin',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.PinRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.PinResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Unpin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.RegistryService/Unpin',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.UnpinRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.UnpinResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListPins(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.RegistryService/ListPins',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListPinsRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.ListPinsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Gc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.RegistryService/Gc',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.GcRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.GcResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
     def Verify(request,
             target,
             options=(),
@@ -358,5 +725,90 @@ class RegistryService(object):
         return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.RegistryService/Verify',
             pipekit_dot_experiment_dot_v1_dot_registry__pb2.VerifyRequest.SerializeToString,
             pipekit_dot_experiment_dot_v1_dot_registry__pb2.VerifyResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Copy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.RegistryService/Copy',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.CopyRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.CopyResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Export(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.RegistryService/Export',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.ExportRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.ExportResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Import(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.RegistryService/Import',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.ImportRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.ImportResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Diff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.RegistryService/Diff',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.DiffRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.DiffResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DescribeRegistry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.RegistryService/DescribeRegistry',
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.DescribeRegistryRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_registry__pb2.DescribeRegistryResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -65,6 +65,16 @@ export const ErrorCode = {
   ERROR_CODE_INTERNAL: 26,
   /** ERROR_CODE_RUN_PRUNED - FAILED_PRECONDITION. The records of the run were pruned. */
   ERROR_CODE_RUN_PRUNED: 27,
+  /** ERROR_CODE_REGISTRY_REFUSED - FAILED_PRECONDITION. The server of a registry does not keep what a registry relies on, or does not permit it. */
+  ERROR_CODE_REGISTRY_REFUSED: 28,
+  /** ERROR_CODE_PREVIEW_MISMATCH - DATA_LOSS. A loaded model does not give the outputs of its preview (raised in clients). */
+  ERROR_CODE_PREVIEW_MISMATCH: 29,
+  /** ERROR_CODE_REGISTRY_UNAVAILABLE - UNAVAILABLE. The server of a registry does not answer; try again. */
+  ERROR_CODE_REGISTRY_UNAVAILABLE: 30,
+  /** ERROR_CODE_GC_ABORTED - ABORTED. A collection of garbage met something that it could not read, and stopped. */
+  ERROR_CODE_GC_ABORTED: 31,
+  /** ERROR_CODE_CORRUPT_ARCHIVE - DATA_LOSS. An archive of models is damaged, cut short, or none. */
+  ERROR_CODE_CORRUPT_ARCHIVE: 32,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -99,6 +109,11 @@ export namespace ErrorCode {
   export type ERROR_CODE_CORRUPT_JOURNAL = typeof ErrorCode.ERROR_CODE_CORRUPT_JOURNAL;
   export type ERROR_CODE_INTERNAL = typeof ErrorCode.ERROR_CODE_INTERNAL;
   export type ERROR_CODE_RUN_PRUNED = typeof ErrorCode.ERROR_CODE_RUN_PRUNED;
+  export type ERROR_CODE_REGISTRY_REFUSED = typeof ErrorCode.ERROR_CODE_REGISTRY_REFUSED;
+  export type ERROR_CODE_PREVIEW_MISMATCH = typeof ErrorCode.ERROR_CODE_PREVIEW_MISMATCH;
+  export type ERROR_CODE_REGISTRY_UNAVAILABLE = typeof ErrorCode.ERROR_CODE_REGISTRY_UNAVAILABLE;
+  export type ERROR_CODE_GC_ABORTED = typeof ErrorCode.ERROR_CODE_GC_ABORTED;
+  export type ERROR_CODE_CORRUPT_ARCHIVE = typeof ErrorCode.ERROR_CODE_CORRUPT_ARCHIVE;
   export type UNRECOGNIZED = typeof ErrorCode.UNRECOGNIZED;
 }
 

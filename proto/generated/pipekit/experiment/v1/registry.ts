@@ -10,10 +10,12 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
   type ClientUnaryCall,
   type ClientWritableStream,
+  type handleBidiStreamingCall,
   type handleClientStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -23,9 +25,9 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
-/** StoreRequest is a header (first message) or a chunk of weights. */
+/** StoreRequest is a header (first message), a chunk of weights, or their end. */
 export interface StoreRequest {
-  /** Header first, then chunks of at most 1 MiB, in order. */
+  /** Header first, then chunks of at most 1 MiB, in order, then the end. */
   part:
     | //
     /** What is stored. */
@@ -33,7 +35,19 @@ export interface StoreRequest {
     | //
     /** Next bytes of the weights. */
     { $case: "weightsChunk"; value: Buffer }
+    | //
+    /**
+     * All weights are sent. Without it, what came is half an upload and nothing is stored: a call that its client
+     * breaks off may look like one that is complete.
+     */
+    { $case: "weightsEnd"; value: WeightsEnd }
     | undefined;
+}
+
+/** WeightsEnd ends the weights of a store. */
+export interface WeightsEnd {
+  /** Bytes of all chunks together. */
+  size: number;
 }
 
 /** StoreHeader describes the model to store. */
@@ -56,7 +70,7 @@ export interface StoreHeader {
   name: string;
   /** Lets `name` move when it points elsewhere. */
   force: boolean;
-  /** Whether the model has weights at all. False: no chunk may follow. */
+  /** Whether the model has weights at all. False: no chunk and no end may follow. */
   hasWeights: boolean;
   /** Instead of chunks, on the daemon's host: absolute path of a file that holds the weights. */
   weightsPath: string;
@@ -78,6 +92,39 @@ export interface StoreResponse {
   created: boolean;
   /** The tag move made for `name`, if any. */
   move: TagMove | undefined;
+}
+
+/** StoreWithProgressRequest is one message of a store. */
+export interface StoreWithProgressRequest {
+  /** A header first, then chunks. */
+  request: StoreRequest | undefined;
+}
+
+/** StoreWithProgressResponse is one message of the answer. */
+export interface StoreWithProgressResponse {
+  /** Progress any number of times, then the answer. */
+  part:
+    | //
+    /** How far it is. */
+    { $case: "progress"; value: Progress }
+    | //
+    /** The stored model. */
+    { $case: "stored"; value: StoreResponse }
+    | undefined;
+}
+
+/** Progress tells how far a long call is. Sent a few times a second at most. */
+export interface Progress {
+  /** What goes on, such as `receiving`, `sending`, `fetching`, `checking`. */
+  phase: string;
+  /** Bytes of the phase done. */
+  bytesDone: number;
+  /** Bytes of the phase in all; 0 when unknown. */
+  bytesTotal: number;
+  /** Models done, where the call is about several. */
+  modelsDone: number;
+  /** Models in all; 0 when unknown. */
+  modelsTotal: number;
 }
 
 /** Model describes a stored model. */
@@ -122,6 +169,8 @@ export interface LoadRequest {
   byPath: boolean;
   /** First byte of the weights wanted; for resuming. */
   offset: number;
+  /** True: messages with progress may come before the header. */
+  progress: boolean;
 }
 
 /** LoadResponse is a header (first message) or a chunk of weights. */
@@ -134,6 +183,9 @@ export interface LoadResponse {
     | //
     /** Next bytes of the weights. */
     { $case: "weightsChunk"; value: Buffer }
+    | //
+    /** How far the daemon is in fetching the weights; before the header, and only when it was asked for. */
+    { $case: "progress"; value: Progress }
     | undefined;
 }
 
@@ -214,9 +266,9 @@ export interface TagMove {
   name: string;
   /** 1 for the first move, then +1 each. */
   seq: number;
-  /** Where it points since. */
+  /** Where it points since; empty when the move deleted the tag. */
   hash: string;
-  /** Where it pointed before; empty for the first. */
+  /** Where it pointed before; empty for the first move and after a deletion. */
   previousHash: string;
   /** Who. */
   actor: string;
@@ -284,11 +336,13 @@ export interface VerifyRequest {
   registry: string;
   /** Empty for all models. */
   refs: string[];
+  /** True: read no weights; compare sizes, and the checksums that the server keeps where they serve. */
+  quick: boolean;
 }
 
 /** VerifyResponse is the finding for one model. */
 export interface VerifyResponse {
-  /** The model. */
+  /** The model; empty for what is wrong with tags, their histories, and the backend's own books. */
   hash: string;
   /** What is wrong, one sentence each; empty when the model is sound. */
   problems: string[];
@@ -296,6 +350,394 @@ export interface VerifyResponse {
   bytesRead: number;
   /** Models to verify in all. */
   total: number;
+}
+
+/** RollbackTagRequest names a tag and how far to go back. */
+export interface RollbackTagRequest {
+  /** Registry spec. */
+  registry: string;
+  /** The tag. */
+  name: string;
+  /** Moves to go back; 0 means 1. */
+  steps: number;
+  /** Who, such as `ej@host`. */
+  actor: string;
+  /** Why; kept in the history. */
+  reason: string;
+}
+
+/** RollbackTagResponse tells the move. */
+export interface RollbackTagResponse {
+  /** The move. */
+  move: TagMove | undefined;
+}
+
+/** DeleteTagRequest names a tag. */
+export interface DeleteTagRequest {
+  /** Registry spec. */
+  registry: string;
+  /** The tag. */
+  name: string;
+  /** When not empty: deleted only if the tag points to this hash now. */
+  expectedHash: string;
+  /** Who, such as `ej@host`. */
+  actor: string;
+  /** Why; kept in the history. */
+  reason: string;
+}
+
+/** DeleteTagResponse tells the move, whose hash is empty. */
+export interface DeleteTagResponse {
+  /** The move. */
+  move: TagMove | undefined;
+}
+
+/** ListTagsRequest pages through tags. */
+export interface ListTagsRequest {
+  /** Registry spec. */
+  registry: string;
+  /** At most 1000; 0 means 100. */
+  pageSize: number;
+  /** From the answer before; empty for the first page. */
+  pageToken: string;
+}
+
+/** ListTagsResponse is one page. */
+export interface ListTagsResponse {
+  /** The last move of each tag. */
+  tags: TagMove[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** Pin keeps a model. */
+export interface Pin {
+  /** The model. */
+  hash: string;
+  /** Who pinned it. */
+  actor: string;
+  /** Unix microseconds. */
+  atUs: number;
+  /** Why; may be empty. */
+  reason: string;
+}
+
+/** PinRequest names a model. */
+export interface PinRequest {
+  /** Registry spec. */
+  registry: string;
+  /** The model. */
+  ref: string;
+  /** Who, such as `ej@host`. */
+  actor: string;
+  /** Why; may be empty. */
+  reason: string;
+}
+
+/** PinResponse tells the pin. */
+export interface PinResponse {
+  /** The pin. */
+  pin: Pin | undefined;
+}
+
+/** UnpinRequest names a model. */
+export interface UnpinRequest {
+  /** Registry spec. */
+  registry: string;
+  /** The model. */
+  ref: string;
+}
+
+/** UnpinResponse tells whether there was a pin. */
+export interface UnpinResponse {
+  /** False when there was none. */
+  removed: boolean;
+}
+
+/** ListPinsRequest names a registry. */
+export interface ListPinsRequest {
+  /** Registry spec. */
+  registry: string;
+}
+
+/** ListPinsResponse tells all pins. */
+export interface ListPinsResponse {
+  /** The pins. */
+  pins: Pin[];
+}
+
+/** GcPolicy says what is kept. Tagged, pinned and leased models always are. */
+export interface GcPolicy {
+  /** The newest so many models are kept; 0 for none. */
+  keepLast: number;
+  /** Models stored within this time are kept, microseconds. Unset: 24 hours. 0 needs `apply` to be a deliberate act. */
+  minAgeUs?:
+    | number
+    | undefined;
+  /** Models to which one of the last so many moves of a tag led are kept. Unset: 10. */
+  keepMoves?:
+    | number
+    | undefined;
+  /** Models to which a tag pointed within this time are kept, microseconds. Unset: 30 days. */
+  keepMovedUs?:
+    | number
+    | undefined;
+  /** Models whose metadata has every entry of one of these JSON objects are kept. */
+  keepMetadataJson: string[];
+}
+
+/** GcRequest names a registry and a policy. */
+export interface GcRequest {
+  /** Registry spec. */
+  registry: string;
+  /** What is kept. */
+  policy:
+    | GcPolicy
+    | undefined;
+  /** False: only tell. */
+  apply: boolean;
+  /** Who collects, such as `ej@host`. */
+  actor: string;
+}
+
+/** GcResponse is one message of a collection. */
+export interface GcResponse {
+  /** Entries and progress any number of times, then the summary. */
+  part:
+    | //
+    /** A model that nothing keeps. */
+    { $case: "entry"; value: GcEntry }
+    | //
+    /** How far it is. */
+    { $case: "progress"; value: Progress }
+    | //
+    /** What was done in all. */
+    { $case: "summary"; value: GcSummary }
+    | undefined;
+}
+
+/** GcEntry is a model that nothing keeps, or the remains of one. */
+export interface GcEntry {
+  /** The model. */
+  hash: string;
+  /** Bytes that go with it. */
+  bytes: number;
+  /** Unix microseconds at which it was stored. */
+  storedAtUs: number;
+  /** True when it was deleted; false in a dry run, or when something took hold of it meanwhile. */
+  deleted: boolean;
+  /** Why it stays after all, one sentence; empty otherwise. */
+  keptBecause: string;
+  /** True for files without a metadata.json: what is left of a store that never ended, or of a collection that was cut off. */
+  remains: boolean;
+}
+
+/** GcSummary adds up a collection. */
+export interface GcSummary {
+  /** Models looked at. */
+  models: number;
+  /** Models kept, by the first reason that kept each: `tagged`, `pinned`, `leased`, `moved`, `young`, `last`, `metadata`. */
+  kept: { [key: string]: number };
+  /** Models and remains that nothing keeps. */
+  candidates: number;
+  /** Bytes of them. */
+  candidateBytes: number;
+  /** Deleted. */
+  deleted: number;
+  /** Bytes deleted. */
+  deletedBytes: number;
+  /** Stranded uploads, temporary files, leases of dead processes found, and with `apply` removed. */
+  litter: number;
+  /** Bytes of the litter. */
+  litterBytes: number;
+  /** True when it only told. */
+  dryRun: boolean;
+}
+
+export interface GcSummary_KeptEntry {
+  key: string;
+  value: number;
+}
+
+/** CopyRequest names what to copy and where to. */
+export interface CopyRequest {
+  /** Registry spec of the source. */
+  registry: string;
+  /** Registry spec of the target. */
+  target: string;
+  /** Models; empty for all. */
+  refs: string[];
+  /** Leaves out the tags that point to the models, and their histories. */
+  withoutTags: boolean;
+  /** Lets a tag move in the target whose history went another way there. */
+  force: boolean;
+  /** Who, such as `ej@host`. */
+  actor: string;
+}
+
+/** ExportRequest names what to export. */
+export interface ExportRequest {
+  /** Registry spec. */
+  registry: string;
+  /** Absolute path of the archive to write on the daemon's host. */
+  path: string;
+  /** Models; empty for all. */
+  refs: string[];
+  /** Leaves out the tags that point to the models, and their histories. */
+  withoutTags: boolean;
+  /** Replaces a file of the name. */
+  overwrite: boolean;
+}
+
+/** ImportRequest names an archive. */
+export interface ImportRequest {
+  /** Registry spec. */
+  registry: string;
+  /** Absolute path of the archive on the daemon's host. */
+  path: string;
+  /** Leaves out tags and histories. */
+  withoutTags: boolean;
+  /** Lets a tag move whose history went another way here. */
+  force: boolean;
+  /** Who, such as `ej@host`. */
+  actor: string;
+}
+
+/** CopyResponse is one message of a copy. */
+export interface CopyResponse {
+  /** What happened. */
+  event: CopyEvent | undefined;
+}
+
+/** ExportResponse is one message of an export. */
+export interface ExportResponse {
+  /** What happened. */
+  event: CopyEvent | undefined;
+}
+
+/** ImportResponse is one message of an import. */
+export interface ImportResponse {
+  /** What happened. */
+  event: CopyEvent | undefined;
+}
+
+/** CopyEvent is one thing that a copy, an export or an import tells. */
+export interface CopyEvent {
+  /** Entries and progress any number of times, then the summary. */
+  part:
+    | //
+    /** A model that was brought over. */
+    { $case: "model"; value: CopiedModel }
+    | //
+    /** A tag that was brought over. */
+    { $case: "tag"; value: CopiedTag }
+    | //
+    /** How far it is. */
+    { $case: "progress"; value: Progress }
+    | //
+    /** What was done in all. */
+    { $case: "summary"; value: CopySummary }
+    | undefined;
+}
+
+/** CopiedModel is a model that the target has now. */
+export interface CopiedModel {
+  /** The model. */
+  hash: string;
+  /** False when the target had it before. */
+  created: boolean;
+  /** Bytes of its files. */
+  bytes: number;
+}
+
+/** CopiedTag is a tag with its history. */
+export interface CopiedTag {
+  /** The tag. */
+  name: string;
+  /** Moves that were added. */
+  moves: number;
+  /** Why the tag was left as it is, one sentence; empty otherwise. */
+  problem: string;
+}
+
+/** CopySummary adds up a copy. */
+export interface CopySummary {
+  /** Models looked at. */
+  models: number;
+  /** Of them, those that the target did not have. */
+  created: number;
+  /** Bytes brought over. */
+  bytes: number;
+  /** Tags that agree now. */
+  tags: number;
+  /** Tags left as they are. */
+  problems: number;
+}
+
+/** DiffRequest names two models of one registry. */
+export interface DiffRequest {
+  /** Registry spec. */
+  registry: string;
+  /** The one. */
+  refA: string;
+  /** The other. */
+  refB: string;
+}
+
+/** DiffResponse tells in what they differ. */
+export interface DiffResponse {
+  /** Hash of the one. */
+  hashA: string;
+  /** Hash of the other. */
+  hashB: string;
+  /** Entries of documents that differ. */
+  entries: DiffEntry[];
+  /** Tensors that differ; only where both weights are in a format whose tensors can be told apart. */
+  tensors: TensorDiff[];
+  /** True when the tensors were compared. */
+  tensorsCompared: boolean;
+  /** True when the weights' bytes are the same. */
+  sameWeights: boolean;
+  /** Tensors that are the same in both. */
+  sameTensors: number;
+}
+
+/** DiffEntry is one difference of a document. */
+export interface DiffEntry {
+  /** `operator`, `training_config`, `dataset_hash`, `metadata`, `preview`, `weights_format`. */
+  document: string;
+  /** Where, such as `config.layers[2]`; empty for the whole document. */
+  path: string;
+  /** JSON text in the one, `"n bytes of JSON"` when it is long; empty when absent. */
+  aJson: string;
+  /** JSON text in the other; empty when absent. */
+  bJson: string;
+}
+
+/** TensorDiff is one tensor that differs. */
+export interface TensorDiff {
+  /** Its name. */
+  name: string;
+  /** Such as `F32 [64, 3]`; empty when absent. */
+  aType: string;
+  /** The same of the other. */
+  bType: string;
+  /** Largest absolute difference of two values; unset when the types differ or cannot be subtracted. */
+  maxDifference?: number | undefined;
+}
+
+/** DescribeRegistryRequest names a registry. */
+export interface DescribeRegistryRequest {
+  /** Registry spec. */
+  registry: string;
+}
+
+/** DescribeRegistryResponse tells what it promises. */
+export interface DescribeRegistryResponse {
+  /** Canonical spec. */
+  spec: string;
+  /** Whether moves of tags are linearizable among daemons; false: among the calls of one daemon. */
+  atomic: boolean;
 }
 
 function createBaseStoreRequest(): StoreRequest {
@@ -310,6 +752,9 @@ export const StoreRequest: MessageFns<StoreRequest> = {
         break;
       case "weightsChunk":
         writer.uint32(18).bytes(message.part.value);
+        break;
+      case "weightsEnd":
+        WeightsEnd.encode(message.part.value, writer.uint32(26).fork()).join();
         break;
     }
     return writer;
@@ -344,6 +789,14 @@ export const StoreRequest: MessageFns<StoreRequest> = {
             message.part = { $case: "weightsChunk", value: Buffer.from(reader.bytes()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "weightsEnd", value: WeightsEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -374,7 +827,68 @@ export const StoreRequest: MessageFns<StoreRequest> = {
         }
         break;
       }
+      case "weightsEnd": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "weightsEnd", value: WeightsEnd.fromPartial(object.part.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseWeightsEnd(): WeightsEnd {
+  return { size: 0 };
+}
+
+export const WeightsEnd: MessageFns<WeightsEnd> = {
+  encode(message: WeightsEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.size !== 0) {
+      writer.uint32(8).int64(message.size);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WeightsEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWeightsEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.size = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WeightsEnd>): WeightsEnd {
+    return WeightsEnd.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WeightsEnd>): WeightsEnd {
+    const message = createBaseWeightsEnd();
+    message.size = object.size ?? 0;
     return message;
   },
 };
@@ -684,6 +1198,247 @@ export const StoreResponse: MessageFns<StoreResponse> = {
   },
 };
 
+function createBaseStoreWithProgressRequest(): StoreWithProgressRequest {
+  return { request: undefined };
+}
+
+export const StoreWithProgressRequest: MessageFns<StoreWithProgressRequest> = {
+  encode(message: StoreWithProgressRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== undefined) {
+      StoreRequest.encode(message.request, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreWithProgressRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreWithProgressRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = StoreRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StoreWithProgressRequest>): StoreWithProgressRequest {
+    return StoreWithProgressRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StoreWithProgressRequest>): StoreWithProgressRequest {
+    const message = createBaseStoreWithProgressRequest();
+    message.request = (object.request !== undefined && object.request !== null)
+      ? StoreRequest.fromPartial(object.request)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStoreWithProgressResponse(): StoreWithProgressResponse {
+  return { part: undefined };
+}
+
+export const StoreWithProgressResponse: MessageFns<StoreWithProgressResponse> = {
+  encode(message: StoreWithProgressResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.part?.$case) {
+      case "progress":
+        Progress.encode(message.part.value, writer.uint32(10).fork()).join();
+        break;
+      case "stored":
+        StoreResponse.encode(message.part.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreWithProgressResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreWithProgressResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = { $case: "progress", value: Progress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "stored", value: StoreResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StoreWithProgressResponse>): StoreWithProgressResponse {
+    return StoreWithProgressResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StoreWithProgressResponse>): StoreWithProgressResponse {
+    const message = createBaseStoreWithProgressResponse();
+    switch (object.part?.$case) {
+      case "progress": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "progress", value: Progress.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "stored": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "stored", value: StoreResponse.fromPartial(object.part.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseProgress(): Progress {
+  return { phase: "", bytesDone: 0, bytesTotal: 0, modelsDone: 0, modelsTotal: 0 };
+}
+
+export const Progress: MessageFns<Progress> = {
+  encode(message: Progress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.phase !== "") {
+      writer.uint32(10).string(message.phase);
+    }
+    if (message.bytesDone !== 0) {
+      writer.uint32(16).int64(message.bytesDone);
+    }
+    if (message.bytesTotal !== 0) {
+      writer.uint32(24).int64(message.bytesTotal);
+    }
+    if (message.modelsDone !== 0) {
+      writer.uint32(32).int64(message.modelsDone);
+    }
+    if (message.modelsTotal !== 0) {
+      writer.uint32(40).int64(message.modelsTotal);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Progress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.phase = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytesDone = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesTotal = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.modelsDone = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.modelsTotal = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Progress>): Progress {
+    return Progress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Progress>): Progress {
+    const message = createBaseProgress();
+    message.phase = object.phase ?? "";
+    message.bytesDone = object.bytesDone ?? 0;
+    message.bytesTotal = object.bytesTotal ?? 0;
+    message.modelsDone = object.modelsDone ?? 0;
+    message.modelsTotal = object.modelsTotal ?? 0;
+    return message;
+  },
+};
+
 function createBaseModel(): Model {
   return {
     hash: "",
@@ -911,7 +1666,7 @@ export const Model: MessageFns<Model> = {
 };
 
 function createBaseLoadRequest(): LoadRequest {
-  return { registry: "", ref: "", byPath: false, offset: 0 };
+  return { registry: "", ref: "", byPath: false, offset: 0, progress: false };
 }
 
 export const LoadRequest: MessageFns<LoadRequest> = {
@@ -927,6 +1682,9 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     }
     if (message.offset !== 0) {
       writer.uint32(32).int64(message.offset);
+    }
+    if (message.progress !== false) {
+      writer.uint32(40).bool(message.progress);
     }
     return writer;
   },
@@ -976,6 +1734,14 @@ export const LoadRequest: MessageFns<LoadRequest> = {
             message.offset = longToNumber(reader.int64());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.progress = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -997,6 +1763,7 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     message.ref = object.ref ?? "";
     message.byPath = object.byPath ?? false;
     message.offset = object.offset ?? 0;
+    message.progress = object.progress ?? false;
     return message;
   },
 };
@@ -1013,6 +1780,9 @@ export const LoadResponse: MessageFns<LoadResponse> = {
         break;
       case "weightsChunk":
         writer.uint32(18).bytes(message.part.value);
+        break;
+      case "progress":
+        Progress.encode(message.part.value, writer.uint32(26).fork()).join();
         break;
     }
     return writer;
@@ -1047,6 +1817,14 @@ export const LoadResponse: MessageFns<LoadResponse> = {
             message.part = { $case: "weightsChunk", value: Buffer.from(reader.bytes()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "progress", value: Progress.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1074,6 +1852,12 @@ export const LoadResponse: MessageFns<LoadResponse> = {
       case "weightsChunk": {
         if (object.part?.value !== undefined && object.part?.value !== null) {
           message.part = { $case: "weightsChunk", value: object.part.value };
+        }
+        break;
+      }
+      case "progress": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "progress", value: Progress.fromPartial(object.part.value) };
         }
         break;
       }
@@ -2165,7 +2949,7 @@ export const WatchTagResponse: MessageFns<WatchTagResponse> = {
 };
 
 function createBaseVerifyRequest(): VerifyRequest {
-  return { registry: "", refs: [] };
+  return { registry: "", refs: [], quick: false };
 }
 
 export const VerifyRequest: MessageFns<VerifyRequest> = {
@@ -2175,6 +2959,9 @@ export const VerifyRequest: MessageFns<VerifyRequest> = {
     }
     for (const v of message.refs) {
       writer.uint32(18).string(v!);
+    }
+    if (message.quick !== false) {
+      writer.uint32(24).bool(message.quick);
     }
     return writer;
   },
@@ -2208,6 +2995,14 @@ export const VerifyRequest: MessageFns<VerifyRequest> = {
             message.refs.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.quick = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2227,6 +3022,7 @@ export const VerifyRequest: MessageFns<VerifyRequest> = {
     const message = createBaseVerifyRequest();
     message.registry = object.registry ?? "";
     message.refs = object.refs?.map((e) => e) || [];
+    message.quick = object.quick ?? false;
     return message;
   },
 };
@@ -2322,13 +3118,2971 @@ export const VerifyResponse: MessageFns<VerifyResponse> = {
   },
 };
 
+function createBaseRollbackTagRequest(): RollbackTagRequest {
+  return { registry: "", name: "", steps: 0, actor: "", reason: "" };
+}
+
+export const RollbackTagRequest: MessageFns<RollbackTagRequest> = {
+  encode(message: RollbackTagRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.steps !== 0) {
+      writer.uint32(24).int64(message.steps);
+    }
+    if (message.actor !== "") {
+      writer.uint32(34).string(message.actor);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollbackTagRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollbackTagRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.steps = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RollbackTagRequest>): RollbackTagRequest {
+    return RollbackTagRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RollbackTagRequest>): RollbackTagRequest {
+    const message = createBaseRollbackTagRequest();
+    message.registry = object.registry ?? "";
+    message.name = object.name ?? "";
+    message.steps = object.steps ?? 0;
+    message.actor = object.actor ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRollbackTagResponse(): RollbackTagResponse {
+  return { move: undefined };
+}
+
+export const RollbackTagResponse: MessageFns<RollbackTagResponse> = {
+  encode(message: RollbackTagResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.move !== undefined) {
+      TagMove.encode(message.move, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollbackTagResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollbackTagResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.move = TagMove.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RollbackTagResponse>): RollbackTagResponse {
+    return RollbackTagResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RollbackTagResponse>): RollbackTagResponse {
+    const message = createBaseRollbackTagResponse();
+    message.move = (object.move !== undefined && object.move !== null) ? TagMove.fromPartial(object.move) : undefined;
+    return message;
+  },
+};
+
+function createBaseDeleteTagRequest(): DeleteTagRequest {
+  return { registry: "", name: "", expectedHash: "", actor: "", reason: "" };
+}
+
+export const DeleteTagRequest: MessageFns<DeleteTagRequest> = {
+  encode(message: DeleteTagRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.expectedHash !== "") {
+      writer.uint32(26).string(message.expectedHash);
+    }
+    if (message.actor !== "") {
+      writer.uint32(34).string(message.actor);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteTagRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteTagRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.expectedHash = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeleteTagRequest>): DeleteTagRequest {
+    return DeleteTagRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteTagRequest>): DeleteTagRequest {
+    const message = createBaseDeleteTagRequest();
+    message.registry = object.registry ?? "";
+    message.name = object.name ?? "";
+    message.expectedHash = object.expectedHash ?? "";
+    message.actor = object.actor ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteTagResponse(): DeleteTagResponse {
+  return { move: undefined };
+}
+
+export const DeleteTagResponse: MessageFns<DeleteTagResponse> = {
+  encode(message: DeleteTagResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.move !== undefined) {
+      TagMove.encode(message.move, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteTagResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteTagResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.move = TagMove.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeleteTagResponse>): DeleteTagResponse {
+    return DeleteTagResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteTagResponse>): DeleteTagResponse {
+    const message = createBaseDeleteTagResponse();
+    message.move = (object.move !== undefined && object.move !== null) ? TagMove.fromPartial(object.move) : undefined;
+    return message;
+  },
+};
+
+function createBaseListTagsRequest(): ListTagsRequest {
+  return { registry: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListTagsRequest: MessageFns<ListTagsRequest> = {
+  encode(message: ListTagsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTagsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTagsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListTagsRequest>): ListTagsRequest {
+    return ListTagsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListTagsRequest>): ListTagsRequest {
+    const message = createBaseListTagsRequest();
+    message.registry = object.registry ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListTagsResponse(): ListTagsResponse {
+  return { tags: [], nextPageToken: "" };
+}
+
+export const ListTagsResponse: MessageFns<ListTagsResponse> = {
+  encode(message: ListTagsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tags) {
+      TagMove.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTagsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTagsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tags.push(TagMove.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListTagsResponse>): ListTagsResponse {
+    return ListTagsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListTagsResponse>): ListTagsResponse {
+    const message = createBaseListTagsResponse();
+    message.tags = object.tags?.map((e) => TagMove.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBasePin(): Pin {
+  return { hash: "", actor: "", atUs: 0, reason: "" };
+}
+
+export const Pin: MessageFns<Pin> = {
+  encode(message: Pin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hash !== "") {
+      writer.uint32(10).string(message.hash);
+    }
+    if (message.actor !== "") {
+      writer.uint32(18).string(message.actor);
+    }
+    if (message.atUs !== 0) {
+      writer.uint32(24).int64(message.atUs);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.atUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Pin>): Pin {
+    return Pin.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pin>): Pin {
+    const message = createBasePin();
+    message.hash = object.hash ?? "";
+    message.actor = object.actor ?? "";
+    message.atUs = object.atUs ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBasePinRequest(): PinRequest {
+  return { registry: "", ref: "", actor: "", reason: "" };
+}
+
+export const PinRequest: MessageFns<PinRequest> = {
+  encode(message: PinRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.ref !== "") {
+      writer.uint32(18).string(message.ref);
+    }
+    if (message.actor !== "") {
+      writer.uint32(26).string(message.actor);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PinRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePinRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ref = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PinRequest>): PinRequest {
+    return PinRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PinRequest>): PinRequest {
+    const message = createBasePinRequest();
+    message.registry = object.registry ?? "";
+    message.ref = object.ref ?? "";
+    message.actor = object.actor ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBasePinResponse(): PinResponse {
+  return { pin: undefined };
+}
+
+export const PinResponse: MessageFns<PinResponse> = {
+  encode(message: PinResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pin !== undefined) {
+      Pin.encode(message.pin, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PinResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePinResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pin = Pin.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PinResponse>): PinResponse {
+    return PinResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PinResponse>): PinResponse {
+    const message = createBasePinResponse();
+    message.pin = (object.pin !== undefined && object.pin !== null) ? Pin.fromPartial(object.pin) : undefined;
+    return message;
+  },
+};
+
+function createBaseUnpinRequest(): UnpinRequest {
+  return { registry: "", ref: "" };
+}
+
+export const UnpinRequest: MessageFns<UnpinRequest> = {
+  encode(message: UnpinRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.ref !== "") {
+      writer.uint32(18).string(message.ref);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnpinRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnpinRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ref = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnpinRequest>): UnpinRequest {
+    return UnpinRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnpinRequest>): UnpinRequest {
+    const message = createBaseUnpinRequest();
+    message.registry = object.registry ?? "";
+    message.ref = object.ref ?? "";
+    return message;
+  },
+};
+
+function createBaseUnpinResponse(): UnpinResponse {
+  return { removed: false };
+}
+
+export const UnpinResponse: MessageFns<UnpinResponse> = {
+  encode(message: UnpinResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.removed !== false) {
+      writer.uint32(8).bool(message.removed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnpinResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnpinResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.removed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnpinResponse>): UnpinResponse {
+    return UnpinResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnpinResponse>): UnpinResponse {
+    const message = createBaseUnpinResponse();
+    message.removed = object.removed ?? false;
+    return message;
+  },
+};
+
+function createBaseListPinsRequest(): ListPinsRequest {
+  return { registry: "" };
+}
+
+export const ListPinsRequest: MessageFns<ListPinsRequest> = {
+  encode(message: ListPinsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPinsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPinsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListPinsRequest>): ListPinsRequest {
+    return ListPinsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListPinsRequest>): ListPinsRequest {
+    const message = createBaseListPinsRequest();
+    message.registry = object.registry ?? "";
+    return message;
+  },
+};
+
+function createBaseListPinsResponse(): ListPinsResponse {
+  return { pins: [] };
+}
+
+export const ListPinsResponse: MessageFns<ListPinsResponse> = {
+  encode(message: ListPinsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.pins) {
+      Pin.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPinsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPinsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pins.push(Pin.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListPinsResponse>): ListPinsResponse {
+    return ListPinsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListPinsResponse>): ListPinsResponse {
+    const message = createBaseListPinsResponse();
+    message.pins = object.pins?.map((e) => Pin.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGcPolicy(): GcPolicy {
+  return { keepLast: 0, minAgeUs: undefined, keepMoves: undefined, keepMovedUs: undefined, keepMetadataJson: [] };
+}
+
+export const GcPolicy: MessageFns<GcPolicy> = {
+  encode(message: GcPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keepLast !== 0) {
+      writer.uint32(8).int64(message.keepLast);
+    }
+    if (message.minAgeUs !== undefined) {
+      writer.uint32(16).int64(message.minAgeUs);
+    }
+    if (message.keepMoves !== undefined) {
+      writer.uint32(24).int64(message.keepMoves);
+    }
+    if (message.keepMovedUs !== undefined) {
+      writer.uint32(32).int64(message.keepMovedUs);
+    }
+    for (const v of message.keepMetadataJson) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GcPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGcPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.keepLast = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.minAgeUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.keepMoves = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keepMovedUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.keepMetadataJson.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GcPolicy>): GcPolicy {
+    return GcPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GcPolicy>): GcPolicy {
+    const message = createBaseGcPolicy();
+    message.keepLast = object.keepLast ?? 0;
+    message.minAgeUs = object.minAgeUs ?? undefined;
+    message.keepMoves = object.keepMoves ?? undefined;
+    message.keepMovedUs = object.keepMovedUs ?? undefined;
+    message.keepMetadataJson = object.keepMetadataJson?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGcRequest(): GcRequest {
+  return { registry: "", policy: undefined, apply: false, actor: "" };
+}
+
+export const GcRequest: MessageFns<GcRequest> = {
+  encode(message: GcRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.policy !== undefined) {
+      GcPolicy.encode(message.policy, writer.uint32(18).fork()).join();
+    }
+    if (message.apply !== false) {
+      writer.uint32(24).bool(message.apply);
+    }
+    if (message.actor !== "") {
+      writer.uint32(34).string(message.actor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GcRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGcRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.policy = GcPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.apply = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GcRequest>): GcRequest {
+    return GcRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GcRequest>): GcRequest {
+    const message = createBaseGcRequest();
+    message.registry = object.registry ?? "";
+    message.policy = (object.policy !== undefined && object.policy !== null)
+      ? GcPolicy.fromPartial(object.policy)
+      : undefined;
+    message.apply = object.apply ?? false;
+    message.actor = object.actor ?? "";
+    return message;
+  },
+};
+
+function createBaseGcResponse(): GcResponse {
+  return { part: undefined };
+}
+
+export const GcResponse: MessageFns<GcResponse> = {
+  encode(message: GcResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.part?.$case) {
+      case "entry":
+        GcEntry.encode(message.part.value, writer.uint32(10).fork()).join();
+        break;
+      case "progress":
+        Progress.encode(message.part.value, writer.uint32(18).fork()).join();
+        break;
+      case "summary":
+        GcSummary.encode(message.part.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GcResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGcResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = { $case: "entry", value: GcEntry.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "progress", value: Progress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "summary", value: GcSummary.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GcResponse>): GcResponse {
+    return GcResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GcResponse>): GcResponse {
+    const message = createBaseGcResponse();
+    switch (object.part?.$case) {
+      case "entry": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "entry", value: GcEntry.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "progress": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "progress", value: Progress.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "summary": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "summary", value: GcSummary.fromPartial(object.part.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseGcEntry(): GcEntry {
+  return { hash: "", bytes: 0, storedAtUs: 0, deleted: false, keptBecause: "", remains: false };
+}
+
+export const GcEntry: MessageFns<GcEntry> = {
+  encode(message: GcEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hash !== "") {
+      writer.uint32(10).string(message.hash);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(16).int64(message.bytes);
+    }
+    if (message.storedAtUs !== 0) {
+      writer.uint32(24).int64(message.storedAtUs);
+    }
+    if (message.deleted !== false) {
+      writer.uint32(32).bool(message.deleted);
+    }
+    if (message.keptBecause !== "") {
+      writer.uint32(42).string(message.keptBecause);
+    }
+    if (message.remains !== false) {
+      writer.uint32(48).bool(message.remains);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GcEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGcEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.storedAtUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.deleted = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.keptBecause = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.remains = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GcEntry>): GcEntry {
+    return GcEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GcEntry>): GcEntry {
+    const message = createBaseGcEntry();
+    message.hash = object.hash ?? "";
+    message.bytes = object.bytes ?? 0;
+    message.storedAtUs = object.storedAtUs ?? 0;
+    message.deleted = object.deleted ?? false;
+    message.keptBecause = object.keptBecause ?? "";
+    message.remains = object.remains ?? false;
+    return message;
+  },
+};
+
+function createBaseGcSummary(): GcSummary {
+  return {
+    models: 0,
+    kept: {},
+    candidates: 0,
+    candidateBytes: 0,
+    deleted: 0,
+    deletedBytes: 0,
+    litter: 0,
+    litterBytes: 0,
+    dryRun: false,
+  };
+}
+
+export const GcSummary: MessageFns<GcSummary> = {
+  encode(message: GcSummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.models !== 0) {
+      writer.uint32(8).int64(message.models);
+    }
+    globalThis.Object.entries(message.kept).forEach(([key, value]: [string, number]) => {
+      GcSummary_KeptEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    if (message.candidates !== 0) {
+      writer.uint32(24).int64(message.candidates);
+    }
+    if (message.candidateBytes !== 0) {
+      writer.uint32(32).int64(message.candidateBytes);
+    }
+    if (message.deleted !== 0) {
+      writer.uint32(40).int64(message.deleted);
+    }
+    if (message.deletedBytes !== 0) {
+      writer.uint32(48).int64(message.deletedBytes);
+    }
+    if (message.litter !== 0) {
+      writer.uint32(56).int64(message.litter);
+    }
+    if (message.litterBytes !== 0) {
+      writer.uint32(64).int64(message.litterBytes);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(72).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GcSummary {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGcSummary();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.models = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = GcSummary_KeptEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.kept[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.candidates = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.candidateBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.deleted = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.deletedBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.litter = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.litterBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GcSummary>): GcSummary {
+    return GcSummary.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GcSummary>): GcSummary {
+    const message = createBaseGcSummary();
+    message.models = object.models ?? 0;
+    message.kept = (globalThis.Object.entries(object.kept ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.candidates = object.candidates ?? 0;
+    message.candidateBytes = object.candidateBytes ?? 0;
+    message.deleted = object.deleted ?? 0;
+    message.deletedBytes = object.deletedBytes ?? 0;
+    message.litter = object.litter ?? 0;
+    message.litterBytes = object.litterBytes ?? 0;
+    message.dryRun = object.dryRun ?? false;
+    return message;
+  },
+};
+
+function createBaseGcSummary_KeptEntry(): GcSummary_KeptEntry {
+  return { key: "", value: 0 };
+}
+
+export const GcSummary_KeptEntry: MessageFns<GcSummary_KeptEntry> = {
+  encode(message: GcSummary_KeptEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GcSummary_KeptEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGcSummary_KeptEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GcSummary_KeptEntry>): GcSummary_KeptEntry {
+    return GcSummary_KeptEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GcSummary_KeptEntry>): GcSummary_KeptEntry {
+    const message = createBaseGcSummary_KeptEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseCopyRequest(): CopyRequest {
+  return { registry: "", target: "", refs: [], withoutTags: false, force: false, actor: "" };
+}
+
+export const CopyRequest: MessageFns<CopyRequest> = {
+  encode(message: CopyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.target !== "") {
+      writer.uint32(18).string(message.target);
+    }
+    for (const v of message.refs) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.withoutTags !== false) {
+      writer.uint32(32).bool(message.withoutTags);
+    }
+    if (message.force !== false) {
+      writer.uint32(40).bool(message.force);
+    }
+    if (message.actor !== "") {
+      writer.uint32(50).string(message.actor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.refs.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.withoutTags = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopyRequest>): CopyRequest {
+    return CopyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopyRequest>): CopyRequest {
+    const message = createBaseCopyRequest();
+    message.registry = object.registry ?? "";
+    message.target = object.target ?? "";
+    message.refs = object.refs?.map((e) => e) || [];
+    message.withoutTags = object.withoutTags ?? false;
+    message.force = object.force ?? false;
+    message.actor = object.actor ?? "";
+    return message;
+  },
+};
+
+function createBaseExportRequest(): ExportRequest {
+  return { registry: "", path: "", refs: [], withoutTags: false, overwrite: false };
+}
+
+export const ExportRequest: MessageFns<ExportRequest> = {
+  encode(message: ExportRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    for (const v of message.refs) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.withoutTags !== false) {
+      writer.uint32(32).bool(message.withoutTags);
+    }
+    if (message.overwrite !== false) {
+      writer.uint32(40).bool(message.overwrite);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.refs.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.withoutTags = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.overwrite = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportRequest>): ExportRequest {
+    return ExportRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportRequest>): ExportRequest {
+    const message = createBaseExportRequest();
+    message.registry = object.registry ?? "";
+    message.path = object.path ?? "";
+    message.refs = object.refs?.map((e) => e) || [];
+    message.withoutTags = object.withoutTags ?? false;
+    message.overwrite = object.overwrite ?? false;
+    return message;
+  },
+};
+
+function createBaseImportRequest(): ImportRequest {
+  return { registry: "", path: "", withoutTags: false, force: false, actor: "" };
+}
+
+export const ImportRequest: MessageFns<ImportRequest> = {
+  encode(message: ImportRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    if (message.withoutTags !== false) {
+      writer.uint32(24).bool(message.withoutTags);
+    }
+    if (message.force !== false) {
+      writer.uint32(32).bool(message.force);
+    }
+    if (message.actor !== "") {
+      writer.uint32(42).string(message.actor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.withoutTags = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportRequest>): ImportRequest {
+    return ImportRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportRequest>): ImportRequest {
+    const message = createBaseImportRequest();
+    message.registry = object.registry ?? "";
+    message.path = object.path ?? "";
+    message.withoutTags = object.withoutTags ?? false;
+    message.force = object.force ?? false;
+    message.actor = object.actor ?? "";
+    return message;
+  },
+};
+
+function createBaseCopyResponse(): CopyResponse {
+  return { event: undefined };
+}
+
+export const CopyResponse: MessageFns<CopyResponse> = {
+  encode(message: CopyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      CopyEvent.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = CopyEvent.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopyResponse>): CopyResponse {
+    return CopyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopyResponse>): CopyResponse {
+    const message = createBaseCopyResponse();
+    message.event = (object.event !== undefined && object.event !== null)
+      ? CopyEvent.fromPartial(object.event)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseExportResponse(): ExportResponse {
+  return { event: undefined };
+}
+
+export const ExportResponse: MessageFns<ExportResponse> = {
+  encode(message: ExportResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      CopyEvent.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = CopyEvent.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportResponse>): ExportResponse {
+    return ExportResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportResponse>): ExportResponse {
+    const message = createBaseExportResponse();
+    message.event = (object.event !== undefined && object.event !== null)
+      ? CopyEvent.fromPartial(object.event)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseImportResponse(): ImportResponse {
+  return { event: undefined };
+}
+
+export const ImportResponse: MessageFns<ImportResponse> = {
+  encode(message: ImportResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      CopyEvent.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = CopyEvent.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportResponse>): ImportResponse {
+    return ImportResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportResponse>): ImportResponse {
+    const message = createBaseImportResponse();
+    message.event = (object.event !== undefined && object.event !== null)
+      ? CopyEvent.fromPartial(object.event)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCopyEvent(): CopyEvent {
+  return { part: undefined };
+}
+
+export const CopyEvent: MessageFns<CopyEvent> = {
+  encode(message: CopyEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.part?.$case) {
+      case "model":
+        CopiedModel.encode(message.part.value, writer.uint32(10).fork()).join();
+        break;
+      case "tag":
+        CopiedTag.encode(message.part.value, writer.uint32(18).fork()).join();
+        break;
+      case "progress":
+        Progress.encode(message.part.value, writer.uint32(26).fork()).join();
+        break;
+      case "summary":
+        CopySummary.encode(message.part.value, writer.uint32(34).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopyEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopyEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = { $case: "model", value: CopiedModel.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "tag", value: CopiedTag.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "progress", value: Progress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.part = { $case: "summary", value: CopySummary.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopyEvent>): CopyEvent {
+    return CopyEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopyEvent>): CopyEvent {
+    const message = createBaseCopyEvent();
+    switch (object.part?.$case) {
+      case "model": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "model", value: CopiedModel.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "tag": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "tag", value: CopiedTag.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "progress": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "progress", value: Progress.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "summary": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "summary", value: CopySummary.fromPartial(object.part.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseCopiedModel(): CopiedModel {
+  return { hash: "", created: false, bytes: 0 };
+}
+
+export const CopiedModel: MessageFns<CopiedModel> = {
+  encode(message: CopiedModel, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hash !== "") {
+      writer.uint32(10).string(message.hash);
+    }
+    if (message.created !== false) {
+      writer.uint32(16).bool(message.created);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).int64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopiedModel {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopiedModel();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.created = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopiedModel>): CopiedModel {
+    return CopiedModel.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopiedModel>): CopiedModel {
+    const message = createBaseCopiedModel();
+    message.hash = object.hash ?? "";
+    message.created = object.created ?? false;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseCopiedTag(): CopiedTag {
+  return { name: "", moves: 0, problem: "" };
+}
+
+export const CopiedTag: MessageFns<CopiedTag> = {
+  encode(message: CopiedTag, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.moves !== 0) {
+      writer.uint32(16).int64(message.moves);
+    }
+    if (message.problem !== "") {
+      writer.uint32(26).string(message.problem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopiedTag {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopiedTag();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.moves = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopiedTag>): CopiedTag {
+    return CopiedTag.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopiedTag>): CopiedTag {
+    const message = createBaseCopiedTag();
+    message.name = object.name ?? "";
+    message.moves = object.moves ?? 0;
+    message.problem = object.problem ?? "";
+    return message;
+  },
+};
+
+function createBaseCopySummary(): CopySummary {
+  return { models: 0, created: 0, bytes: 0, tags: 0, problems: 0 };
+}
+
+export const CopySummary: MessageFns<CopySummary> = {
+  encode(message: CopySummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.models !== 0) {
+      writer.uint32(8).int64(message.models);
+    }
+    if (message.created !== 0) {
+      writer.uint32(16).int64(message.created);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).int64(message.bytes);
+    }
+    if (message.tags !== 0) {
+      writer.uint32(32).int64(message.tags);
+    }
+    if (message.problems !== 0) {
+      writer.uint32(40).int64(message.problems);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CopySummary {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCopySummary();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.models = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.created = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.tags = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.problems = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CopySummary>): CopySummary {
+    return CopySummary.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CopySummary>): CopySummary {
+    const message = createBaseCopySummary();
+    message.models = object.models ?? 0;
+    message.created = object.created ?? 0;
+    message.bytes = object.bytes ?? 0;
+    message.tags = object.tags ?? 0;
+    message.problems = object.problems ?? 0;
+    return message;
+  },
+};
+
+function createBaseDiffRequest(): DiffRequest {
+  return { registry: "", refA: "", refB: "" };
+}
+
+export const DiffRequest: MessageFns<DiffRequest> = {
+  encode(message: DiffRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    if (message.refA !== "") {
+      writer.uint32(18).string(message.refA);
+    }
+    if (message.refB !== "") {
+      writer.uint32(26).string(message.refB);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiffRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiffRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refA = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.refB = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DiffRequest>): DiffRequest {
+    return DiffRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiffRequest>): DiffRequest {
+    const message = createBaseDiffRequest();
+    message.registry = object.registry ?? "";
+    message.refA = object.refA ?? "";
+    message.refB = object.refB ?? "";
+    return message;
+  },
+};
+
+function createBaseDiffResponse(): DiffResponse {
+  return { hashA: "", hashB: "", entries: [], tensors: [], tensorsCompared: false, sameWeights: false, sameTensors: 0 };
+}
+
+export const DiffResponse: MessageFns<DiffResponse> = {
+  encode(message: DiffResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hashA !== "") {
+      writer.uint32(10).string(message.hashA);
+    }
+    if (message.hashB !== "") {
+      writer.uint32(18).string(message.hashB);
+    }
+    for (const v of message.entries) {
+      DiffEntry.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.tensors) {
+      TensorDiff.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.tensorsCompared !== false) {
+      writer.uint32(40).bool(message.tensorsCompared);
+    }
+    if (message.sameWeights !== false) {
+      writer.uint32(48).bool(message.sameWeights);
+    }
+    if (message.sameTensors !== 0) {
+      writer.uint32(56).int64(message.sameTensors);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiffResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiffResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hashA = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hashB = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.entries.push(DiffEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tensors.push(TensorDiff.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.tensorsCompared = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.sameWeights = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.sameTensors = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DiffResponse>): DiffResponse {
+    return DiffResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiffResponse>): DiffResponse {
+    const message = createBaseDiffResponse();
+    message.hashA = object.hashA ?? "";
+    message.hashB = object.hashB ?? "";
+    message.entries = object.entries?.map((e) => DiffEntry.fromPartial(e)) || [];
+    message.tensors = object.tensors?.map((e) => TensorDiff.fromPartial(e)) || [];
+    message.tensorsCompared = object.tensorsCompared ?? false;
+    message.sameWeights = object.sameWeights ?? false;
+    message.sameTensors = object.sameTensors ?? 0;
+    return message;
+  },
+};
+
+function createBaseDiffEntry(): DiffEntry {
+  return { document: "", path: "", aJson: "", bJson: "" };
+}
+
+export const DiffEntry: MessageFns<DiffEntry> = {
+  encode(message: DiffEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.document !== "") {
+      writer.uint32(10).string(message.document);
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    if (message.aJson !== "") {
+      writer.uint32(26).string(message.aJson);
+    }
+    if (message.bJson !== "") {
+      writer.uint32(34).string(message.bJson);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiffEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiffEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.document = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.aJson = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.bJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DiffEntry>): DiffEntry {
+    return DiffEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiffEntry>): DiffEntry {
+    const message = createBaseDiffEntry();
+    message.document = object.document ?? "";
+    message.path = object.path ?? "";
+    message.aJson = object.aJson ?? "";
+    message.bJson = object.bJson ?? "";
+    return message;
+  },
+};
+
+function createBaseTensorDiff(): TensorDiff {
+  return { name: "", aType: "", bType: "", maxDifference: undefined };
+}
+
+export const TensorDiff: MessageFns<TensorDiff> = {
+  encode(message: TensorDiff, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.aType !== "") {
+      writer.uint32(18).string(message.aType);
+    }
+    if (message.bType !== "") {
+      writer.uint32(26).string(message.bType);
+    }
+    if (message.maxDifference !== undefined) {
+      writer.uint32(33).double(message.maxDifference);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TensorDiff {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTensorDiff();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.aType = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.bType = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.maxDifference = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TensorDiff>): TensorDiff {
+    return TensorDiff.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TensorDiff>): TensorDiff {
+    const message = createBaseTensorDiff();
+    message.name = object.name ?? "";
+    message.aType = object.aType ?? "";
+    message.bType = object.bType ?? "";
+    message.maxDifference = object.maxDifference ?? undefined;
+    return message;
+  },
+};
+
+function createBaseDescribeRegistryRequest(): DescribeRegistryRequest {
+  return { registry: "" };
+}
+
+export const DescribeRegistryRequest: MessageFns<DescribeRegistryRequest> = {
+  encode(message: DescribeRegistryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.registry !== "") {
+      writer.uint32(10).string(message.registry);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeRegistryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeRegistryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.registry = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DescribeRegistryRequest>): DescribeRegistryRequest {
+    return DescribeRegistryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DescribeRegistryRequest>): DescribeRegistryRequest {
+    const message = createBaseDescribeRegistryRequest();
+    message.registry = object.registry ?? "";
+    return message;
+  },
+};
+
+function createBaseDescribeRegistryResponse(): DescribeRegistryResponse {
+  return { spec: "", atomic: false };
+}
+
+export const DescribeRegistryResponse: MessageFns<DescribeRegistryResponse> = {
+  encode(message: DescribeRegistryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spec !== "") {
+      writer.uint32(10).string(message.spec);
+    }
+    if (message.atomic !== false) {
+      writer.uint32(16).bool(message.atomic);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeRegistryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeRegistryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spec = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.atomic = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DescribeRegistryResponse>): DescribeRegistryResponse {
+    return DescribeRegistryResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DescribeRegistryResponse>): DescribeRegistryResponse {
+    const message = createBaseDescribeRegistryResponse();
+    message.spec = object.spec ?? "";
+    message.atomic = object.atomic ?? false;
+    return message;
+  },
+};
+
 /**
  * RegistryService keeps models by the hash of their content, and names that point to hashes.
  *
- * Every request has `registry`: a registry spec such as `local:/abs/folder`; empty for the registry in the
- * daemon's state folder. Every `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`,
+ * Every request has `registry`: a registry spec such as `local:/abs/folder`, `s3://bucket/models/` or
+ * `mlflow+http://host:5000/name`; empty for the registry in the daemon's state folder. Every `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`,
  * `name@7` (where its 7th move led) or `name~1` (where it pointed one move ago). Errors of all calls:
- * INVALID_REGISTRY_SPEC; of calls with a ref: REF_INVALID, REF_NOT_FOUND, REF_AMBIGUOUS.
+ * INVALID_REGISTRY_SPEC, REGISTRY_REFUSED, REGISTRY_UNAVAILABLE; of calls with a ref: REF_INVALID, REF_NOT_FOUND,
+ * REF_AMBIGUOUS. A call that streams is cancelled by cancelling it; begun anew, it goes on where it can.
  */
 export type RegistryServiceService = typeof RegistryServiceService;
 export const RegistryServiceService = {
@@ -2345,6 +6099,18 @@ export const RegistryServiceService = {
     requestDeserialize: (value: Buffer): StoreRequest => StoreRequest.decode(value),
     responseSerialize: (value: StoreResponse): Buffer => Buffer.from(StoreResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StoreResponse => StoreResponse.decode(value),
+  },
+  /** StoreWithProgress is Store that tells how far it is: any number of progress messages, then the answer. */
+  storeWithProgress: {
+    path: "/pipekit.experiment.v1.RegistryService/StoreWithProgress" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: StoreWithProgressRequest): Buffer =>
+      Buffer.from(StoreWithProgressRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StoreWithProgressRequest => StoreWithProgressRequest.decode(value),
+    responseSerialize: (value: StoreWithProgressResponse): Buffer =>
+      Buffer.from(StoreWithProgressResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StoreWithProgressResponse => StoreWithProgressResponse.decode(value),
   },
   /**
    * Load sends a header, then the weights in chunks. Digests are verified before the last chunk is sent.
@@ -2425,6 +6191,85 @@ export const RegistryServiceService = {
     responseSerialize: (value: WatchTagResponse): Buffer => Buffer.from(WatchTagResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchTagResponse => WatchTagResponse.decode(value),
   },
+  /**
+   * RollbackTag points a tag back to where it pointed before, by a new, logged move. Errors: TAG_CONFLICT when the tag
+   * moves meanwhile.
+   */
+  rollbackTag: {
+    path: "/pipekit.experiment.v1.RegistryService/RollbackTag" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RollbackTagRequest): Buffer => Buffer.from(RollbackTagRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RollbackTagRequest => RollbackTagRequest.decode(value),
+    responseSerialize: (value: RollbackTagResponse): Buffer => Buffer.from(RollbackTagResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RollbackTagResponse => RollbackTagResponse.decode(value),
+  },
+  /**
+   * DeleteTag makes a name lead nowhere, by a logged move whose hash is empty. Its history is kept, and a later tag of
+   * the name goes on with it. Errors: TAG_CONFLICT.
+   */
+  deleteTag: {
+    path: "/pipekit.experiment.v1.RegistryService/DeleteTag" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteTagRequest): Buffer => Buffer.from(DeleteTagRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteTagRequest => DeleteTagRequest.decode(value),
+    responseSerialize: (value: DeleteTagResponse): Buffer => Buffer.from(DeleteTagResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteTagResponse => DeleteTagResponse.decode(value),
+  },
+  /** ListTags lists the names that lead to a model, in byte order, each with its last move. */
+  listTags: {
+    path: "/pipekit.experiment.v1.RegistryService/ListTags" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListTagsRequest): Buffer => Buffer.from(ListTagsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListTagsRequest => ListTagsRequest.decode(value),
+    responseSerialize: (value: ListTagsResponse): Buffer => Buffer.from(ListTagsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListTagsResponse => ListTagsResponse.decode(value),
+  },
+  /** Pin keeps a model from every collection until it is unpinned. Pinning again changes the reason. */
+  pin: {
+    path: "/pipekit.experiment.v1.RegistryService/Pin" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PinRequest): Buffer => Buffer.from(PinRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PinRequest => PinRequest.decode(value),
+    responseSerialize: (value: PinResponse): Buffer => Buffer.from(PinResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PinResponse => PinResponse.decode(value),
+  },
+  /** Unpin takes a pin away; harmless when there is none. */
+  unpin: {
+    path: "/pipekit.experiment.v1.RegistryService/Unpin" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UnpinRequest): Buffer => Buffer.from(UnpinRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UnpinRequest => UnpinRequest.decode(value),
+    responseSerialize: (value: UnpinResponse): Buffer => Buffer.from(UnpinResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UnpinResponse => UnpinResponse.decode(value),
+  },
+  /** ListPins lists pins in byte order of the hashes. */
+  listPins: {
+    path: "/pipekit.experiment.v1.RegistryService/ListPins" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListPinsRequest): Buffer => Buffer.from(ListPinsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListPinsRequest => ListPinsRequest.decode(value),
+    responseSerialize: (value: ListPinsResponse): Buffer => Buffer.from(ListPinsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListPinsResponse => ListPinsResponse.decode(value),
+  },
+  /**
+   * Gc tells which models nothing keeps and, with `apply`, deletes them; safe beside every other call. Sends an entry
+   * a model that goes, progress in between, and a summary last. Errors: GC_ABORTED on any doubt; INVALID_CONFIG.
+   */
+  gc: {
+    path: "/pipekit.experiment.v1.RegistryService/Gc" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: GcRequest): Buffer => Buffer.from(GcRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GcRequest => GcRequest.decode(value),
+    responseSerialize: (value: GcResponse): Buffer => Buffer.from(GcResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GcResponse => GcResponse.decode(value),
+  },
   /** Verify recomputes digests and sends one message a model. */
   verify: {
     path: "/pipekit.experiment.v1.RegistryService/Verify" as const,
@@ -2435,6 +6280,68 @@ export const RegistryServiceService = {
     responseSerialize: (value: VerifyResponse): Buffer => Buffer.from(VerifyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyResponse => VerifyResponse.decode(value),
   },
+  /**
+   * Copy brings models with their tags and histories into another registry. What is there is not sent again.
+   * Errors: those of Load and Store.
+   */
+  copy: {
+    path: "/pipekit.experiment.v1.RegistryService/Copy" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: CopyRequest): Buffer => Buffer.from(CopyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CopyRequest => CopyRequest.decode(value),
+    responseSerialize: (value: CopyResponse): Buffer => Buffer.from(CopyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CopyResponse => CopyResponse.decode(value),
+  },
+  /**
+   * Export writes models with their tags and histories into one archive file on the daemon's host: a tar file, whose
+   * bytes are the same for the same content. Errors: INVALID_ARGUMENT (there is a file, the folder cannot be written),
+   * CORRUPT_MODEL, STORAGE_FULL.
+   */
+  export: {
+    path: "/pipekit.experiment.v1.RegistryService/Export" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ExportRequest): Buffer => Buffer.from(ExportRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExportRequest => ExportRequest.decode(value),
+    responseSerialize: (value: ExportResponse): Buffer => Buffer.from(ExportResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExportResponse => ExportResponse.decode(value),
+  },
+  /**
+   * Import brings the models of an archive file into a registry. What is there is left as it is.
+   * Errors: ARTIFACT_UNREADABLE, CORRUPT_ARCHIVE, STORAGE_FULL.
+   */
+  import: {
+    path: "/pipekit.experiment.v1.RegistryService/Import" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ImportRequest): Buffer => Buffer.from(ImportRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ImportRequest => ImportRequest.decode(value),
+    responseSerialize: (value: ImportResponse): Buffer => Buffer.from(ImportResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImportResponse => ImportResponse.decode(value),
+  },
+  /** Diff tells in what two models differ. Errors: CORRUPT_MODEL. */
+  diff: {
+    path: "/pipekit.experiment.v1.RegistryService/Diff" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DiffRequest): Buffer => Buffer.from(DiffRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DiffRequest => DiffRequest.decode(value),
+    responseSerialize: (value: DiffResponse): Buffer => Buffer.from(DiffResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DiffResponse => DiffResponse.decode(value),
+  },
+  /** DescribeRegistry opens a registry and tells what it promises. */
+  describeRegistry: {
+    path: "/pipekit.experiment.v1.RegistryService/DescribeRegistry" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DescribeRegistryRequest): Buffer =>
+      Buffer.from(DescribeRegistryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DescribeRegistryRequest => DescribeRegistryRequest.decode(value),
+    responseSerialize: (value: DescribeRegistryResponse): Buffer =>
+      Buffer.from(DescribeRegistryResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DescribeRegistryResponse => DescribeRegistryResponse.decode(value),
+  },
 } as const;
 
 export interface RegistryServiceServer extends UntypedServiceImplementation {
@@ -2444,6 +6351,8 @@ export interface RegistryServiceServer extends UntypedServiceImplementation {
    * TAG_NAME_INVALID, STORAGE_FULL.
    */
   store: handleClientStreamingCall<StoreRequest, StoreResponse>;
+  /** StoreWithProgress is Store that tells how far it is: any number of progress messages, then the answer. */
+  storeWithProgress: handleBidiStreamingCall<StoreWithProgressRequest, StoreWithProgressResponse>;
   /**
    * Load sends a header, then the weights in chunks. Digests are verified before the last chunk is sent.
    * Errors: CORRUPT_MODEL.
@@ -2467,8 +6376,51 @@ export interface RegistryServiceServer extends UntypedServiceImplementation {
    * after_seq 0 the first message is the current move, if there is one; the tag need not exist yet.
    */
   watchTag: handleServerStreamingCall<WatchTagRequest, WatchTagResponse>;
+  /**
+   * RollbackTag points a tag back to where it pointed before, by a new, logged move. Errors: TAG_CONFLICT when the tag
+   * moves meanwhile.
+   */
+  rollbackTag: handleUnaryCall<RollbackTagRequest, RollbackTagResponse>;
+  /**
+   * DeleteTag makes a name lead nowhere, by a logged move whose hash is empty. Its history is kept, and a later tag of
+   * the name goes on with it. Errors: TAG_CONFLICT.
+   */
+  deleteTag: handleUnaryCall<DeleteTagRequest, DeleteTagResponse>;
+  /** ListTags lists the names that lead to a model, in byte order, each with its last move. */
+  listTags: handleUnaryCall<ListTagsRequest, ListTagsResponse>;
+  /** Pin keeps a model from every collection until it is unpinned. Pinning again changes the reason. */
+  pin: handleUnaryCall<PinRequest, PinResponse>;
+  /** Unpin takes a pin away; harmless when there is none. */
+  unpin: handleUnaryCall<UnpinRequest, UnpinResponse>;
+  /** ListPins lists pins in byte order of the hashes. */
+  listPins: handleUnaryCall<ListPinsRequest, ListPinsResponse>;
+  /**
+   * Gc tells which models nothing keeps and, with `apply`, deletes them; safe beside every other call. Sends an entry
+   * a model that goes, progress in between, and a summary last. Errors: GC_ABORTED on any doubt; INVALID_CONFIG.
+   */
+  gc: handleServerStreamingCall<GcRequest, GcResponse>;
   /** Verify recomputes digests and sends one message a model. */
   verify: handleServerStreamingCall<VerifyRequest, VerifyResponse>;
+  /**
+   * Copy brings models with their tags and histories into another registry. What is there is not sent again.
+   * Errors: those of Load and Store.
+   */
+  copy: handleServerStreamingCall<CopyRequest, CopyResponse>;
+  /**
+   * Export writes models with their tags and histories into one archive file on the daemon's host: a tar file, whose
+   * bytes are the same for the same content. Errors: INVALID_ARGUMENT (there is a file, the folder cannot be written),
+   * CORRUPT_MODEL, STORAGE_FULL.
+   */
+  export: handleServerStreamingCall<ExportRequest, ExportResponse>;
+  /**
+   * Import brings the models of an archive file into a registry. What is there is left as it is.
+   * Errors: ARTIFACT_UNREADABLE, CORRUPT_ARCHIVE, STORAGE_FULL.
+   */
+  import: handleServerStreamingCall<ImportRequest, ImportResponse>;
+  /** Diff tells in what two models differ. Errors: CORRUPT_MODEL. */
+  diff: handleUnaryCall<DiffRequest, DiffResponse>;
+  /** DescribeRegistry opens a registry and tells what it promises. */
+  describeRegistry: handleUnaryCall<DescribeRegistryRequest, DescribeRegistryResponse>;
 }
 
 export interface RegistryServiceClient extends Client {
@@ -2491,6 +6443,15 @@ export interface RegistryServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StoreResponse) => void,
   ): ClientWritableStream<StoreRequest>;
+  /** StoreWithProgress is Store that tells how far it is: any number of progress messages, then the answer. */
+  storeWithProgress(): ClientDuplexStream<StoreWithProgressRequest, StoreWithProgressResponse>;
+  storeWithProgress(
+    options: Partial<CallOptions>,
+  ): ClientDuplexStream<StoreWithProgressRequest, StoreWithProgressResponse>;
+  storeWithProgress(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<StoreWithProgressRequest, StoreWithProgressResponse>;
   /**
    * Load sends a header, then the weights in chunks. Digests are verified before the last chunk is sent.
    * Errors: CORRUPT_MODEL.
@@ -2581,6 +6542,111 @@ export interface RegistryServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchTagResponse>;
+  /**
+   * RollbackTag points a tag back to where it pointed before, by a new, logged move. Errors: TAG_CONFLICT when the tag
+   * moves meanwhile.
+   */
+  rollbackTag(
+    request: RollbackTagRequest,
+    callback: (error: ServiceError | null, response: RollbackTagResponse) => void,
+  ): ClientUnaryCall;
+  rollbackTag(
+    request: RollbackTagRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RollbackTagResponse) => void,
+  ): ClientUnaryCall;
+  rollbackTag(
+    request: RollbackTagRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RollbackTagResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * DeleteTag makes a name lead nowhere, by a logged move whose hash is empty. Its history is kept, and a later tag of
+   * the name goes on with it. Errors: TAG_CONFLICT.
+   */
+  deleteTag(
+    request: DeleteTagRequest,
+    callback: (error: ServiceError | null, response: DeleteTagResponse) => void,
+  ): ClientUnaryCall;
+  deleteTag(
+    request: DeleteTagRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeleteTagResponse) => void,
+  ): ClientUnaryCall;
+  deleteTag(
+    request: DeleteTagRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeleteTagResponse) => void,
+  ): ClientUnaryCall;
+  /** ListTags lists the names that lead to a model, in byte order, each with its last move. */
+  listTags(
+    request: ListTagsRequest,
+    callback: (error: ServiceError | null, response: ListTagsResponse) => void,
+  ): ClientUnaryCall;
+  listTags(
+    request: ListTagsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListTagsResponse) => void,
+  ): ClientUnaryCall;
+  listTags(
+    request: ListTagsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListTagsResponse) => void,
+  ): ClientUnaryCall;
+  /** Pin keeps a model from every collection until it is unpinned. Pinning again changes the reason. */
+  pin(request: PinRequest, callback: (error: ServiceError | null, response: PinResponse) => void): ClientUnaryCall;
+  pin(
+    request: PinRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PinResponse) => void,
+  ): ClientUnaryCall;
+  pin(
+    request: PinRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PinResponse) => void,
+  ): ClientUnaryCall;
+  /** Unpin takes a pin away; harmless when there is none. */
+  unpin(
+    request: UnpinRequest,
+    callback: (error: ServiceError | null, response: UnpinResponse) => void,
+  ): ClientUnaryCall;
+  unpin(
+    request: UnpinRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UnpinResponse) => void,
+  ): ClientUnaryCall;
+  unpin(
+    request: UnpinRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UnpinResponse) => void,
+  ): ClientUnaryCall;
+  /** ListPins lists pins in byte order of the hashes. */
+  listPins(
+    request: ListPinsRequest,
+    callback: (error: ServiceError | null, response: ListPinsResponse) => void,
+  ): ClientUnaryCall;
+  listPins(
+    request: ListPinsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListPinsResponse) => void,
+  ): ClientUnaryCall;
+  listPins(
+    request: ListPinsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListPinsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Gc tells which models nothing keeps and, with `apply`, deletes them; safe beside every other call. Sends an entry
+   * a model that goes, progress in between, and a summary last. Errors: GC_ABORTED on any doubt; INVALID_CONFIG.
+   */
+  gc(request: GcRequest, options?: Partial<CallOptions>): ClientReadableStream<GcResponse>;
+  gc(request: GcRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<GcResponse>;
   /** Verify recomputes digests and sends one message a model. */
   verify(request: VerifyRequest, options?: Partial<CallOptions>): ClientReadableStream<VerifyResponse>;
   verify(
@@ -2588,6 +6654,62 @@ export interface RegistryServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<VerifyResponse>;
+  /**
+   * Copy brings models with their tags and histories into another registry. What is there is not sent again.
+   * Errors: those of Load and Store.
+   */
+  copy(request: CopyRequest, options?: Partial<CallOptions>): ClientReadableStream<CopyResponse>;
+  copy(request: CopyRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<CopyResponse>;
+  /**
+   * Export writes models with their tags and histories into one archive file on the daemon's host: a tar file, whose
+   * bytes are the same for the same content. Errors: INVALID_ARGUMENT (there is a file, the folder cannot be written),
+   * CORRUPT_MODEL, STORAGE_FULL.
+   */
+  export(request: ExportRequest, options?: Partial<CallOptions>): ClientReadableStream<ExportResponse>;
+  export(
+    request: ExportRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ExportResponse>;
+  /**
+   * Import brings the models of an archive file into a registry. What is there is left as it is.
+   * Errors: ARTIFACT_UNREADABLE, CORRUPT_ARCHIVE, STORAGE_FULL.
+   */
+  import(request: ImportRequest, options?: Partial<CallOptions>): ClientReadableStream<ImportResponse>;
+  import(
+    request: ImportRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ImportResponse>;
+  /** Diff tells in what two models differ. Errors: CORRUPT_MODEL. */
+  diff(request: DiffRequest, callback: (error: ServiceError | null, response: DiffResponse) => void): ClientUnaryCall;
+  diff(
+    request: DiffRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DiffResponse) => void,
+  ): ClientUnaryCall;
+  diff(
+    request: DiffRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DiffResponse) => void,
+  ): ClientUnaryCall;
+  /** DescribeRegistry opens a registry and tells what it promises. */
+  describeRegistry(
+    request: DescribeRegistryRequest,
+    callback: (error: ServiceError | null, response: DescribeRegistryResponse) => void,
+  ): ClientUnaryCall;
+  describeRegistry(
+    request: DescribeRegistryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DescribeRegistryResponse) => void,
+  ): ClientUnaryCall;
+  describeRegistry(
+    request: DescribeRegistryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DescribeRegistryResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const RegistryServiceClient = makeGenericClientConstructor(

@@ -1,0 +1,60 @@
+/** A backend whose failures are those that clients know. */
+import { BackendRefused, BackendUnavailable, type RegistryBackend } from "@pipekit/adapters/registry";
+import { PipekitError } from "@pipekit/proto";
+
+/** What a backend's failure is called; other errors pass as they are. */
+export function asRegistryFailure(error: unknown): unknown {
+  if (!(error instanceof BackendRefused || error instanceof BackendUnavailable)) return error;
+  const code = error instanceof BackendRefused ? "REGISTRY_REFUSED" : "REGISTRY_UNAVAILABLE";
+  return new PipekitError(code, error.message, { field: "registry", mend: error.mend, cause: error });
+}
+
+/** The same backend; BackendRefused and BackendUnavailable are thrown as REGISTRY_REFUSED and REGISTRY_UNAVAILABLE. */
+export function guarded(backend: RegistryBackend): RegistryBackend {
+  return new Proxy(backend, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...given: unknown[]) => translated(() => Reflect.apply(member, target, given));
+    },
+  });
+}
+
+function translated(call: () => unknown): unknown {
+  let answer: unknown;
+  try {
+    answer = call();
+  } catch (error) {
+    throw asRegistryFailure(error);
+  }
+  if (answer instanceof Promise) {
+    return answer.then(guardedBlob, (error: unknown) => {
+      throw asRegistryFailure(error);
+    });
+  }
+  return isAsyncIterable(answer) ? translatedEach(answer) : answer;
+}
+
+/** What `receive` answers has calls to the backend of its own. */
+function guardedBlob(answer: unknown): unknown {
+  if (typeof answer !== "object" || answer === null || !("publish" in answer)) return answer;
+  return new Proxy(answer, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...given: unknown[]) => translated(() => Reflect.apply(member, target, given));
+    },
+  });
+}
+
+async function* translatedEach(items: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw asRegistryFailure(error);
+  }
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
