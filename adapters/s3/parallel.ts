@@ -1,0 +1,24 @@
+/**
+ * Runs `count` workers that share a signal: the first failure stops the others. It returns, or throws that failure, only
+ * when all of them have ended, so that nothing is still at work on their buffers and files.
+ */
+export async function inParallel(
+  count: number,
+  worker: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  let failure: { readonly error: unknown } | undefined;
+  const run = async (): Promise<void> => {
+    try {
+      await worker(both);
+    } catch (error) {
+      failure ??= { error };
+      stop.abort(error);
+    }
+  };
+  await Promise.all(Array.from({ length: count }, run));
+  signal.throwIfAborted();
+  if (failure !== undefined) throw failure.error;
+}

