@@ -1,26 +1,43 @@
 /** MLflow's REST interface: calls, answers checked by a schema, and what a failure means. */
 
-import { type Answer, exchange, type FileSlice, PERSON_MS, scrub, stranger } from "@pipekit/adapters/http";
+import {
+  type Answer,
+  exchange,
+  type FileSlice,
+  type Incoming,
+  PERSON_MS,
+  receive,
+  scrub,
+  stranger,
+} from "@pipekit/adapters/http";
 import { z } from "zod";
 import type { Credentials } from "./credentials.ts";
 import { type Fault, readFault } from "./faults.ts";
+import { failed, isPage, parseJson, type Result } from "./results.ts";
 
-export type Result<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly fault: Fault };
+export type { Result } from "./results.ts";
 
 interface Call {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "PATCH";
   readonly url: string;
-  readonly body?: string | FileSlice;
+  readonly body?: string | Buffer | FileSlice;
   readonly repeatable: boolean;
   /** The artifact proxy may answer with nothing at all; the tracking interface never does. */
   readonly mayBeEmpty?: true;
 }
 
-const CALL_TIMEOUT_MS = 30_000;
-/** How long an upload may stand still; the server may copy all of it to its store before it answers. */
-const UPLOAD_TIMEOUT_MS = 120_000;
+/** How long a server may take, milliseconds. */
+export interface Timeouts {
+  /** For a whole call. */
+  readonly call: number;
+  /** How long an upload may stand still; the server may copy all of it to its store before it answers. */
+  readonly upload: number;
+}
+
+const TIMEOUTS: Timeouts = { call: 30_000, upload: 120_000 };
+
+/** The calls that make a second thing when they are carried out twice. */
+const MAKES_ANOTHER: ReadonlySet<string> = new Set(["runs/create", "model-versions/create", "logged-models"]);
 
 const Anything = z.looseObject({});
 
@@ -30,8 +47,10 @@ export class MlflowApi {
   readonly url: string;
   readonly #credentials: Credentials;
   readonly #host: string;
+  readonly #timeouts: Timeouts;
 
-  constructor(url: string, credentials: Credentials) {
+  constructor(url: string, credentials: Credentials, timeouts: Timeouts = TIMEOUTS) {
+    this.#timeouts = timeouts;
     this.url = url;
     this.#credentials = credentials;
     this.#host = new URL(url).host;
@@ -52,8 +71,7 @@ export class MlflowApi {
   async post<T>(path: string, body: unknown, schema: z.ZodType<T>, signal: AbortSignal): Promise<Result<T>> {
     const url = `${this.url}/api/2.0/mlflow/${path}`;
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    // The only call that makes a second thing when it is carried out twice.
-    const repeatable = path !== "runs/create";
+    const repeatable = !MAKES_ANOTHER.has(path);
     return await this.#json({ method: "POST", url, body: text, repeatable }, schema, signal);
   }
 
@@ -64,10 +82,58 @@ export class MlflowApi {
     return await this.#json(call, schema, signal);
   }
 
-  /** PUT of a part of a file to the artifact proxy. */
-  async put(url: string, slice: FileSlice, signal: AbortSignal): Promise<Result<unknown>> {
-    const call = { method: "PUT", url, body: slice, repeatable: true, mayBeEmpty: true } as const;
+  /** PATCH or DELETE below `/api/2.0/mlflow/`, with a value as JSON body. */
+  async send(
+    method: "PATCH" | "DELETE",
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+  ): Promise<Result<unknown>> {
+    const url = `${this.url}/api/2.0/mlflow/${path}`;
+    const call = { method, url, body: JSON.stringify(body), repeatable: true, mayBeEmpty: true } as const;
     return await this.#json(call, Anything, signal);
+  }
+
+  /** GET of a full address, for lists of the artifact proxy. */
+  async getFrom<T>(url: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<Result<T>> {
+    return await this.#json({ method: "GET", url, repeatable: true }, schema, signal);
+  }
+
+  /** PUT of bytes or a part of a file to the artifact proxy. */
+  async put(url: string, body: Buffer | FileSlice, signal: AbortSignal): Promise<Result<unknown>> {
+    const call = { method: "PUT", url, body, repeatable: true, mayBeEmpty: true } as const;
+    return await this.#json(call, Anything, signal);
+  }
+
+  /** DELETE at the artifact proxy. */
+  async deleteAt(url: string, signal: AbortSignal): Promise<Result<unknown>> {
+    const call = { method: "DELETE", url, repeatable: true, mayBeEmpty: true } as const;
+    return await this.#json(call, Anything, signal);
+  }
+
+  /** Begins to read a file of the artifact proxy, or looks at it; the caller reads the body, or destroys it. */
+  async open(
+    method: "GET" | "HEAD",
+    url: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Result<Extract<Incoming, { kind: "answer" }>>> {
+    const auth = await this.#credentials.authorization();
+    if (!auth.found) return failed("transient", auth.reason, { afterMs: PERSON_MS });
+    const all = { ...headers, ...this.#headers(url, auth.header) };
+    const incoming = await receive(
+      { method, url, headers: all, timeoutMs: this.#timeouts.call, pauseMs: this.#timeouts.upload },
+      signal,
+    );
+    if (incoming.kind === "silence") return failed("transient", `MLflow at ${this.#host} ${incoming.why}.`);
+    if (incoming.status < 200 || incoming.status >= 300) {
+      return this.#refusal({ ...incoming, text: await incoming.text() }, auth.secrets);
+    }
+    if (!isPage(incoming.headers)) return { ok: true, value: incoming };
+    const reply = { ...incoming, text: await incoming.text() };
+    return failed("transient", `${stranger(reply, { name: "MLflow", url: this.url })}.`, {
+      afterMs: PERSON_MS,
+    });
   }
 
   /** PUT of a part of a file to an address signed by somebody else, without our credentials; gives the ETag. */
@@ -77,7 +143,7 @@ export class MlflowApi {
     slice: FileSlice,
     signal: AbortSignal,
   ): Promise<Result<string>> {
-    const timeoutMs = UPLOAD_TIMEOUT_MS;
+    const timeoutMs = this.#timeouts.upload;
     const request = { method: "PUT", url, headers, body: slice, timeoutMs, repeatable: true } as const;
     const reply = await exchange(request, signal);
     const host = new URL(url).host;
@@ -90,31 +156,36 @@ export class MlflowApi {
     const auth = await this.#credentials.authorization();
     if (!auth.found) return failed("transient", auth.reason, { afterMs: PERSON_MS });
     const streamed = typeof call.body === "object";
-    const headers: Record<string, string> = {
-      accept: "application/json",
-      "user-agent": "pipekit-experiment",
-    };
+    const headers = this.#headers(call.url, auth.header);
     if (call.body !== undefined) {
       headers["content-type"] = streamed ? "application/octet-stream" : "application/json";
     }
-    // A server may name another host for its artifacts; our credentials are not meant for that one.
-    if (auth.header !== undefined && new URL(call.url).origin === new URL(this.url).origin) {
-      headers["authorization"] = auth.header;
-    }
-    const timeoutMs = streamed ? UPLOAD_TIMEOUT_MS : CALL_TIMEOUT_MS;
+    const timeoutMs = streamed ? this.#timeouts.upload : this.#timeouts.call;
     const reply = await exchange({ ...call, headers, timeoutMs }, signal);
     if (reply.kind === "silence") return failed("transient", `MLflow at ${this.#host} ${reply.why}.`);
-    if (reply.status === 401 || reply.status === 403) this.#credentials.forget();
     if (reply.status >= 200 && reply.status < 300) {
       return this.#read(
         call.mayBeEmpty === true && reply.text === "" ? { ...reply, text: "{}" } : reply,
         schema,
       );
     }
+    return this.#refusal(reply, auth.secrets);
+  }
+
+  #headers(url: string, authorization: string | undefined): Record<string, string> {
+    const headers = { accept: "application/json", "user-agent": "pipekit-experiment" };
+    // A server may name another host for its artifacts; our credentials are not meant for that one.
+    const own = authorization !== undefined && new URL(url).origin === new URL(this.url).origin;
+    return own ? { ...headers, authorization } : headers;
+  }
+
+  #refusal(reply: Omit<Answer, "kind">, secrets: readonly string[]): { ok: false; fault: Fault } {
+    const { status } = reply;
+    if (status === 401 || status === 403) this.#credentials.forget();
     // Before the text is cut, which might leave half a secret, and after JSON has undone its escapes.
-    const text = scrub(reply.text, auth.secrets);
-    const fault = readFault({ ...reply, text }, parseJson(text), this.url);
-    return { ok: false, fault: { ...fault, reason: scrub(fault.reason, auth.secrets) } };
+    const text = scrub(reply.text, secrets);
+    const fault = readFault({ ...reply, kind: "answer", text }, parseJson(text), this.url);
+    return { ok: false, fault: { ...fault, status, reason: scrub(fault.reason, secrets) } };
   }
 
   #read<T>(reply: Answer, schema: z.ZodType<T>): Result<T> {
@@ -123,21 +194,5 @@ export class MlflowApi {
     return failed("transient", `${stranger(reply, { name: "MLflow", url: this.url })}.`, {
       afterMs: PERSON_MS,
     });
-  }
-}
-
-function failed(
-  kind: Fault["kind"],
-  reason: string,
-  more: Partial<Fault> = {},
-): { readonly ok: false; readonly fault: Fault } {
-  return { ok: false, fault: { kind, reason, ...more } };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

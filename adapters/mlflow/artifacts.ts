@@ -155,22 +155,28 @@ export class ArtifactUploader {
   }
 }
 
-interface ProxyBase {
+export interface ProxyBase {
   /** Address of the run's artifacts. */
   readonly artifacts: string;
   /** Address of a step of a multipart upload to the same place. */
   multipart(step: string): string;
+  /** Address of the list of a folder below them. */
+  listing(folder: string): string;
 }
 
 /** Addresses for an artifact root; undefined when MLflow does not stand between us and the store. */
-function proxyBase(root: string, tracking: string): ProxyBase | undefined {
+export function proxyBase(root: string, tracking: string): ProxyBase | undefined {
   const uri = URL.parse(root);
   if (uri?.protocol !== "mlflow-artifacts:") return undefined;
   const own = new URL(tracking);
   const server = uri.host === "" || uri.host === own.host ? tracking : `${own.protocol}//${uri.host}`;
   const below = encodePath(decodeURIComponent(uri.pathname).replace(/^\/+|\/+$/g, ""));
   const api = `${server}/api/2.0/mlflow-artifacts`;
-  return { artifacts: `${api}/artifacts/${below}`, multipart: (step) => `${api}/mpu/${step}/${below}` };
+  return {
+    artifacts: `${api}/artifacts/${below}`,
+    multipart: (step) => `${api}/mpu/${step}/${below}`,
+    listing: (folder) => `${api}/artifacts?path=${below}${folder === "" ? "" : `/${encodePath(folder)}`}`,
+  };
 }
 
 function unproxied(root: string): string {

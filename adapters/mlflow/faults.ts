@@ -19,6 +19,8 @@ import { z } from "zod";
 export interface Fault extends Omit<HttpFault, "kind"> {
   readonly kind: HttpFault["kind"] | "missing" | "refused";
   readonly code?: string;
+  /** Of the answer; absent without one. */
+  readonly status?: number;
 }
 
 const ErrorBody = z.object({ error_code: z.string(), message: z.string().default("") });

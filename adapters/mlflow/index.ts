@@ -1,9 +1,11 @@
-/** The MLflow tracker. Grammar of its specs: spec.ts. */
+/** The MLflow tracker; grammar of its specs: spec.ts. Its registry lies in registry/. */
 
 import type { AdapterContext, TrackerAdapter, TrackerKind } from "@pipekit/adapters/tracker";
 import { MlflowAdapter } from "./adapter.ts";
 import { MULTIPART, type MultipartLimits } from "./artifacts.ts";
 import { endpointOf, formatSpec, parseSpec, SCHEMES } from "./spec.ts";
+
+export { mlflowRegistry, mlflowRegistryWith } from "./registry/index.ts";
 
 export const mlflowTracker: TrackerKind = mlflowTrackerWith(MULTIPART);
 

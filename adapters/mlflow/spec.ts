@@ -14,6 +14,16 @@ import { formatReference, parseReference, type Reference } from "@pipekit/adapte
 import { SpecError } from "@pipekit/adapters/tracker";
 import { readBase, readQuery } from "../spec-query.ts";
 
+/** What the path of a spec names, and how to speak of it. */
+export interface Grammar {
+  /** Such as `experiment`. */
+  readonly noun: string;
+  /** Keys of the query. */
+  readonly keys: readonly string[];
+  /** A right spec. */
+  readonly example: string;
+}
+
 /** A spec, understood. */
 export interface MlflowSpec {
   readonly secure: boolean;
@@ -29,36 +39,52 @@ export interface MlflowSpec {
 
 export const SCHEMES = ["mlflow", "mlflow+http", "mlflow+https"] as const;
 
-const EXAMPLE = "Write it like `mlflow://127.0.0.1:5000/my-experiment`.";
-const PREFIX_MEND =
-  "Write one segment, a slash in its name as %2F, and a server's prefix as `?base=/prefix`: " +
-  "`mlflow://127.0.0.1:5000/my-experiment?base=/prefix`.";
+const TRACKER: Grammar = {
+  noun: "experiment",
+  keys: ["base", "token", "username", "password"],
+  example: "mlflow://127.0.0.1:5000/my-experiment",
+};
 const SECRET_MEND =
   "Name where it is found: `?token=env:NAME`, `?username=env:NAME&password=env:NAME` or `file:/path`.";
-const KNOWN = ["base", "username", "password", "token"] as const;
-const KNOWN_MEND =
-  "Known keys are base, token, username and password, as in `mlflow://127.0.0.1:5000/my-experiment?token=env:NAME`.";
 const LONGEST_EXPERIMENT = 500;
 
 /** Reads a spec. Throws SpecError, which never repeats what might be a secret. */
 export function parseSpec(spec: string): MlflowSpec {
+  return readSpec(spec, TRACKER).spec;
+}
+
+/** Reads a spec whose path names something else, or whose query has more keys. Throws SpecError. */
+export function readSpec(
+  spec: string,
+  grammar: Grammar,
+): { readonly spec: MlflowSpec; readonly query: ReadonlyMap<string, string> } {
+  const { noun, keys, example } = grammar;
+  const write = `Write it like \`${example}\`.`;
+  const prefixMend =
+    "Write one segment, a slash in its name as %2F, and a server's prefix as `?base=/prefix`: " +
+    `\`${example}?base=/prefix\`.`;
   const parts = /^(mlflow(?:\+https?)?):\/\/(.*)$/is.exec(spec.trim());
-  if (parts === null) throw new SpecError("An MLflow spec starts with mlflow://.", EXAMPLE);
+  if (parts === null) throw new SpecError("An MLflow spec starts with mlflow://.", write);
   const secure = parts[1]?.toLowerCase() === "mlflow+https";
-  const url = address(secure, parts[2] ?? "");
+  const url = address(secure, parts[2] ?? "", write);
   if (url.username !== "" || url.password !== "") {
     throw new SpecError("The MLflow spec carries credentials in its address.", SECRET_MEND);
   }
   if (url.hash !== "") {
-    throw new SpecError("The MLflow spec has a `#` in it.", "Write a # in an experiment's name as %23.");
+    throw new SpecError("The MLflow spec has a `#` in it.", `Write a # in the name of the ${noun} as %23.`);
   }
-  const query = readQuery("MLflow", url.searchParams, KNOWN, KNOWN_MEND);
+  const known = `${keys.slice(0, -1).join(", ")} and ${keys.at(-1)}`;
+  const knownMend = `Known keys are ${known}, as in \`${example}?token=env:NAME\`.`;
+  const query = readQuery("MLflow", url.searchParams, keys, knownMend);
   return {
-    secure,
-    authority: url.host,
-    base: readBase("MLflow", query.get("base"), PREFIX_MEND),
-    experiment: readExperiment(url.pathname),
-    ...readCredentials(query),
+    spec: {
+      secure,
+      authority: url.host,
+      base: readBase("MLflow", query.get("base"), prefixMend),
+      experiment: readName(url.pathname, noun, write, prefixMend),
+      ...readCredentials(query),
+    },
+    query,
   };
 }
 
@@ -80,34 +106,34 @@ export function trackingUrl(spec: MlflowSpec): string {
   return `${spec.secure ? "https" : "http"}://${spec.authority}${spec.base}`;
 }
 
-function address(secure: boolean, rest: string): URL {
-  if (/^(?:[/?#]|$)/.test(rest)) throw new SpecError("The MLflow spec names no host.", EXAMPLE);
+function address(secure: boolean, rest: string, mend: string): URL {
+  if (/^(?:[/?#]|$)/.test(rest)) throw new SpecError("The MLflow spec names no host.", mend);
   try {
     return new URL(`${secure ? "https" : "http"}://${rest}`);
   } catch {
-    throw new SpecError("The host or port of the MLflow spec is not valid.", EXAMPLE);
+    throw new SpecError("The host or port of the MLflow spec is not valid.", mend);
   }
 }
 
-function readExperiment(pathname: string): string {
+function readName(pathname: string, noun: string, mend: string, prefixMend: string): string {
   const segments = pathname.replace(/^\//, "").replace(/\/$/, "").split("/");
   if (segments.length > 1) {
-    throw new SpecError("The path of the MLflow spec has several segments.", PREFIX_MEND);
+    throw new SpecError("The path of the MLflow spec has several segments.", prefixMend);
   }
-  let experiment: string;
+  let name: string;
   try {
-    experiment = decodeURIComponent(segments[0] ?? "");
+    name = decodeURIComponent(segments[0] ?? "");
   } catch {
-    throw new SpecError("The experiment of the MLflow spec is not percent-encoded UTF-8.", EXAMPLE);
+    throw new SpecError(`The ${noun} of the MLflow spec is not percent-encoded UTF-8.`, mend);
   }
-  if (experiment.trim() === "") throw new SpecError("The MLflow spec names no experiment.", EXAMPLE);
-  if ([...experiment].length > LONGEST_EXPERIMENT) {
+  if (name.trim() === "") throw new SpecError(`The MLflow spec names no ${noun}.`, mend);
+  if ([...name].length > LONGEST_EXPERIMENT) {
     throw new SpecError(
-      `The experiment's name is longer than ${LONGEST_EXPERIMENT} characters.`,
+      `The name of the ${noun} is longer than ${LONGEST_EXPERIMENT} characters.`,
       "Choose a shorter name; MLflow takes no longer one.",
     );
   }
-  return experiment;
+  return name;
 }
 
 function readCredentials(

@@ -19,6 +19,6 @@ export function cut(value: string, limit: number): string {
   return points.slice(0, limit - marker.length).join("") + marker;
 }
 
-export function sha256(text: string): string {
+export function sha256(text: string | Buffer): string {
   return createHash("sha256").update(text).digest("hex");
 }
