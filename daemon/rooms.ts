@@ -1,7 +1,8 @@
 import { homedir } from "node:os";
 import { clearmlTracker } from "@pipekit/adapters/clearml";
 import { localRegistry } from "@pipekit/adapters/local";
-import { mlflowTracker } from "@pipekit/adapters/mlflow";
+import { mlflowRegistry, mlflowTracker } from "@pipekit/adapters/mlflow";
+import { s3Registry } from "@pipekit/adapters/s3";
 import { tensorboardTracker } from "@pipekit/adapters/tensorboard";
 import { wandbTracker } from "@pipekit/adapters/wandb";
 import { PipekitError, RegistryServiceService, TrackerServiceService } from "@pipekit/proto";
@@ -88,9 +89,12 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
     openContentStore({ stateFolder }),
   ]);
   const registries = createRegistries({
-    kinds: [localRegistry],
+    kinds: [localRegistry, s3Registry, mlflowRegistry],
     defaultSpec: `local:${layout.modelsFolder}`,
     stagingFolder: layout.stagingFolder,
+    cacheFolder: layout.cacheFolder,
+    cacheBytes: config.cacheBytes,
+    env: process.env,
     log,
   });
   const delivery = createDelivery({

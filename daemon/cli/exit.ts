@@ -13,7 +13,7 @@ export const EXIT = {
 } as const;
 
 export const EXIT_HELP = `Exit codes: 0 done; 1 failed or problems found; 2 wrong command line or name; 3 not found;
-4 conflict (a tag points elsewhere); 5 no daemon answers; 6 corrupt data; 130 interrupted.
+4 conflict (a tag points elsewhere); 5 no daemon, or no server of the registry, answers; 6 corrupt data; 130 interrupted.
 With --json a failure is a line of JSON on standard error: {"error": {code, message, field, mend}}.`;
 
 const BY_CODE: { readonly [code in FailureCode]?: number } = {
@@ -30,10 +30,13 @@ const BY_CODE: { readonly [code in FailureCode]?: number } = {
   ARTIFACT_UNREADABLE: EXIT.notFound,
   TAG_EXISTS: EXIT.conflict,
   TAG_CONFLICT: EXIT.conflict,
+  GC_ABORTED: EXIT.conflict,
   DAEMON_UNAVAILABLE: EXIT.unavailable,
   PROTOCOL_MISMATCH: EXIT.unavailable,
+  REGISTRY_UNAVAILABLE: EXIT.unavailable,
   CORRUPT_MODEL: EXIT.corrupt,
   CORRUPT_JOURNAL: EXIT.corrupt,
+  CORRUPT_ARCHIVE: EXIT.corrupt,
 };
 
 /** The exit code of a failure. */

@@ -2,7 +2,8 @@
  * `pkx`: the commands of a person at a terminal.
  *
  * Architecture Invariant: commands reach the daemon through `@pipekit/experiment`, as every client does; only `doctor`
- * and `logs` look at files, and change none, and `journal` works on the journal while no daemon can.
+ * and `logs` look at files, and change none, `journal` works on the journal while no daemon can, and `models cache` on files
+ * that can be fetched again.
  */
 import { Command } from "commander";
 import { VERSION } from "../version.ts";

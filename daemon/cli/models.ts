@@ -1,14 +1,20 @@
 /** `pkx models`. */
 import type { Model } from "@pipekit/experiment";
 import type { Command } from "commander";
+import { addArchiveCommands } from "./archive.ts";
+import { addCacheCommands } from "./cache.ts";
 import { type Commands, type Context, whole } from "./context.ts";
-import { EXIT } from "./exit.ts";
-import { bytes, count, moment } from "./format.ts";
+import { addCopyCommand } from "./copy.ts";
+import { addDiffCommand } from "./diff.ts";
+import { bytes, moment } from "./format.ts";
+import { addGcCommand } from "./gc.ts";
 import { jsonObject } from "./json.ts";
 import { addStoreCommand } from "./model-store.ts";
+import { addPinCommands } from "./pins.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { modelDocument, operatorName } from "./shapes.ts";
-import { pairs, plain, table } from "./terminal.ts";
+import { pairs, table } from "./terminal.ts";
+import { addVerifyCommand } from "./verify.ts";
 
 export function addModelCommands(program: Command, commands: Commands): void {
   const models = program
@@ -30,13 +36,6 @@ export function addModelCommands(program: Command, commands: Commands): void {
     examples: "pkx models show production\npkx models show production~1 --json",
     run: showModel,
   });
-  const verify = withRegistry(
-    models.command("verify").description("recompute the digests of models; exits 6 when one is damaged"),
-  ).argument("[refs...]", `${REF} (default: all models)`);
-  commands.define<RegistryOption>(verify, {
-    examples: "pkx models verify\npkx models verify production",
-    run: verifyModels,
-  });
   const load = withRegistry(models.command("load").description("write a model's weights to a file, verified"))
     .argument("<ref>", REF)
     .requiredOption("--to <file>", "file to write; it appears when it is whole");
@@ -44,7 +43,14 @@ export function addModelCommands(program: Command, commands: Commands): void {
     examples: "pkx models load production --to weights.safetensors",
     run: loadModel,
   });
+  addVerifyCommand(models, commands);
+  addDiffCommand(models, commands);
   addStoreCommand(models, commands);
+  addCopyCommand(models, commands);
+  addPinCommands(models, commands);
+  addGcCommand(models, commands);
+  addArchiveCommands(models, commands);
+  addCacheCommands(models, commands);
 }
 
 const REF = "hash, its first 8 characters or more, tag, tag@7 or tag~1";
@@ -119,31 +125,6 @@ function modelLines(model: Model): string[] {
   return pairs(entries.filter(([, value]) => value !== ""));
 }
 
-async function verifyModels(
-  context: Context,
-  refs: readonly string[],
-  { registry }: RegistryOption,
-): Promise<number> {
-  let sound = 0;
-  let damaged = 0;
-  let read = 0;
-  await context.withClient(async (client) => {
-    for await (const finding of client.registry(registry).verify(refs, { signal: context.signal })) {
-      const good = finding.problems.length === 0;
-      if (good) sound += 1;
-      else damaged += 1;
-      read += finding.bytesRead;
-      context.printItem(finding, () => [
-        `${finding.hash}  ${good ? context.paint("green", "sound") : context.paint("red", "damaged")}`,
-        ...finding.problems.map((problem) => `  ${plain(problem)}`),
-      ]);
-    }
-  });
-  if (!context.json)
-    context.lines([`${count(sound)} sound, ${count(damaged)} damaged, ${bytes(read)} read.`]);
-  return damaged > 0 ? EXIT.corrupt : EXIT.ok;
-}
-
 async function loadModel(
   context: Context,
   [ref = ""]: readonly string[],
@@ -151,10 +132,11 @@ async function loadModel(
 ): Promise<undefined> {
   const live = context.terminal.isTerminal && !context.json;
   let shown = 0;
-  const onProgress = (received: number, total: number) => {
-    if (!live || (Date.now() - shown < 100 && received < total)) return;
+  const onProgress = (done: number, total: number, phase: string) => {
+    const over = phase === "loading" && done === total;
+    if (!live || (Date.now() - shown < 100 && !over)) return;
     shown = Date.now();
-    context.terminal.err(`\r${bytes(received)} of ${bytes(total)}\x1b[K${received === total ? "\n" : ""}`);
+    context.terminal.err(`\r${phase} ${bytes(done)} of ${bytes(total)}\x1b[K${over ? "\n" : ""}`);
   };
   const { model, path } = await context.withClient((client) =>
     client.registry(registry).load(ref, { toFile: to, signal: context.signal, onProgress }),

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { type Commands, type Context, whole } from "./context.ts";
 import { moment } from "./format.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
+import { addTagDeedCommands } from "./tag-deeds.ts";
 import { plain, table } from "./terminal.ts";
 
 interface TagOptions extends RegistryOption {
@@ -24,7 +25,7 @@ export function addTagCommands(program: Command, commands: Commands): void {
     .option("--reason <text>", "why; kept in the history")
     .option("--actor <who>", "who moves it (default: user@host)");
   commands.define<TagOptions>(tag, {
-    examples: `pkx tag candidate production --force --reason "better on fold 3"\npkx tag production~1 production --force  # back`,
+    examples: `pkx tag candidate production --force --reason "better on fold 3"\npkx tag candidate v2`,
     run: moveTag,
   });
   const resolve = withRegistry(
@@ -49,6 +50,7 @@ export function addTagCommands(program: Command, commands: Commands): void {
     examples: "pkx history production\npkx history production --json | jq -r '.moves[].hash'",
     run: showHistory,
   });
+  addTagDeedCommands(program, commands);
 }
 
 async function moveTag(
@@ -88,7 +90,7 @@ async function showHistory(
   ];
   const rows = moves.map((move) => [
     String(move.seq),
-    move.hash.slice(0, 12),
+    move.hash === "" ? "(deleted)" : move.hash.slice(0, 12),
     moment(move.atUs),
     move.actor,
     move.reason,

@@ -11,6 +11,7 @@ const Settings = z.strictObject({
   log_level: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]),
   disk_quota_gb: z.number().min(0).max(1e9),
   prune_after_days: z.number().min(0).max(36_500),
+  cache_gb: z.number().min(0).max(1e9),
   trackers: z.record(z.string().regex(/^[\w.-]{1,64}$/), z.array(z.string().min(1)).min(1)),
 });
 
@@ -25,6 +26,7 @@ const NUMBERS: ReadonlySet<string> = new Set([
   "orphan_grace_s",
   "disk_quota_gb",
   "prune_after_days",
+  "cache_gb",
 ]);
 
 /** What each setting wants, for a person. */
@@ -34,6 +36,7 @@ const WANTED: { readonly [name in SettingName]: string } = {
   log_level: "one of trace, debug, info, warn, error, fatal",
   disk_quota_gb: "a number of gigabytes, 0 for no limit",
   prune_after_days: "a number of days, 0 for never",
+  cache_gb: "a number of gigabytes, 0 for no cache of weights",
   trackers: "a map of tracker name to list of tracker specs",
 };
 
@@ -52,6 +55,8 @@ export interface Config {
   readonly diskQuotaBytes: number;
   /** Days after its end when a run that all its sinks have is pruned; 0 for never. */
   readonly pruneAfterDays: number;
+  /** Most bytes of weights that are kept of registries on other hosts; 0 for none. */
+  readonly cacheBytes: number;
   /** Named trackers: name to specs. */
   readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
 }
@@ -92,6 +97,7 @@ export async function loadConfig(commandLine: CommandLineSettings, env: Env): Pr
     logLevel: merged.log_level ?? "info",
     diskQuotaBytes: Math.round((merged.disk_quota_gb ?? 0) * 1e9),
     pruneAfterDays: merged.prune_after_days ?? 0,
+    cacheBytes: Math.round((merged.cache_gb ?? 20) * 1e9),
     trackers: merged.trackers ?? {},
   };
 }

@@ -34,6 +34,8 @@ export interface StateLayout {
   readonly logFile: string;
   readonly modelsFolder: string;
   readonly stagingFolder: string;
+  /** What can be fetched again: weights of registries that are not on this host. */
+  readonly cacheFolder: string;
   /** Frames that clients wrote while no daemon answered, `<writer_id>.frames`; the clients make it. */
   readonly spoolFolder: string;
 }
@@ -45,6 +47,7 @@ export function stateLayout(stateFolder: string): StateLayout {
     logFile: join(stateFolder, "logs/daemon.log"),
     modelsFolder: join(stateFolder, "models"),
     stagingFolder: join(stateFolder, "staging"),
+    cacheFolder: join(stateFolder, "cache"),
     spoolFolder: join(stateFolder, "spool"),
   };
 }

@@ -1,96 +1,147 @@
 /** One registry over a backend: what its parts do, put together. */
 import type { RegistryBackend } from "@pipekit/adapters/registry";
-import { type Model, PipekitError, type TagMove, type VerifyResponse } from "@pipekit/proto";
+import {
+  type CopyEvent,
+  type DiffResponse,
+  type GcPolicy,
+  type GcResponse,
+  type Model,
+  type Pin,
+  PipekitError,
+  type TagMove,
+  type VerifyResponse,
+} from "@pipekit/proto";
 import type { Logger } from "pino";
-import { canonicalText } from "../content/index.ts";
+import type { ModelCache } from "./cache/index.ts";
+import { type Clock, systemClock, TIMES, type Times, timesFor } from "./collecting/clock.ts";
+import { collect } from "./collecting/collecting.ts";
+import { Leases } from "./collecting/leases.ts";
+import type { Parts } from "./collecting/parts.ts";
+import { checkPolicy } from "./collecting/policy.ts";
+import { type CopyParts, copyModels, exportModels, importModels } from "./copying/index.ts";
+import { diffModels } from "./diffing/index.ts";
+import { isAway, Loading } from "./loading.ts";
 import { manifestText } from "./manifest.ts";
+import { fits, metadataFilter } from "./metadata-filter.ts";
 import { asCorrupt, describe, readMetadata } from "./model.ts";
 import { checkNewModel, checkText, type Documents, type NewModel } from "./new-model.ts";
-import { parseObject } from "./operator.ts";
+import { Pins } from "./pins.ts";
+import { Promoting } from "./promoting.ts";
 import { Reading } from "./reading.ts";
 import { checkTagName } from "./ref.ts";
-import type { LoadedModel, PageQuery, Registry, StoreResult, TagRequestOptions } from "./registry.ts";
+import type {
+  CopyOptions,
+  Deed,
+  ExportOptions,
+  ImportOptions,
+  LoadedModel,
+  OnProgress,
+  PageQuery,
+  Registry,
+  StoreResult,
+  TagRequestOptions,
+} from "./registry.ts";
 import { type Resolved, Resolving } from "./resolving.ts";
-import { Storing } from "./storing.ts";
+import { Storing, type TagIt } from "./storing.ts";
 import { withoutNonce } from "./tag-file.ts";
 import { TagNames } from "./tag-names.ts";
 import { Tags, tagExists } from "./tags.ts";
-import { VerifiedFiles } from "./verified.ts";
-import { verifyModels } from "./verifying.ts";
+import { verifyModels } from "./verifying/index.ts";
 import { watchMoves } from "./watching.ts";
 
 /** A page of models is cut after about this many bytes: it travels in one message. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
+/** What tests bring along. */
+export interface RegistrySeams {
+  readonly clock?: Clock;
+  readonly times?: Times;
+}
+
 export class BackedRegistry implements Registry {
   readonly spec: string;
+  readonly atomic: boolean;
   readonly #backend: RegistryBackend;
   readonly #log: Logger;
   readonly #tags: Tags;
   readonly #tagNames: TagNames;
   readonly #reading: Reading;
+  readonly #loading: Loading;
   readonly #resolving: Resolving;
   readonly #storing: Storing;
+  readonly #leases: Leases;
+  readonly #promoting: Promoting;
+  readonly #pins: Pins;
+  readonly #collectingParts: Parts;
+  readonly #copyParts: CopyParts;
 
-  constructor(backend: RegistryBackend, stagingFolder: string, log: Logger) {
+  constructor(
+    backend: RegistryBackend,
+    stagingFolder: string,
+    cache: ModelCache,
+    log: Logger,
+    { clock = systemClock, times = TIMES }: RegistrySeams = {},
+  ) {
     this.spec = backend.spec;
+    this.atomic = backend.properties.atomic;
     this.#backend = backend;
     this.#log = log;
-    this.#tags = new Tags(backend, () => this.#tagNames.forget());
+    this.#tags = new Tags(backend, () => this.#tagNames.forget(), clock);
     this.#tagNames = new TagNames(this.#tags);
     this.#resolving = new Resolving(backend, this.#tags);
-    const verified = new VerifiedFiles();
-    this.#reading = new Reading(backend, verified);
-    this.#storing = new Storing(backend, stagingFolder, verified);
+    this.#reading = new Reading(backend, cache);
+    this.#loading = new Loading(backend, this.#resolving, this.#reading, cache);
+    this.#leases = new Leases(backend, clock, times);
+    this.#promoting = new Promoting(backend, this.#tags, this.#resolving, this.#leases);
+    this.#pins = new Pins(backend, this.#resolving, this.#leases);
+    this.#storing = new Storing(backend, stagingFolder, cache.verified, this.#leases);
+    this.#copyParts = {
+      backend,
+      tags: this.#tags,
+      resolving: this.#resolving,
+      reading: this.#reading,
+      storing: this.#storing,
+      leases: this.#leases,
+      verified: cache.verified,
+    };
+    this.#collectingParts = { backend, tags: this.#tags, clock, times: timesFor(backend.properties, times) };
   }
 
-  async store(model: NewModel, signal: AbortSignal): Promise<StoreResult> {
+  async store(model: NewModel, signal: AbortSignal, onProgress?: OnProgress): Promise<StoreResult> {
     const documents = checkNewModel(model);
     if (model.name !== "") await this.#refuseTakenName(model, documents, signal);
-    const { metadata, created } = await this.#storing.store(model, documents, signal);
     const { name, force, actor } = model;
-    const request = { name, force, actor, hash: metadata.hash, expectedHash: "", reason: "" };
-    const move = name === "" ? undefined : withoutNonce(await this.#tags.move(request, signal));
-    return { model: describe(metadata), created, move };
+    const request = { name, force, actor, expectedHash: "", reason: "" };
+    const tagIt: TagIt = (hash, lease) => this.#promoting.tagHeld({ ...request, hash }, lease, signal);
+    const tagging = name === "" ? undefined : tagIt;
+    const stored = await this.#storing.store(model, documents, signal, tagging, onProgress);
+    return { ...stored, model: describe(stored.metadata) };
   }
 
-  async load(
+  load(
     ref: string,
     options: { readonly byPath: boolean; readonly offset: number },
     signal: AbortSignal,
+    onProgress?: OnProgress,
   ): Promise<LoadedModel> {
-    const { hash } = await this.#resolving.resolve(ref, signal);
-    const metadata = await this.#reading.metadata(hash, signal);
-    const size = metadata.weights?.size ?? 0;
-    if (!Number.isSafeInteger(options.offset) || options.offset < 0 || options.offset > size) {
-      throw new PipekitError(
-        "INVALID_ARGUMENT",
-        `The offset ${options.offset} lies outside of ${size} bytes.`,
-        {
-          field: "offset",
-          mend: "Give the number of bytes that you have already.",
-        },
-      );
-    }
-    const model = await this.#reading.describe(metadata, signal);
-    if (!options.byPath)
-      return { model, weightsPath: "", weights: this.#reading.weights(metadata, options.offset, signal) };
-    return { model, weightsPath: await this.#reading.weightsPath(metadata, signal), weights: noChunks() };
+    return this.#loading.load(ref, options, signal, onProgress);
   }
 
   async stat(ref: string, signal: AbortSignal): Promise<Model> {
-    const { hash } = await this.#resolving.resolve(ref, signal);
-    const model = await this.#reading.describe(await this.#reading.metadata(hash, signal), signal);
-    return { ...model, tags: await this.#tagNames.of(hash, signal) };
+    const model = await this.#loading.stat(ref, signal);
+    const tags = await this.#tagNames.of(model.hash, signal).catch((error: unknown) => {
+      // The model is told without them from what is kept here.
+      if (isAway(error)) return [];
+      throw error;
+    });
+    return { ...model, tags };
   }
 
   async list(
     query: PageQuery & { readonly metadataFilterJson: string },
     signal: AbortSignal,
   ): Promise<{ models: Model[]; nextPageToken: string }> {
-    const filter = [...parseObject(query.metadataFilterJson, "metadata_filter").value].map(
-      ([key, value]) => [key, canonicalText(value)] as const,
-    );
+    const filter = metadataFilter(query.metadataFilterJson, "metadata_filter");
     const size = pageSize(query.pageSize);
     const models: Model[] = [];
     let bytes = 0;
@@ -101,12 +152,7 @@ export class BackedRegistry implements Registry {
         this.#log.warn({ err: corrupt }, "a damaged model was left out of a list");
         return undefined;
       });
-      if (metadata === undefined) continue;
-      const fits = filter.every(([key, text]) => {
-        const value = metadata.free.get(key);
-        return value !== undefined && canonicalText(value) === text;
-      });
-      if (!fits) continue;
+      if (metadata === undefined || !fits(metadata.free, filter)) continue;
       if (models.length >= size || bytes > MAX_PAGE_BYTES) {
         return { models, nextPageToken: models.at(-1)?.hash ?? "" };
       }
@@ -119,15 +165,12 @@ export class BackedRegistry implements Registry {
 
   async tag(request: TagRequestOptions, signal: AbortSignal): Promise<TagMove> {
     checkTagName(request.name);
-    checkText("actor", request.actor);
-    checkText("reason", request.reason);
-    const { hash } = await this.#resolving.resolve(request.ref, signal);
-    await this.#reading.metadata(hash, signal);
-    return withoutNonce(await this.#tags.move({ ...request, hash }, signal));
+    checkDeed(request);
+    return this.#promoting.tag(request, signal);
   }
 
   resolve(ref: string, signal: AbortSignal): Promise<Resolved> {
-    return this.#resolving.resolve(ref, signal);
+    return this.#loading.resolve(ref, signal);
   }
 
   async tagHistory(
@@ -158,14 +201,88 @@ export class BackedRegistry implements Registry {
     return watchMoves(this.#tags, name, afterSeq, signal);
   }
 
-  verify(refs: readonly string[], signal: AbortSignal): AsyncIterable<VerifyResponse> {
-    return verifyModels(this.#backend, this.#resolving, this.#tags, refs, signal);
+  verify(
+    refs: readonly string[],
+    signal: AbortSignal,
+    { quick } = { quick: false },
+  ): AsyncIterable<VerifyResponse> {
+    return verifyModels(this.#copyParts, refs, quick, signal);
+  }
+
+  async rollbackTag(
+    request: Deed & { readonly name: string; readonly steps: number },
+    signal: AbortSignal,
+  ): Promise<TagMove> {
+    checkTagName(request.name);
+    checkDeed(request);
+    return this.#promoting.rollback(request, signal);
+  }
+
+  async deleteTag(
+    request: Deed & { readonly name: string; readonly expectedHash: string },
+    signal: AbortSignal,
+  ): Promise<TagMove> {
+    checkTagName(request.name);
+    checkDeed(request);
+    return this.#promoting.delete(request, signal);
+  }
+
+  async listTags(
+    { pageSize: size, pageToken }: PageQuery,
+    signal: AbortSignal,
+  ): Promise<{ tags: TagMove[]; nextPageToken: string }> {
+    const { tags, next } = await this.#promoting.list(pageToken, pageSize(size), signal);
+    return { tags, nextPageToken: next };
+  }
+
+  async pin(request: Deed & { readonly ref: string }, signal: AbortSignal): Promise<Pin> {
+    checkDeed(request);
+    return this.#pins.pin(request, signal);
+  }
+
+  unpin(ref: string, signal: AbortSignal): Promise<boolean> {
+    return this.#pins.unpin(ref, signal);
+  }
+
+  listPins(signal: AbortSignal): Promise<Pin[]> {
+    return this.#pins.list(signal);
+  }
+
+  async *gc(
+    request: { readonly policy: GcPolicy | undefined; readonly apply: boolean; readonly actor: string },
+    signal: AbortSignal,
+  ): AsyncGenerator<GcResponse> {
+    const policy = checkPolicy(request.policy);
+    checkText("actor", request.actor);
+    // Leases of calls that have ended would keep their models this once.
+    await this.#leases.settled();
+    yield* collect(this.#collectingParts, { ...request, policy }, signal);
+  }
+
+  copyTo(target: Registry, options: CopyOptions, signal: AbortSignal): AsyncIterable<CopyEvent> {
+    if (!(target instanceof BackedRegistry)) throw new Error("The target is no registry of this daemon.");
+    checkText("actor", options.actor);
+    return copyModels(this.#copyParts, target.#copyParts, options, signal);
+  }
+
+  exportTo(path: string, options: ExportOptions, signal: AbortSignal): AsyncIterable<CopyEvent> {
+    return exportModels(this.#copyParts, path, options, signal);
+  }
+
+  importFrom(path: string, options: ImportOptions, signal: AbortSignal): AsyncIterable<CopyEvent> {
+    checkText("actor", options.actor);
+    return importModels(this.#copyParts, path, options, signal);
+  }
+
+  async diff(refA: string, refB: string, signal: AbortSignal): Promise<DiffResponse> {
+    const [a, b] = await Promise.all([this.resolve(refA, signal), this.resolve(refB, signal)]);
+    return diffModels(this.#reading, a.hash, b.hash, signal);
   }
 
   /** Throws TAG_EXISTS when the tag points to what cannot become this model, whatever its weights are. */
   async #refuseTakenName(model: NewModel, documents: Documents, signal: AbortSignal): Promise<void> {
     const last = model.force ? undefined : await this.#tags.current(model.name, signal);
-    if (last === undefined) return;
+    if (last === undefined || last.hash === "") return;
     const there = await readMetadata(this.#backend, last.hash, signal).catch(() => undefined);
     const canBecome =
       there !== undefined &&
@@ -181,6 +298,11 @@ export class BackedRegistry implements Registry {
   }
 }
 
+function checkDeed({ actor, reason }: Deed): void {
+  checkText("actor", actor);
+  checkText("reason", reason);
+}
+
 function pageSize(asked: number): number {
   if (Number.isSafeInteger(asked) && asked >= 0 && asked <= 1000) return asked === 0 ? 100 : asked;
   throw new PipekitError("INVALID_ARGUMENT", `The page size ${asked} is not between 0 and 1000.`, {
@@ -188,5 +310,3 @@ function pageSize(asked: number): number {
     mend: "Ask for 1 to 1000; 0 means 100.",
   });
 }
-
-async function* noChunks(): AsyncGenerator<Buffer> {}

@@ -6,7 +6,17 @@
  * Architecture Invariant: the id of a model is computed here alone; no client computes one.
  * Architecture Invariant: nothing here knows where a backend keeps its objects.
  */
+export { type CachedFile, cachedWeights, clearModelCache } from "./cache/index.ts";
 export type { NewModel, WeightsSource } from "./new-model.ts";
 export { createRegistries, type Registries, type RegistriesOptions } from "./registries.ts";
-export type { LoadedModel, PageQuery, Registry, StoreResult, TagRequestOptions } from "./registry.ts";
+export type {
+  CopyOptions,
+  Deed,
+  LoadedModel,
+  OnProgress,
+  PageQuery,
+  Registry,
+  StoreResult,
+  TagRequestOptions,
+} from "./registry.ts";
 export type { Resolved } from "./resolving.ts";

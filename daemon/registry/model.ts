@@ -1,5 +1,6 @@
 /** A model's folder: the keys in it, reading it with all checks, and describing it to clients. */
 import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
 import { ObjectMissing, type RegistryBackend } from "@pipekit/adapters/registry";
 import { type Model, PipekitError } from "@pipekit/proto";
 import { compactText } from "../content/index.ts";
@@ -13,6 +14,8 @@ export const FILES = {
   preview: "preview.json",
   metadata: "metadata.json",
 } as const;
+
+const CHUNK_BYTES = 1024 * 1024;
 
 export const modelKey = (hash: string, file: string): string => `${hash}/${file}`;
 
@@ -38,6 +41,21 @@ export async function readChecked(
   if (found === undefined) throw new Damage(`${file} is missing.`);
   checkDigest(file, expected, { sha256: sha256(found.bytes), size: found.bytes.length });
   return found.bytes;
+}
+
+/** The small files of a model, as they are stored. */
+export interface ModelDocuments {
+  readonly metadata: Buffer;
+  readonly operator: Buffer;
+  readonly preview: Buffer | undefined;
+}
+
+/** Throws Damage when the documents beside metadata.json are not those that it names. */
+export function checkDocuments(metadata: Metadata, { operator, preview }: ModelDocuments): void {
+  checkDigest(FILES.operator, metadata.operatorYaml, { sha256: sha256(operator), size: operator.length });
+  if (metadata.preview === undefined) return;
+  if (preview === undefined) throw new Damage(`${FILES.preview} is missing.`);
+  checkDigest(FILES.preview, metadata.preview, { sha256: sha256(preview), size: preview.length });
 }
 
 /**
@@ -73,9 +91,37 @@ export async function* verifiedWeights(
   const found = known ? expected.sha256 : digest.digest("hex");
   checkDigest(FILES.weights, expected, { sha256: found, size: position });
   if (path !== undefined && before !== undefined && before === (await identity(path))) {
-    verified.remember(path, before, expected);
+    await verified.remember(path, before, expected);
   }
   if (held !== undefined) yield held;
+}
+
+/**
+ * Streams weights from a file that has just been verified, from byte `offset`. The last chunk is held back until it is
+ * known that nobody has written to it. Throws Damage.
+ */
+export async function* fileWeights(
+  path: string,
+  offset: number,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const file = await open(path, "r");
+  try {
+    const before = await file.stat({ bigint: true });
+    const options = { start: offset, highWaterMark: CHUNK_BYTES, autoClose: false, signal };
+    let held: Buffer | undefined;
+    for await (const chunk of file.createReadStream(options)) {
+      if (held !== undefined) yield held;
+      held = chunk as Buffer;
+    }
+    const after = await file.stat({ bigint: true });
+    // Of a file that was removed meanwhile, which its readers do not feel, ctime is the time of that.
+    const sameTime = after.nlink === 0n ? before.mtimeNs === after.mtimeNs : before.ctimeNs === after.ctimeNs;
+    if (!sameTime || before.size !== after.size) throw new Damage(`${FILES.weights} was changed meanwhile.`);
+    if (held !== undefined) yield held;
+  } finally {
+    await file.close();
+  }
 }
 
 /** The model as clients see it, without preview and tags. */

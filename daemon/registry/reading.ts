@@ -1,18 +1,39 @@
 /** From a hash to what is stored under it, checked. */
-import type { RegistryBackend } from "@pipekit/adapters/registry";
+
+import { writeHashed } from "@pipekit/adapters/files";
+import { ObjectMissing, type OnBytes, type RegistryBackend } from "@pipekit/adapters/registry";
 import { type Model, PipekitError } from "@pipekit/proto";
-import type { Metadata } from "./metadata.ts";
-import { asCorrupt, describe, FILES, modelKey, readChecked, readMetadata, verifiedWeights } from "./model.ts";
-import type { VerifiedFiles } from "./verified.ts";
+import type { ModelCache } from "./cache/index.ts";
+import { NoRoom } from "./cache/no-room.ts";
+import { Damage, decodeMetadata, type FileDigest, type Metadata } from "./metadata.ts";
+import {
+  asCorrupt,
+  checkDocuments,
+  describe,
+  FILES,
+  fileWeights,
+  type ModelDocuments,
+  modelKey,
+  readMetadata,
+  verifiedWeights,
+} from "./model.ts";
+import { bytesOf, counted } from "./progress.ts";
+import type { OnProgress } from "./registry.ts";
+
+/** A model's documents, sound. */
+export interface Described {
+  readonly metadata: Metadata;
+  readonly documents: ModelDocuments;
+}
 
 /** All methods throw CORRUPT_MODEL. */
 export class Reading {
   readonly #backend: RegistryBackend;
-  readonly #verified: VerifiedFiles;
+  readonly #cache: ModelCache;
 
-  constructor(backend: RegistryBackend, verified: VerifiedFiles) {
+  constructor(backend: RegistryBackend, cache: ModelCache) {
     this.#backend = backend;
-    this.#verified = verified;
+    this.#cache = cache;
   }
 
   /** metadata.json of a hash that a tag or a reference has led to. */
@@ -21,58 +42,127 @@ export class Reading {
       throw asCorrupt(error, hash);
     });
     if (metadata !== undefined) return metadata;
-    throw new PipekitError(
-      "CORRUPT_MODEL",
-      `A tag points to the model ${hash}, whose metadata.json is missing.`,
-      {
-        field: hash,
-        mend: "Store the model once more, or move the tag with `force`.",
-      },
-    );
+    throw missing(hash);
+  }
+
+  /** All documents; undefined when there is no such model. */
+  async documents(hash: string, signal: AbortSignal): Promise<Described | undefined> {
+    const get = (file: string) => this.#backend.get(modelKey(hash, file), signal);
+    const found = await get(FILES.metadata);
+    if (found === undefined) return undefined;
+    try {
+      const metadata = decodeMetadata(found.bytes, hash);
+      const [operator, preview] = await Promise.all([
+        get(FILES.operator),
+        metadata.preview && get(FILES.preview),
+      ]);
+      if (operator === undefined) throw new Damage(`${FILES.operator} is missing.`);
+      const documents = { metadata: found.bytes, operator: operator.bytes, preview: preview?.bytes };
+      checkDocuments(metadata, documents);
+      return { metadata, documents };
+    } catch (error) {
+      throw asCorrupt(error, hash);
+    }
   }
 
   /** The model as clients see it, with its preview and without its tags. */
-  async describe(metadata: Metadata, signal: AbortSignal): Promise<Model> {
-    const { hash, operatorYaml, preview } = metadata;
-    try {
-      await readChecked(this.#backend, hash, FILES.operator, operatorYaml, signal);
-      const bytes = preview && (await readChecked(this.#backend, hash, FILES.preview, preview, signal));
-      return { ...describe(metadata), previewJson: bytes?.toString("utf8").trimEnd() ?? "" };
-    } catch (error) {
-      throw asCorrupt(error, hash);
-    }
+  async describe({ hash }: Metadata, signal: AbortSignal): Promise<Model> {
+    const found = await this.documents(hash, signal);
+    if (found === undefined) throw missing(hash);
+    return described(found);
   }
 
-  /** Chunks from `offset` on; the last one comes after the digest was checked. */
-  async *weights(metadata: Metadata, offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
-    if (metadata.weights === undefined) return;
+  /**
+   * Path of the verified file, which is fetched if it is on another host; empty without weights. Throws NoRoom when it
+   * cannot be kept here.
+   */
+  async weightsPath(metadata: Metadata, signal: AbortSignal, onProgress?: OnProgress): Promise<string> {
     const { hash, weights } = metadata;
+    if (weights === undefined) return "";
+    const key = modelKey(hash, FILES.weights);
+    const path = this.#backend.localPath(key);
     try {
-      yield* verifiedWeights(this.#backend, hash, weights, offset, this.#verified, signal);
+      if (path === undefined) {
+        const fill = (to: string, fetching: AbortSignal, onBytes: OnBytes) =>
+          this.#fetch(key, to, weights, fetching, onBytes);
+        return await this.#cache.weights.get(weights, fill, signal, onProgress);
+      }
+      const checking = bytesOf("checking", onProgress);
+      await this.#cache.verified.check(path, FILES.weights, weights, signal, checking);
+      return path;
     } catch (error) {
       throw asCorrupt(error, hash);
     }
   }
 
-  /** Path of the verified file; empty without weights. Throws INVALID_ARGUMENT when there is none on this host. */
-  async weightsPath(metadata: Metadata, signal: AbortSignal): Promise<string> {
-    if (metadata.weights === undefined) return "";
-    const path = this.#backend.localPath(modelKey(metadata.hash, FILES.weights));
-    if (path === undefined) {
-      throw new PipekitError(
-        "INVALID_ARGUMENT",
-        `The registry ${this.#backend.spec} has no files on this host.`,
-        {
-          field: "by_path",
-          mend: "Load the weights as a stream.",
-        },
-      );
+  /**
+   * Chunks from `offset` on; the last one comes after the digest was checked. Weights on another host are fetched before
+   * this resolves, and pass through where they cannot be kept.
+   */
+  async weights(
+    metadata: Metadata,
+    offset: number,
+    signal: AbortSignal,
+    onProgress?: OnProgress,
+  ): Promise<AsyncIterable<Buffer>> {
+    const { hash, weights } = metadata;
+    if (weights === undefined) return noChunks();
+    if (this.#backend.localPath(modelKey(hash, FILES.weights)) === undefined) {
+      try {
+        const path = await this.weightsPath(metadata, signal, onProgress);
+        return sound(hash, fileWeights(path, offset, signal));
+      } catch (error) {
+        if (!(error instanceof NoRoom)) throw error;
+      }
     }
+    const { verified } = this.#cache;
+    return sound(hash, verifiedWeights(this.#backend, hash, weights, offset, verified, signal));
+  }
+
+  /** By as many requests as serve, or in order and hashed on the way. */
+  async #fetch(
+    key: string,
+    path: string,
+    expected: FileDigest,
+    signal: AbortSignal,
+    onBytes: OnBytes,
+  ): Promise<FileDigest | undefined> {
     try {
-      await this.#verified.check(path, FILES.weights, metadata.weights, signal);
+      if (this.#backend.fetch !== undefined) {
+        await this.#backend.fetch(key, path, signal, onBytes);
+        return undefined;
+      }
+      const tell: OnBytes = (done) => onBytes(done, expected.size);
+      return await writeHashed(counted(this.#backend.read(key, 0, signal), tell), path, signal);
     } catch (error) {
-      throw asCorrupt(error, metadata.hash);
+      throw error instanceof ObjectMissing ? new Damage(`${FILES.weights} is missing.`) : error;
     }
-    return path;
   }
 }
+
+/** The model as clients see it, with its preview and without its tags. */
+export function described({ metadata, documents }: Described): Model {
+  return { ...describe(metadata), previewJson: documents.preview?.toString("utf8").trimEnd() ?? "" };
+}
+
+/** What a tag leads to must be there. */
+export function missing(hash: string): PipekitError {
+  return new PipekitError(
+    "CORRUPT_MODEL",
+    `A tag points to the model ${hash}, whose metadata.json is missing.`,
+    {
+      field: hash,
+      mend: "Store the model once more, or move the tag with `force`.",
+    },
+  );
+}
+
+async function* sound(hash: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw asCorrupt(error, hash);
+  }
+}
+
+async function* noChunks(): AsyncGenerator<Buffer> {}

@@ -1,10 +1,16 @@
 /** The registries a daemon has open, by spec. */
 
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { RegistryKind } from "@pipekit/adapters/registry";
 import { SpecError } from "@pipekit/adapters/tracker";
 import { PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
-import { BackedRegistry } from "./backed.ts";
+import { awayRegistry } from "./away.ts";
+import { BackedRegistry, type RegistrySeams } from "./backed.ts";
+import { type ModelCache, openModelCache } from "./cache/index.ts";
+import { asRegistryFailure, guarded } from "./guarded.ts";
+import { isAway } from "./loading.ts";
 import type { Registry } from "./registry.ts";
 
 export interface Registries {
@@ -18,30 +24,51 @@ export interface RegistriesOptions {
   readonly defaultSpec: string;
   /** Folder in which same-host clients put files that the daemon may take. */
   readonly stagingFolder: string;
+  /** Folder for temporary files of backends and for the cache of weights; made when it is needed. */
+  readonly cacheFolder: string;
+  /** Most bytes of weights that are kept there; 0 for none. Default: 20 GB. */
+  readonly cacheBytes?: number | undefined;
+  readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
+  readonly seams?: RegistrySeams;
 }
+
+const DEFAULT_CACHE_BYTES = 20e9;
 
 export function createRegistries(options: RegistriesOptions): Registries {
   const opened = new Map<string, Promise<Registry>>();
+  const cache = openModelCache(options.cacheFolder, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
   return {
     async open(spec) {
       const { kind, canonical } = parseSpec(options.kinds, spec === "" ? options.defaultSpec : spec);
       const known = opened.get(canonical);
-      if (known !== undefined) return known;
-      const opening = openRegistry(kind, canonical, options);
+      const opening = known ?? openRegistry(kind, canonical, cache, options);
       opened.set(canonical, opening);
       // The next call tries again.
       opening.catch(() => opened.delete(canonical));
-      return opening;
+      return opening.catch((error: unknown) => {
+        if (isAway(error)) return awayRegistry(canonical, error, cache);
+        throw error;
+      });
     },
   };
 }
 
-async function openRegistry(kind: RegistryKind, spec: string, options: RegistriesOptions): Promise<Registry> {
+async function openRegistry(
+  kind: RegistryKind,
+  spec: string,
+  cache: ModelCache,
+  options: RegistriesOptions,
+): Promise<Registry> {
   try {
-    const backend = await kind.open(spec);
-    return new BackedRegistry(backend, options.stagingFolder, options.log.child({ registry: spec }));
+    const scratch = join(options.cacheFolder, "scratch");
+    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    const backend = await kind.open(spec, { scratch, env: options.env });
+    const log = options.log.child({ registry: spec });
+    return new BackedRegistry(guarded(backend), options.stagingFolder, cache, log, options.seams);
   } catch (error) {
+    const failure = asRegistryFailure(error);
+    if (failure !== error) throw failure;
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     if (!["EACCES", "EROFS", "ENOTDIR", "EEXIST", "EPERM"].includes(code)) throw error;
     throw new PipekitError("INVALID_REGISTRY_SPEC", `The registry ${spec} cannot be opened: ${code}.`, {

@@ -26,27 +26,32 @@ export class Resolving {
 
   /** Throws REF_INVALID, REF_NOT_FOUND, REF_AMBIGUOUS. A name is resolved by one read of its tag. */
   async resolve(text: string, signal: AbortSignal): Promise<Resolved> {
+    const found = await this.lookUp(text, signal);
+    if (parseRef(text).kind === "hash" && !(await this.exists(found.hash, signal)))
+      throw noSuchHash(found.hash);
+    return found;
+  }
+
+  /** The same, but a full hash is not looked for. */
+  async lookUp(text: string, signal: AbortSignal): Promise<Resolved> {
     const ref = parseRef(text);
     if (ref.kind === "prefix") return { hash: await this.#unique(ref.prefix, signal), move: undefined };
-    if (ref.kind === "hash") {
-      if (!(await this.exists(ref.hash, signal))) throw notFound(text, "No model has the hash", "");
-      return { hash: ref.hash, move: undefined };
-    }
+    if (ref.kind === "hash") return { hash: ref.hash, move: undefined };
     const last = await this.tag(ref.name, signal);
-    if (ref.kind === "tag") return resolved(last);
+    if (ref.kind === "tag") return resolved(last, text);
     const seq = ref.kind === "move" ? ref.seq : last.seq - ref.steps;
     const move = await this.#tags.moveAt(last, seq, signal);
     if (move === undefined) {
       throw notFound(refText(ref), `The tag has moved ${last.seq} times, which does not reach`, "");
     }
-    return resolved(move);
+    return resolved(move, text);
   }
 
-  /** The last move of a tag. Throws REF_NOT_FOUND that suggests a name. */
+  /** The last move of a tag, also one that deleted it. Throws REF_NOT_FOUND that suggests a name. */
   async tag(name: string, signal: AbortSignal): Promise<LoggedMove> {
     const last = await this.#tags.current(name, signal);
     if (last !== undefined) return last;
-    const near = nearestName(name, await this.#tags.names(signal));
+    const near = nearestName(name, [...(await this.#tags.all(signal)).keys()]);
     throw notFound(name, "No tag has the name", near === undefined ? "" : `Did you mean \`${near}\`? `);
   }
 
@@ -89,8 +94,30 @@ export class Resolving {
   }
 }
 
-function resolved(move: LoggedMove): Resolved {
+/** Throws REF_NOT_FOUND when the move deleted the tag. */
+function resolved(move: LoggedMove, ref: string): Resolved {
+  if (move.hash === "") throw deleted(move, ref);
   return { hash: move.hash, move: withoutNonce(move) };
+}
+
+/** Of a reference that leads to a move which deleted its tag. */
+export function deleted(move: LoggedMove, ref: string): PipekitError {
+  const { name, seq, atUs, actor, reason } = move;
+  const by = actor === "" ? "" : ` by ${actor}`;
+  const why = reason === "" ? "" : ` (${reason})`;
+  return new PipekitError(
+    "REF_NOT_FOUND",
+    `\`${ref}\` leads nowhere: move ${seq} of the tag, at ${new Date(atUs / 1000).toISOString()}${by}, deleted it${why}.`,
+    {
+      field: "ref",
+      mend: `\`pkx history ${name}\` tells where it led; \`pkx rollback ${name}\` brings it back.`,
+    },
+  );
+}
+
+/** Of a full hash that no model has. */
+export function noSuchHash(hash: string): PipekitError {
+  return notFound(hash, "No model has the hash", "");
 }
 
 function notFound(ref: string, what: string, hint: string): PipekitError {

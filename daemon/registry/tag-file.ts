@@ -1,7 +1,7 @@
 /**
  * Bytes of a tag (`_tags/<name>.txt`) and of a log entry (`_log/<name>/<n>.json`).
  *
- * Line 1 of a tag is the hash alone, so that `head -1` resolves it; then `seq`, `prev`, `actor`, `time`, `nonce`,
+ * Line 1 of a tag is the hash alone, so that `head -1` resolves it, or empty when the tag was deleted; then `seq`, `prev`, `actor`, `time`, `nonce`,
  * `reason`, one `key: value` a line, with newlines and backslashes of values escaped. The nonce makes each move's bytes
  * unlike any other's: a tag that goes A, B, A has three versions, and a mover whose answer was lost finds its own.
  */
@@ -21,7 +21,8 @@ export function withoutNonce({ nonce: _, ...move }: LoggedMove): TagMove {
 
 const logEntry = z.object({
   seq: z.int().positive(),
-  hash: z.string().refine(isHash),
+  /** Empty for the move that deleted the tag. */
+  hash: z.string().refine((hash) => hash === "" || isHash(hash)),
   prev: z.string(),
   actor: z.string(),
   time: z.iso.datetime(),

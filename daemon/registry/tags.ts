@@ -6,9 +6,11 @@
  * at most one entry. Resolving a name is one read.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout } from "node:timers/promises";
 import type { RegistryBackend } from "@pipekit/adapters/registry";
 import { PipekitError } from "@pipekit/proto";
+import { type Clock, systemClock } from "./collecting/clock.ts";
+import type { Lease } from "./collecting/lease.ts";
+import { inParallel } from "./collecting/parallel.ts";
 import { KeyedMutex } from "./mutex.ts";
 import {
   decodeLog,
@@ -25,15 +27,18 @@ import {
 /** A move that is asked for. */
 export interface MoveRequest {
   readonly name: string;
+  /** Where to; empty to delete the tag. */
   readonly hash: string;
   readonly force: boolean;
   /** Empty for any. */
   readonly expectedHash: string;
+  /** The tag's last move; any when absent. */
+  readonly expectedSeq?: number;
   readonly actor: string;
   readonly reason: string;
 }
 
-interface CurrentTag {
+export interface CurrentTag {
   readonly move: LoggedMove;
   readonly version: string;
 }
@@ -47,16 +52,18 @@ export class Tags {
   readonly #movers = new KeyedMutex();
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #moved: () => void;
+  readonly #clock: Clock;
 
   /** `moved` is called after each move made here. */
-  constructor(backend: RegistryBackend, moved: () => void) {
+  constructor(backend: RegistryBackend, moved: () => void, clock: Clock = systemClock) {
     this.#backend = backend;
     this.#moved = moved;
+    this.#clock = clock;
   }
 
   /** The tag's last move; undefined when there is no such tag. Throws CORRUPT_MODEL. */
   async current(name: string, signal: AbortSignal): Promise<LoggedMove | undefined> {
-    return (await this.#read(name, signal))?.move;
+    return (await this.read(name, signal))?.move;
   }
 
   /** Move number `seq` of a tag whose last move is `last`; undefined when there is none. Throws CORRUPT_MODEL. */
@@ -71,31 +78,42 @@ export class Tags {
     return move;
   }
 
-  /** Throws TAG_EXISTS or TAG_CONFLICT when the request cannot be granted as the tag stands. */
-  async move(request: MoveRequest, signal: AbortSignal): Promise<LoggedMove> {
+  /** The tag's last move if it leads to `hash` already, and is in the log. */
+  async standing(name: string, hash: string, signal: AbortSignal): Promise<LoggedMove | undefined> {
+    const last = await this.current(name, signal);
+    if (last?.hash !== hash) return undefined;
+    await this.ensureLogged(last, signal);
+    return last;
+  }
+
+  /**
+   * Throws TAG_EXISTS or TAG_CONFLICT when the request cannot be granted as the tag stands. `lease` is on the model that
+   * the tag is moved to; a deletion needs none.
+   */
+  async move(request: MoveRequest, lease: Lease | undefined, signal: AbortSignal): Promise<LoggedMove> {
     // Racers of this process queue here instead of undoing each other's work.
     return this.#movers.run(request.name, async () => {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const move = await this.#tryMove(request, signal);
+        const move = await this.#tryMove(request, lease, signal);
         if (move !== undefined) return move;
-        await setTimeout(Math.random() * Math.min(2 * (attempt + 1), 30), undefined, { signal });
+        await this.#clock.wait(Math.random() * Math.min(2 * (attempt + 1), 30), signal);
       }
       throw conflict(request.name, "was moved by others again and again while this call tried to");
     });
   }
 
-  /** Names of all tags with their hashes. */
+  /** Names of all tags that lead to a model, with their hashes. Damaged ones are left out. */
   async all(signal: AbortSignal): Promise<Map<string, string>> {
-    const hashes = new Map<string, string>();
-    for (const name of await this.names(signal)) {
+    const names = await this.names(signal);
+    const found = await inParallel(names, async (name) => {
       const tag = await this.#backend.get(tagKey(name), signal);
-      const move = tag && decodeTag(name, tag.bytes);
-      if (move !== undefined) hashes.set(name, move.hash);
-    }
-    return hashes;
+      return tag && decodeTag(name, tag.bytes);
+    });
+    const moves = found.filter((move) => move !== undefined && move.hash !== "");
+    return new Map(moves.map((move) => [move?.name ?? "", move?.hash ?? ""]));
   }
 
-  /** Names of all tags in byte order. */
+  /** Names of all tags in byte order, those that were deleted as well. */
   async names(signal: AbortSignal): Promise<string[]> {
     const names: string[] = [];
     for (let after: string | undefined; ; ) {
@@ -120,34 +138,39 @@ export class Tags {
   }
 
   /** One attempt; undefined when somebody else moved the tag meanwhile. */
-  async #tryMove(request: MoveRequest, signal: AbortSignal): Promise<LoggedMove | undefined> {
+  async #tryMove(
+    request: MoveRequest,
+    lease: Lease | undefined,
+    signal: AbortSignal,
+  ): Promise<LoggedMove | undefined> {
     const { name, hash } = request;
-    const current = await this.#read(name, signal);
+    const current = await this.read(name, signal);
     if (current?.move.hash === hash) {
-      await this.#ensureLogged(current.move, signal);
+      await this.ensureLogged(current.move, signal);
       return current.move;
     }
     checkGrant(request, current?.move);
-    const before = current?.move ?? (await this.#lastLogged(name, signal));
-    if (current !== undefined) await this.#ensureLogged(current.move, signal);
+    const before = current?.move ?? (await this.lastLogged(name, signal));
+    if (current !== undefined) await this.ensureLogged(current.move, signal);
     const move: LoggedMove = {
       name,
       seq: (before?.seq ?? 0) + 1,
       hash,
       previousHash: before?.hash ?? "",
       actor: request.actor,
-      atUs: Date.now() * 1000,
+      atUs: this.#clock.unixMs() * 1000,
       reason: request.reason,
       nonce: randomUUID(),
     };
-    if (!(await this.#swap(move, current, signal))) return undefined;
-    this.#notify(name);
-    await this.#ensureLogged(move, signal);
+    lease?.check();
+    if (!(await this.swap(move, current, signal))) return undefined;
+    this.notify(name);
+    await this.ensureLogged(move, signal);
     return move;
   }
 
-  /** Compares and swaps. When the answer is lost, looks whether it was done: the nonce tells. */
-  async #swap(move: LoggedMove, current: CurrentTag | undefined, signal: AbortSignal): Promise<boolean> {
+  /** Compares and swaps; false when the tag is not as it was. When the answer is lost, looks whether it was done: the nonce tells. */
+  async swap(move: LoggedMove, current: CurrentTag | undefined, signal: AbortSignal): Promise<boolean> {
     const key = tagKey(move.name);
     const bytes = encodeTag(move);
     try {
@@ -167,14 +190,27 @@ export class Tags {
     }
   }
 
-  async #ensureLogged(move: LoggedMove, signal: AbortSignal): Promise<void> {
+  /**
+   * Makes the log tell of the move that the tag has made. An entry that a copy put there under its number, before it lost
+   * the race for the tag, gives way.
+   */
+  async ensureLogged(move: LoggedMove, signal: AbortSignal): Promise<void> {
     const key = logKey(move.name, move.seq);
-    if ((await this.#backend.info(key, signal)) !== undefined) return;
-    await this.#backend.create(key, encodeLog(move), signal);
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const found = await this.#backend.get(key, signal);
+      if (found !== undefined && decodeLog(move.name, found.bytes)?.nonce === move.nonce) return;
+      const bytes = encodeLog(move);
+      const written =
+        found === undefined
+          ? await this.#backend.create(key, bytes, signal)
+          : await this.#backend.replace(key, bytes, found.version, signal);
+      if (written !== undefined) return;
+    }
+    throw new Error(`${key} is being written by others again and again.`);
   }
 
   /** The last move in the log of a tag that is not there: its numbers go on even if a person has removed the tag. */
-  async #lastLogged(name: string, signal: AbortSignal): Promise<LoggedMove | undefined> {
+  async lastLogged(name: string, signal: AbortSignal): Promise<LoggedMove | undefined> {
     let last: string | undefined;
     for (;;) {
       const options = last === undefined ? { limit: LIST_PAGE } : { limit: LIST_PAGE, after: last };
@@ -189,7 +225,8 @@ export class Tags {
     return move;
   }
 
-  async #read(name: string, signal: AbortSignal): Promise<CurrentTag | undefined> {
+  /** The tag as it is now; undefined when there is no such tag. Throws CORRUPT_MODEL. */
+  async read(name: string, signal: AbortSignal): Promise<CurrentTag | undefined> {
     const key = tagKey(name);
     const found = await this.#backend.get(key, signal);
     if (found === undefined) return undefined;
@@ -198,7 +235,8 @@ export class Tags {
     return { move, version: found.version };
   }
 
-  #notify(name: string): void {
+  /** Tells who watches the tag here that it has moved. */
+  notify(name: string): void {
     this.#moved();
     for (const changed of this.#listeners.get(name) ?? []) changed();
   }
@@ -206,13 +244,16 @@ export class Tags {
 
 /** Throws TAG_CONFLICT or TAG_EXISTS when a tag that stands at `current` may not move as asked for. */
 function checkGrant(request: MoveRequest, current: LoggedMove | undefined): void {
-  const { name, expectedHash } = request;
-  if (expectedHash !== "" && current?.hash !== expectedHash) {
-    throw conflict(name, current === undefined ? "does not exist" : `points to ${current.hash}`);
+  const { name, expectedHash, expectedSeq } = request;
+  const there = current?.hash ?? "";
+  if (expectedHash !== "" && there !== expectedHash) {
+    const gone = current === undefined ? "does not exist" : "was deleted";
+    throw conflict(name, there === "" ? gone : `points to ${there}`);
   }
-  if (current !== undefined && current.hash !== request.hash && !request.force) {
-    throw tagExists(name, current.hash);
+  if (expectedSeq !== undefined && current?.seq !== expectedSeq) {
+    throw conflict(name, "was moved by others meanwhile");
   }
+  if (there !== "" && there !== request.hash && !request.force) throw tagExists(name, there);
 }
 
 export function tagExists(name: string, hash: string): PipekitError {

@@ -1,34 +1,53 @@
 /** Files whose digest was checked, so that an unchanged one is not hashed again. */
 import { stat } from "node:fs/promises";
 import { hashFile } from "@pipekit/adapters/files";
-import { SourceUnreadable } from "@pipekit/adapters/registry";
+import { type OnBytes, SourceUnreadable } from "@pipekit/adapters/registry";
+import { FileMemory } from "./cache/memory.ts";
 import { Damage, type FileDigest } from "./metadata.ts";
 
-const MAX_REMEMBERED = 10_000;
+/** Two writes closer together than this may leave one time on a file, milliseconds. */
+export const CLOCK_GRAIN_MS = 20;
 
 export class VerifiedFiles {
-  /** Path to what the file looked like (device, inode, size, times) when its digest was right. */
-  readonly #seen = new Map<string, string>();
+  readonly #memory: FileMemory;
+
+  constructor(memory = new FileMemory()) {
+    this.#memory = memory;
+  }
 
   /** Hashes the file unless it is as it was when it was last hashed. Throws Damage that names `file`. */
-  async check(path: string, file: string, expected: FileDigest, signal: AbortSignal): Promise<void> {
+  async check(
+    path: string,
+    file: string,
+    expected: FileDigest,
+    signal: AbortSignal,
+    onBytes?: OnBytes,
+  ): Promise<void> {
     const before = await identity(path);
     if (before === undefined) throw new Damage(`${file} is missing.`);
-    if (this.#seen.get(path) === `${before} ${expected.sha256}`) return;
-    checkDigest(file, expected, await digestOf(path, file, signal));
-    this.remember(path, before, expected);
+    if (await this.#isAs(path, before, expected)) return;
+    // A write within the grain of the clock would leave the file looking as before.
+    const settled = isSettled(before);
+    checkDigest(file, expected, await digestOf(path, file, signal, onBytes));
+    if (settled) await this.remember(path, before, expected);
   }
 
   /** Whether the file is as it was when its digest was last found right. */
   async isKnown(path: string, expected: FileDigest): Promise<boolean> {
     const now = await identity(path);
-    return now !== undefined && this.#seen.get(path) === `${now} ${expected.sha256}`;
+    return now !== undefined && (await this.#isAs(path, now, expected));
   }
 
   /** Notes that the file had the digest while it looked like `seen`. */
-  remember(path: string, seen: string, expected: FileDigest): void {
-    if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();
-    this.#seen.set(path, `${seen} ${expected.sha256}`);
+  async remember(path: string, seen: string, expected: FileDigest): Promise<void> {
+    await this.#memory.note(path, seen, expected.sha256);
+  }
+
+  async #isAs(path: string, seen: string, expected: FileDigest): Promise<boolean> {
+    const known = await this.#memory.find(path);
+    if (known?.seen !== seen || known.sha256 !== expected.sha256) return false;
+    await this.#memory.use(path);
+    return true;
   }
 }
 
@@ -42,6 +61,12 @@ export async function identity(path: string): Promise<string | undefined> {
   }
 }
 
+/** Whether the last change is so long ago that the next one shows. */
+function isSettled(seen: string): boolean {
+  const changedAtMs = Number(seen.split(" ").at(-1)) / 1e6;
+  return Math.abs(Date.now() - changedAtMs) > CLOCK_GRAIN_MS;
+}
+
 /** Throws Damage unless the digests are equal. */
 export function checkDigest(file: string, expected: FileDigest, found: FileDigest): void {
   if (found.size !== expected.size) {
@@ -52,9 +77,14 @@ export function checkDigest(file: string, expected: FileDigest, found: FileDiges
   }
 }
 
-async function digestOf(path: string, file: string, signal: AbortSignal): Promise<FileDigest> {
+async function digestOf(
+  path: string,
+  file: string,
+  signal: AbortSignal,
+  onBytes?: OnBytes,
+): Promise<FileDigest> {
   try {
-    return await hashFile(path, signal);
+    return await hashFile(path, signal, onBytes);
   } catch (error) {
     if (error instanceof SourceUnreadable)
       throw new Damage(`${file} cannot be read: ${error.reason}.`, { cause: error });

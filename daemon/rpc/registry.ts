@@ -1,21 +1,21 @@
 /** The registry's gRPC handlers: requests to calls, calls to answers, and nothing else. */
-import {
-  type LoadRequest,
-  type LoadResponse,
-  PipekitError,
-  type RegistryServiceServer,
-  type StoreHeader,
-  type StoreRequest,
-  type StoreResponse,
-  type VerifyRequest,
-  type VerifyResponse,
-  type WatchTagRequest,
-  type WatchTagResponse,
+import type {
+  LoadRequest,
+  LoadResponse,
+  RegistryServiceServer,
+  StoreRequest,
+  StoreResponse,
+  StoreWithProgressRequest,
+  StoreWithProgressResponse,
+  WatchTagRequest,
+  WatchTagResponse,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
-import type { NewModel, Registries, WeightsSource } from "../registry/index.ts";
-import { clientStream, serverStream, unary } from "./calls.ts";
+import type { NewModel, OnProgress, Registries } from "../registry/index.ts";
+import { bidiStream, clientStream, serverStream, unary } from "./calls.ts";
+import { telling } from "./progress.ts";
 import { swept } from "./sweep.ts";
+import { invalid, weightsSource } from "./weights.ts";
 
 /** Handlers of RegistryService. */
 export function registryService(options: { registries: Registries; log: Logger }): RegistryServiceServer {
@@ -23,6 +23,7 @@ export function registryService(options: { registries: Registries; log: Logger }
   return {
     store: clientStream(log, (requests, signal) => store(registries, requests, signal)),
     load: serverStream(log, (request, signal) => load(registries, request, signal), { oneAtATime: true }),
+    storeWithProgress: bidiStream(log, (requests, signal) => storeWithProgress(registries, requests, signal)),
     stat: unary(log, async ({ registry, ref }, signal) => ({
       model: await (await registries.open(registry)).stat(ref, signal),
     })),
@@ -39,7 +40,49 @@ export function registryService(options: { registries: Registries; log: Logger }
       (await registries.open(registry)).tagHistory(name, query, signal),
     ),
     watchTag: serverStream(log, (request, signal) => watchTag(registries, request, signal)),
-    verify: serverStream(log, (request, signal) => verify(registries, request, signal)),
+    rollbackTag: unary(log, async ({ registry, steps, ...request }, signal) => ({
+      move: await (await registries.open(registry)).rollbackTag({ ...request, steps: steps || 1 }, signal),
+    })),
+    deleteTag: unary(log, async ({ registry, ...request }, signal) => ({
+      move: await (await registries.open(registry)).deleteTag(request, signal),
+    })),
+    listTags: unary(log, async ({ registry, ...query }, signal) =>
+      (await registries.open(registry)).listTags(query, signal),
+    ),
+    pin: unary(log, async ({ registry, ...request }, signal) => ({
+      pin: await (await registries.open(registry)).pin(request, signal),
+    })),
+    unpin: unary(log, async ({ registry, ref }, signal) => ({
+      removed: await (await registries.open(registry)).unpin(ref, signal),
+    })),
+    listPins: unary(log, async ({ registry }, signal) => ({
+      pins: await (await registries.open(registry)).listPins(signal),
+    })),
+    gc: serverStream(log, async function* ({ registry, ...request }, signal) {
+      yield* (await registries.open(registry)).gc(request, signal);
+    }),
+    verify: serverStream(log, async function* ({ registry, refs, quick }, signal) {
+      yield* (await registries.open(registry)).verify(refs, signal, { quick });
+    }),
+    copy: serverStream(log, async function* ({ registry, target, ...options }, signal) {
+      const [from, to] = [await registries.open(registry), await registries.open(target)];
+      for await (const event of from.copyTo(to, options, signal)) yield { event };
+    }),
+    export: serverStream(log, async function* ({ registry, path, ...options }, signal) {
+      const from = await registries.open(registry);
+      for await (const event of from.exportTo(path, options, signal)) yield { event };
+    }),
+    import: serverStream(log, async function* ({ registry, path, ...options }, signal) {
+      const into = await registries.open(registry);
+      for await (const event of into.importFrom(path, options, signal)) yield { event };
+    }),
+    diff: unary(log, async ({ registry, refA, refB }, signal) =>
+      (await registries.open(registry)).diff(refA, refB, signal),
+    ),
+    describeRegistry: unary(log, async ({ registry }) => {
+      const { spec, atomic } = await registries.open(registry);
+      return { spec, atomic };
+    }),
   };
 }
 
@@ -47,6 +90,7 @@ async function store(
   registries: Registries,
   requests: AsyncIterable<StoreRequest>,
   signal: AbortSignal,
+  onProgress?: OnProgress,
 ): Promise<StoreResponse> {
   // Not a for-await loop: leaving one early would destroy the stream that the error is yet to be sent on.
   const parts = requests[Symbol.asyncIterator]();
@@ -64,32 +108,34 @@ async function store(
       "Set has_weights alone.",
     );
   }
-  return registry.store(model, signal);
+  return registry.store(model, signal, onProgress);
 }
 
-function weightsSource(header: StoreHeader, parts: AsyncIterator<StoreRequest>): WeightsSource | undefined {
-  const { hasWeights, weightsPath, weightsStaged } = header;
-  if (!hasWeights && weightsPath !== "") {
-    throw invalid("weights_path", "A model without weights has no weights path.", "Set has_weights.");
+async function* storeWithProgress(
+  registries: Registries,
+  requests: AsyncIterable<StoreWithProgressRequest>,
+  signal: AbortSignal,
+): AsyncGenerator<StoreWithProgressResponse> {
+  const parts = mapped(requests, ({ request }) => request ?? { part: undefined });
+  for await (const told of telling((onProgress) => store(registries, parts, signal, onProgress))) {
+    if (told.kind === "progress") yield { part: { $case: "progress", value: told.progress } };
+    else yield { part: { $case: "stored", value: told.answer } };
   }
-  if (!hasWeights) return undefined;
-  if (weightsPath !== "") return { kind: "path", path: weightsPath, staged: weightsStaged };
-  return { kind: "stream", chunks: swept(chunksOf(parts)) };
 }
 
-async function* chunksOf(parts: AsyncIterator<StoreRequest>): AsyncGenerator<Buffer> {
-  for (;;) {
-    const next = await parts.next();
-    if (next.done) return;
-    if (next.value.part?.$case !== "weightsChunk") {
-      throw invalid(
-        "weights_chunk",
-        "A message without weights stands among the chunks.",
-        "Send one header only.",
-      );
-    }
-    yield next.value.part.value;
-  }
+/** An iterable of other things. Like its source it is not closed early. */
+function mapped<A, B>(source: AsyncIterable<A>, change: (item: A) => B): AsyncIterable<B> {
+  return {
+    [Symbol.asyncIterator]() {
+      const items = source[Symbol.asyncIterator]();
+      return {
+        async next() {
+          const item = await items.next();
+          return item.done ? { done: true, value: undefined } : { done: false, value: change(item.value) };
+        },
+      };
+    },
+  };
 }
 
 async function* load(
@@ -98,9 +144,15 @@ async function* load(
   signal: AbortSignal,
 ): AsyncGenerator<LoadResponse> {
   const registry = await registries.open(request.registry);
-  const { model, weightsPath, weights } = await registry.load(request.ref, request, signal);
-  yield { part: { $case: "header", value: { model, weightsPath } } };
-  for await (const value of swept(weights)) yield { part: { $case: "weightsChunk", value } };
+  for await (const told of telling((onProgress) => registry.load(request.ref, request, signal, onProgress))) {
+    if (told.kind === "progress") {
+      if (request.progress) yield { part: { $case: "progress", value: told.progress } };
+      continue;
+    }
+    const { model, weightsPath, weights } = told.answer;
+    yield { part: { $case: "header", value: { model, weightsPath } } };
+    for await (const value of swept(weights)) yield { part: { $case: "weightsChunk", value } };
+  }
 }
 
 async function* watchTag(
@@ -110,17 +162,4 @@ async function* watchTag(
 ): AsyncGenerator<WatchTagResponse> {
   const registry = await registries.open(request.registry);
   for await (const move of registry.watchTag(request.name, request.afterSeq, signal)) yield { move };
-}
-
-async function* verify(
-  registries: Registries,
-  request: VerifyRequest,
-  signal: AbortSignal,
-): AsyncGenerator<VerifyResponse> {
-  const registry = await registries.open(request.registry);
-  yield* registry.verify(request.refs, signal);
-}
-
-function invalid(field: string, message: string, mend: string): PipekitError {
-  return new PipekitError("INVALID_ARGUMENT", message, { field, mend });
 }

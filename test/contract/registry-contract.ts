@@ -3,6 +3,8 @@ import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { NewModel } from "../../daemon/registry/index.ts";
+import { describeCopies } from "./registry-copy.ts";
+import { describeCollections } from "./registry-gc.ts";
 import {
   collect,
   move,
@@ -14,6 +16,7 @@ import {
   storeText,
   streamOf,
 } from "./registry-harness.ts";
+import { describeTagDeeds } from "./registry-tags.ts";
 
 const FIRST_PAGE = { pageSize: 0, pageToken: "" };
 
@@ -347,6 +350,10 @@ export function describeRegistryContract(name: string, makeRegistry: () => Promi
         stop.abort();
       });
     });
+
+    describeTagDeeds(() => fixture);
+    describeCollections(() => fixture);
+    describeCopies(() => fixture);
 
     describe("list, stat and verify", () => {
       test("pages models in order of their hashes, with their tags, filtered by metadata", async () => {

@@ -5,17 +5,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { credentials, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
 import { localRegistry } from "@pipekit/adapters/local";
+import type { RegistryKind } from "@pipekit/adapters/registry";
 import {
+  type CopyEvent,
+  type DeleteTagResponse,
+  type ListPinsResponse,
   type LoadResponse,
   MAX_MESSAGE_BYTES,
   type Model,
+  type Pin,
+  type PinResponse,
   PipekitError,
   RegistryServiceClient,
   RegistryServiceService,
   type ResolveTagResponse,
+  type RollbackTagResponse,
   type StatResponse,
   type StoreResponse,
+  type TagMove,
   type TagResponse,
+  type UnpinResponse,
 } from "@pipekit/proto";
 import { pino } from "pino";
 import {
@@ -39,48 +48,78 @@ export interface RegistryFixture {
   readonly scratch: string;
   /** Another registry on the same folder that shares no memory with this one. */
   again(): Promise<Registry>;
+  /** A fresh local registry, reached in the same way. */
+  other(): Promise<Registry>;
   close(): Promise<void>;
 }
 
-/** A fresh local registry in this process. */
-export async function inProcess(): Promise<RegistryFixture> {
-  const folder = await mkdtemp(join(tmpdir(), "pkx-registry-"));
-  const [root, staging, scratch] = [join(folder, "models"), join(folder, "staging"), join(folder, "scratch")];
-  await mkdir(staging);
-  await mkdir(scratch);
-  const again = (): Promise<Registry> => registriesOn(root, staging).open("");
-  return {
-    registry: await again(),
-    root,
-    staging,
-    scratch,
-    again,
-    close: () => rm(folder, { recursive: true, force: true }),
-  };
+/** Where the registries of a suite lie. */
+export interface RegistryPlace {
+  readonly kinds: readonly RegistryKind[];
+  /** Spec of a registry that nobody has used; `root` is a folder for those that need one. */
+  newSpec(root: string): string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const LOCAL: RegistryPlace = {
+  kinds: [localRegistry],
+  newSpec: (root) => `local:${root}`,
+  env: process.env,
+};
+
+/** A fresh registry in this process; a local one unless a place is given. */
+export async function inProcess(place = LOCAL): Promise<RegistryFixture> {
+  return (await fixtureIn(place)).fixture;
 }
 
 /** The same behind gRPC. */
-export async function overGrpc(): Promise<RegistryFixture> {
-  const local = await inProcess();
-  const served = await serve(registriesOn(local.root, local.staging), join(local.scratch, "r.sock"));
+export async function overGrpc(place = LOCAL): Promise<RegistryFixture> {
+  const { fixture, registries } = await fixtureIn(place);
+  const served = await serve(registries(), join(fixture.scratch, "r.sock"));
   return {
-    ...local,
-    registry: remoteRegistry(served.client),
+    ...fixture,
+    registry: remoteRegistry(served.client, "", fixture.registry.atomic),
+    other: async () => remoteRegistry(served.client, (await fixture.other()).spec),
     async close() {
       served.client.close();
       served.server.forceShutdown();
-      await local.close();
+      await fixture.close();
     },
   };
 }
 
+async function fixtureIn(
+  place: RegistryPlace,
+): Promise<{ readonly fixture: RegistryFixture; registries(): Registries }> {
+  const folder = await mkdtemp(join(tmpdir(), "pkx-registry-"));
+  const [root, staging, scratch] = [join(folder, "models"), join(folder, "staging"), join(folder, "scratch")];
+  await mkdir(staging);
+  await mkdir(scratch);
+  const spec = place.newSpec(root);
+  const registries = () => registriesAt(place, spec, staging);
+  const again = (): Promise<Registry> => registries().open("");
+  const close = () => rm(folder, { recursive: true, force: true });
+  const other = () => registriesOn(join(folder, `other-${others++}`), staging).open("");
+  return { fixture: { registry: await again(), root, staging, scratch, again, other, close }, registries };
+}
+
+/** Local registries. */
 export function registriesOn(root: string, stagingFolder: string): Registries {
-  return createRegistries({
-    kinds: [localRegistry],
-    defaultSpec: `local:${root}`,
-    stagingFolder,
-    log: silent,
-  });
+  return registriesAt(LOCAL, `local:${root}`, stagingFolder);
+}
+
+let caches = 0;
+let others = 0;
+
+export function registriesAt(
+  { kinds, env }: Pick<RegistryPlace, "kinds" | "env">,
+  defaultSpec: string,
+  stagingFolder: string,
+): Registries {
+  // A cache of its own: what one has read must not answer for another.
+  const cacheFolder = join(stagingFolder, "..", `cache-${process.pid}-${caches++}`);
+  const all = kinds.includes(localRegistry) ? kinds : [...kinds, localRegistry];
+  return createRegistries({ kinds: all, defaultSpec, stagingFolder, cacheFolder, env, log: silent });
 }
 
 /** Serves registries on a unix socket, with a client connected to it. */
@@ -105,9 +144,10 @@ export function connect(socket: string): RegistryServiceClient {
 }
 
 /** A Registry whose every call is a gRPC call. */
-export function remoteRegistry(client: RegistryServiceClient, registry = ""): Registry {
+export function remoteRegistry(client: RegistryServiceClient, registry = "", atomic = true): Registry {
   return {
     spec: registry,
+    atomic,
     async store(model, signal) {
       const { weights, ...header } = model;
       const answer = Promise.withResolvers<StoreResponse>();
@@ -128,18 +168,21 @@ export function remoteRegistry(client: RegistryServiceClient, registry = ""): Re
       };
       call.write({ part: { $case: "header", value } });
       if (weights?.kind === "stream") {
+        let size = 0;
         for await (const chunk of weights.chunks) {
           if (signal.aborted) break;
+          size += chunk.length;
           const part = { $case: "weightsChunk", value: chunk } as const;
           await Promise.race([new Promise((sent) => call.write({ part }, sent)), answer.promise]);
         }
+        if (!signal.aborted) call.write({ part: { $case: "weightsEnd", value: { size } } });
       }
       if (!signal.aborted) call.end();
       const { model: stored, created, move } = await answer.promise;
       return { model: stored as Model, created, move };
     },
     async load(ref, options, signal) {
-      const call = client.load({ registry, ref, ...options });
+      const call = client.load({ registry, ref, ...options, progress: false });
       signal.addEventListener("abort", () => call.cancel());
       const parts = typedStream<LoadResponse>(call);
       const first = await parts.next();
@@ -176,8 +219,54 @@ export function remoteRegistry(client: RegistryServiceClient, registry = ""): Re
         if (!signal.aborted) throw error;
       }
     },
-    verify: (refs) => typedStream(client.verify({ registry, refs: [...refs] })),
+    verify: (refs, signal, options) =>
+      cancelled(client.verify({ registry, refs: [...refs], quick: options?.quick ?? false }), signal),
+    async rollbackTag(request) {
+      const { move } = await unary<RollbackTagResponse>((done) =>
+        client.rollbackTag({ registry, ...request }, done),
+      );
+      return move as TagMove;
+    },
+    async deleteTag(request) {
+      const { move } = await unary<DeleteTagResponse>((done) =>
+        client.deleteTag({ registry, ...request }, done),
+      );
+      return move as TagMove;
+    },
+    listTags: (query) => unary((done) => client.listTags({ registry, ...query }, done)),
+    async pin(request) {
+      const { pin } = await unary<PinResponse>((done) => client.pin({ registry, ...request }, done));
+      return pin as Pin;
+    },
+    unpin: async (ref) =>
+      (await unary<UnpinResponse>((done) => client.unpin({ registry, ref }, done))).removed,
+    listPins: async () => (await unary<ListPinsResponse>((done) => client.listPins({ registry }, done))).pins,
+    gc: (request, signal) => cancelled(client.gc({ registry, ...request }), signal),
+    copyTo: (target, options, signal) =>
+      events(
+        cancelled(
+          client.copy({ registry, target: target.spec, ...options, refs: [...options.refs] }),
+          signal,
+        ),
+      ),
+    exportTo: (path, options, signal) =>
+      events(cancelled(client.export({ registry, path, ...options, refs: [...options.refs] }), signal)),
+    importFrom: (path, options, signal) =>
+      events(cancelled(client.import({ registry, path, ...options }), signal)),
+    diff: (refA, refB) => unary((done) => client.diff({ registry, refA, refB }, done)),
   };
+}
+
+/** A typed stream that ends with the signal. */
+function cancelled<T>(call: AsyncIterable<T> & { cancel(): void }, signal: AbortSignal): AsyncGenerator<T> {
+  signal.addEventListener("abort", () => call.cancel());
+  return typedStream(call);
+}
+
+async function* events(
+  messages: AsyncIterable<{ event?: CopyEvent | undefined }>,
+): AsyncGenerator<CopyEvent> {
+  for await (const { event } of messages) if (event !== undefined) yield event;
 }
 
 /** A stream whose failures are PipekitErrors. */

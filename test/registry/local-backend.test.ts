@@ -7,13 +7,14 @@ import { ObjectMissing, type RegistryBackend } from "@pipekit/adapters/registry"
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { collect, never } from "../contract/registry-harness.ts";
 
+const CONTEXT = { scratch: tmpdir(), env: {} };
 let root: string;
 let backend: RegistryBackend;
 const bytes = (text: string) => Buffer.from(text);
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "pkx-local-"));
-  backend = await localRegistry.open(`local:${root}`);
+  backend = await localRegistry.open(`local:${root}`, CONTEXT);
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
@@ -25,7 +26,7 @@ test("specs have one spelling", () => {
 });
 
 test("of many who create a key one does", async () => {
-  const others = await Promise.all([1, 2, 3].map(() => localRegistry.open(`local:${root}`)));
+  const others = await Promise.all([1, 2, 3].map(() => localRegistry.open(`local:${root}`, CONTEXT)));
   const created = await Promise.all(
     Array.from({ length: 32 }, (_, i) => (others[i % 4] ?? backend).create("a/b", bytes(`${i}`), never)),
   );
@@ -40,7 +41,7 @@ test("of many who replace a version one does, and old bytes make a new version",
   let version = await backend.create("k", bytes("A"), never);
   const seen = new Set([version]);
   for (const text of ["B", "A", "B", "A"]) {
-    const other = await localRegistry.open(`local:${root}`);
+    const other = await localRegistry.open(`local:${root}`, CONTEXT);
     const replaced = await Promise.all(
       Array.from({ length: 8 }, (_, i) =>
         (i % 2 ? other : backend).replace("k", bytes(text), version ?? "", never),
@@ -119,7 +120,7 @@ test("keeps within its folder", async () => {
 });
 
 test("tells of changes made by another process's write", async () => {
-  const other = await localRegistry.open(`local:${root}`);
+  const other = await localRegistry.open(`local:${root}`, CONTEXT);
   const { promise, resolve } = Promise.withResolvers<void>();
   const stop = backend.watch("_tags/t.txt", resolve);
   await other.create("_tags/t.txt", bytes("x"), never);
@@ -132,6 +133,6 @@ test("removes temporary files a day old when it is opened, and no younger ones",
   for (const name of ["old", "young"]) await writeFile(join(root, "_tmp", name), "x");
   const yesterday = Date.now() / 1000 - 25 * 60 * 60;
   await utimes(join(root, "_tmp", "old"), yesterday, yesterday);
-  await localRegistry.open(`local:${root}`);
+  await localRegistry.open(`local:${root}`, CONTEXT);
   expect(await readdir(join(root, "_tmp"))).toEqual(["young"]);
 });

@@ -1,6 +1,13 @@
 /** gRPC handlers of the fake daemon, made of plain functions. */
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import { type Frame, type LogResponse, PipekitError, type StoreHeader } from "@pipekit/proto";
+import {
+  type Frame,
+  type LogResponse,
+  PipekitError,
+  type StoreRequest,
+  type StoreWithProgressRequest,
+  type StoreWithProgressResponse,
+} from "@pipekit/proto";
 
 export type Answer<A> = sendUnaryData<A>;
 
@@ -18,11 +25,27 @@ export interface FakeDuplex extends FakeStream<LogResponse> {
 }
 
 export interface FakeUpload {
-  on(event: "data", listener: (message: { part?: StorePart }) => void): unknown;
-  on(event: "end", listener: () => void): unknown;
+  on(event: "data", listener: (message: StoreRequest) => void): unknown;
+  on(event: string, listener: () => void): unknown;
 }
 
-type StorePart = { $case: "header"; value: StoreHeader } | { $case: "weightsChunk"; value: Buffer };
+/** A store that tells its progress. */
+export interface FakeStore extends FakeStream<StoreWithProgressResponse> {
+  on(event: "data", listener: (message: StoreWithProgressRequest) => void): unknown;
+  on(event: string, listener: () => void): unknown;
+}
+
+/** Calls `then` when all was sent, and not when the client broke off, which ends the stream too a moment before. */
+export function atItsEnd(
+  call: { on(event: "end" | "cancelled", listener: () => void): unknown },
+  then: () => void,
+): void {
+  let timer: NodeJS.Timeout | undefined;
+  call.on("end", () => {
+    timer = setTimeout(then, 20);
+  });
+  call.on("cancelled", () => clearTimeout(timer));
+}
 
 export function unary<Q, A>(handle: (request: Q) => A) {
   return (call: ServerUnaryCall<Q, A>, answer: Answer<A>) => settle(answer, () => handle(call.request));

@@ -7,50 +7,53 @@ import {
   type Model,
   PipekitError,
   type StoreHeader,
+  type StoreResponse,
   type TagMove,
-  type WatchTagResponse,
+  type VerifyRequest,
 } from "@pipekit/proto";
-import { type Answer, type FakeStream, type FakeUpload, serverStream, settle, unary } from "./fake-calls.ts";
+import {
+  type Answer,
+  atItsEnd,
+  type FakeStore,
+  type FakeUpload,
+  serverStream,
+  settle,
+  unary,
+} from "./fake-calls.ts";
+import { FakeTags, notFound } from "./fake-registry-tags.ts";
+import { FakeUpkeep } from "./fake-registry-upkeep.ts";
 
 interface FakeModel {
   readonly model: Model;
   readonly weights: Buffer;
 }
 
-type Watcher = { readonly name: string; readonly send: (message: WatchTagResponse) => void };
-
 const WEIGHTS_CHUNK = 1024 * 1024;
 
 export class FakeRegistryService {
   readonly models = new Map<string, FakeModel>();
-  readonly moves = new Map<string, TagMove[]>();
+  readonly tags = new FakeTags((ref) => this.#model(ref).model.hash);
+  readonly upkeep = new FakeUpkeep();
   /** Changes chunks of weights on their way out. */
   tamper: (chunk: Buffer, offset: number) => Buffer | undefined = (chunk) => chunk;
   readonly #folder: string;
-  readonly #watchers = new Set<Watcher>();
 
   /** `folder` is where the weights' file would lie. */
   constructor(folder: string) {
     this.#folder = folder;
   }
 
+  get moves(): Map<string, TagMove[]> {
+    return this.tags.moves;
+  }
+
   /** Moves a tag as another client would. */
   move(name: string, hash: string): TagMove {
-    const moves = this.moves.get(name) ?? [];
-    const previous = moves.at(-1);
-    const move = {
-      name,
-      seq: (previous?.seq ?? 0) + 1,
-      hash,
-      previousHash: previous?.hash ?? "",
-      actor: "somebody@else",
-      atUs: 1_700_000_000_000_000 + moves.length * 1_000_000,
-      reason: "",
-    };
-    moves.push(move);
-    this.moves.set(name, moves);
-    for (const watcher of this.#watchers) if (watcher.name === name) watcher.send({ move });
-    return move;
+    return this.tags.move(name, hash);
+  }
+
+  forgetWatchers(): void {
+    this.tags.forgetWatchers();
   }
 
   /** Puts a model in, without the way through `store`. */
@@ -78,10 +81,6 @@ export class FakeRegistryService {
     return model;
   }
 
-  forgetWatchers(): void {
-    this.#watchers.clear();
-  }
-
   handlers() {
     return {
       store: (call: FakeUpload, answer: Answer<unknown>) => {
@@ -89,26 +88,41 @@ export class FakeRegistryService {
         const chunks: Buffer[] = [];
         call.on("data", ({ part }) => {
           if (part?.$case === "header") header = part.value;
-          else if (part !== undefined) chunks.push(part.value);
+          else if (part?.$case === "weightsChunk") chunks.push(part.value);
         });
-        call.on("end", () =>
-          settle(answer, () => {
-            if (header === undefined) throw new PipekitError("INVALID_ARGUMENT", "No header.");
-            const weights =
-              header.weightsPath === "" ? Buffer.concat(chunks) : readFileSync(header.weightsPath);
-            const before = this.models.size;
-            const model = this.addModel(weights, header);
-            const move = header.name === "" ? undefined : this.#tag(header.name, model.hash, header.force);
-            return { model, created: this.models.size > before, move };
-          }),
-        );
+        atItsEnd(call, () => settle(answer, () => this.#store(header, chunks)));
+      },
+      storeWithProgress: (call: FakeStore) => {
+        let header: StoreHeader | undefined;
+        const chunks: Buffer[] = [];
+        call.on("data", ({ request }) => {
+          if (request?.part?.$case === "header") header = request.part.value;
+          else if (request?.part?.$case === "weightsChunk") chunks.push(request.part.value);
+          const bytesDone = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+          const progress = { phase: "receiving", bytesDone, bytesTotal: 0, modelsDone: 0, modelsTotal: 0 };
+          call.write({ part: { $case: "progress", value: progress } });
+        });
+        atItsEnd(call, () => {
+          call.write({ part: { $case: "stored", value: this.#store(header, chunks) } });
+          call.end();
+        });
       },
       load: serverStream(
         async function* (
           this: FakeRegistryService,
-          request: { ref: string; byPath: boolean; offset: number },
+          request: { ref: string; byPath: boolean; offset: number; progress: boolean },
         ): AsyncGenerator<LoadResponse> {
           const { model, weights } = this.#model(request.ref);
+          if (request.progress) {
+            const progress = {
+              phase: "fetching",
+              bytesDone: 1,
+              bytesTotal: 2,
+              modelsDone: 0,
+              modelsTotal: 0,
+            };
+            yield { part: { $case: "progress", value: progress } };
+          }
           const weightsPath = request.byPath ? join(this.#folder, "weights.bin") : "";
           yield { part: { $case: "header", value: { model, weightsPath } } };
           if (request.byPath) return;
@@ -123,35 +137,11 @@ export class FakeRegistryService {
         models: [...this.models.values()].map(({ model }) => this.#withTags(model)),
         nextPageToken: "",
       })),
-      tag: unary((request: { ref: string; name: string; force: boolean; expectedHash: string }) => {
-        const current = this.moves.get(request.name)?.at(-1)?.hash ?? "";
-        if (request.expectedHash !== "" && request.expectedHash !== current) {
-          throw new PipekitError("TAG_CONFLICT", `The tag ${request.name} points elsewhere.`, {
-            field: request.name,
-          });
-        }
-        return { move: this.#tag(request.name, this.#model(request.ref).model.hash, request.force) };
-      }),
-      resolveTag: unary(({ ref }: { ref: string }) => ({
-        hash: this.#model(ref).model.hash,
-        move: this.moves.get(ref)?.at(-1),
-      })),
-      tagHistory: unary(({ name }: { name: string }) => {
-        const moves = this.moves.get(name);
-        if (moves === undefined) throw notFound(name);
-        return { moves: moves.toReversed(), nextPageToken: "" };
-      }),
-      watchTag: (call: FakeStream<WatchTagResponse> & { request: { name: string; afterSeq: number } }) => {
-        const { name, afterSeq } = call.request;
-        const moves = this.moves.get(name) ?? [];
-        const due = afterSeq === 0 ? moves.slice(-1) : moves.filter((move) => move.seq > afterSeq);
-        for (const move of due) call.write({ move });
-        const watcher = { name, send: (message: WatchTagResponse) => void call.write(message) };
-        this.#watchers.add(watcher);
-        call.on("cancelled", () => this.#watchers.delete(watcher));
-      },
+      ...this.tags.handlers(),
+      ...this.upkeep.handlers((ref) => this.#model(ref).model.hash),
       verify: serverStream(
-        async function* (this: FakeRegistryService) {
+        async function* (this: FakeRegistryService, request: VerifyRequest) {
+          this.upkeep.asked.push(request);
           for (const { model, weights } of this.models.values()) {
             const sound = createHash("sha256").update(weights).digest("hex") === model.weightsSha256;
             const problems = sound ? [] : ["The weights do not have their digest."];
@@ -162,8 +152,17 @@ export class FakeRegistryService {
     };
   }
 
+  #store(header: StoreHeader | undefined, chunks: readonly Buffer[]): StoreResponse {
+    if (header === undefined) throw new PipekitError("INVALID_ARGUMENT", "No header.");
+    const weights = header.weightsPath === "" ? Buffer.concat(chunks) : readFileSync(header.weightsPath);
+    const before = this.models.size;
+    const model = this.addModel(weights, header);
+    const move = header.name === "" ? undefined : this.tags.tag(header.name, model.hash, header.force);
+    return { model, created: this.models.size > before, move };
+  }
+
   #model(ref: string): FakeModel {
-    const hash = this.moves.get(ref)?.at(-1)?.hash ?? ref;
+    const hash = this.moves.get(ref)?.at(-1)?.hash || ref;
     const found = [...this.models.values()].find(({ model }) => model.hash.startsWith(hash));
     if (found !== undefined) return found;
     throw notFound(ref);
@@ -175,21 +174,4 @@ export class FakeRegistryService {
       .map(([name]) => name);
     return { ...model, tags: tags.sort() };
   }
-
-  #tag(name: string, hash: string, force: boolean): TagMove {
-    const last = this.moves.get(name)?.at(-1);
-    if (last?.hash === hash) return last;
-    if (last !== undefined && !force) {
-      const mend = "Give --force to move it.";
-      throw new PipekitError("TAG_EXISTS", `The tag ${name} points elsewhere.`, { field: name, mend });
-    }
-    return this.move(name, hash);
-  }
-}
-
-function notFound(ref: string): PipekitError {
-  return new PipekitError("REF_NOT_FOUND", `Nothing answers to ${ref}.`, {
-    field: ref,
-    mend: "See `pkx models list`.",
-  });
 }
