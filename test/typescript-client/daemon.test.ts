@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { type Client, connect, RunState, type TagMove } from "@pipekit/experiment";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
@@ -140,6 +141,32 @@ test("models: three ways in, one hash; load, tags, history, verify", async () =>
   expect(await Array.fromAsync(registry.list({ metadata: { team: "a" } }))).toHaveLength(1);
   const findings = await Array.fromAsync(registry.verify());
   expect(findings.map(({ problems }) => problems)).toEqual([[], []]);
+});
+
+test.each(["quietly", "with progress"])("half an upload is never taken for a whole one, %s", async (way) => {
+  const registry = client.registry();
+  const onProgress = way === "quietly" ? undefined : () => undefined;
+  for (let round = 0; round < 12; round++) {
+    const abort = new AbortController();
+    async function* cutOff() {
+      yield randomBytes(1 + round * 10_000);
+      if (round % 2 === 0) throw new Error("the source broke");
+      setTimeout(() => abort.abort(new Error("enough")), round);
+      await new Promise(() => undefined);
+    }
+    const storing = registry.store({
+      operator: OPERATOR,
+      weights: cutOff(),
+      name: "cut-off",
+      signal: abort.signal,
+      onProgress,
+    });
+    await expect(storing).rejects.toThrow(round % 2 === 0 ? "the source broke" : "enough");
+  }
+  const whole = await registry.store({ operator: OPERATOR, weights: Readable.from([Buffer.from("whole")]) });
+  const models = await Array.fromAsync(registry.list());
+  expect(models.map(({ hash }) => hash)).toEqual([whole.model.hash]);
+  await expect(registry.resolve("cut-off")).rejects.toMatchObject({ code: "REF_NOT_FOUND" });
 });
 
 test("watchTag sees promotions at once, and goes on after kill -9 of the daemon", async () => {

@@ -66,7 +66,7 @@ test("load writes a verified file and tells how far it is", async () => {
   const progress: number[] = [];
   const loaded = await registry.load(model.hash, {
     toFile: join(folder, "w"),
-    onProgress: (done, total) => progress.push(done / total),
+    onProgress: (done, total, phase) => phase === "loading" && progress.push(done / total),
   });
   expect(readFileSync(loaded.path).equals(weights)).toBe(true);
   expect(progress).toHaveLength(4);
@@ -182,6 +182,22 @@ test("watchTag goes on over a restart without a gap or a repeat", async () => {
   expect(seen.map((move) => move.seq)).toEqual([2, 3, 4, 5, 6]);
   abort.abort(new Error("enough"));
   await expect(watching).rejects.toThrow("enough");
+});
+
+test("a watch that had a move waits for a registry's server that is away; one that had none is told", async () => {
+  const away = () => new PipekitError("REGISTRY_UNAVAILABLE", "The server does not answer.");
+  daemon.registry.move("production", "h1");
+  daemon.registry.tags.watchFaults.push(away());
+  await expect(registry.watchTag("production").next()).rejects.toMatchObject({
+    code: "REGISTRY_UNAVAILABLE",
+  });
+  daemon.registry.tags.watchFaults.push(away(), away());
+  daemon.registry.move("production", "h2");
+  for await (const move of registry.watchTag("production", { afterSeq: 1 })) {
+    expect(move.hash).toBe("h2");
+    break;
+  }
+  expect(daemon.registry.tags.watchFaults).toEqual([]);
 });
 
 test("leaving a watch cancels it, and closing the client ends one that waits", async () => {

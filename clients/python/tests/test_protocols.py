@@ -69,6 +69,12 @@ class Registry:
     def tag(self, hash, name, *, force=False):
         pass
 
+    def history(self, name):
+        return []
+
+    def gc(self, *, apply=False):
+        return None
+
 
 class Operator:
     state = {"module": "m", "class": "C", "config": {}}  # noqa: RUF012

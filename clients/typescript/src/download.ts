@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type LoadHeader, type Model, PipekitError } from "@pipekit/proto";
 import { answers, type CallSettings, isUnavailable } from "./calls.ts";
 import type { Connection } from "./connection.ts";
+import { type OnProgress, tell } from "./progress.ts";
 
 /** Where chunks go: called in order, never overlapping. */
 interface Receiver {
@@ -13,14 +14,11 @@ interface Receiver {
   write(chunk: Buffer): unknown;
 }
 
-/** What has been received, and what is still to come. */
-export type Progress = (receivedBytes: number, totalBytes: number) => void;
-
 /** Which model to receive. */
 export interface DownloadRequest extends CallSettings {
   readonly registry: string;
   readonly ref: string;
-  readonly onProgress?: Progress | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 const MAX_RESUMES = 5;
@@ -39,20 +37,27 @@ async function receive(connection: Connection, request: DownloadRequest, to: Rec
     const { generation } = connection;
     const before = received;
     try {
-      // A tag may move between two attempts; the hash does not.
-      const message = { registry, ref: model?.hash ?? ref, byPath: false, offset: received };
+      const message = {
+        registry,
+        // A tag may move between two attempts; the hash does not.
+        ref: model?.hash ?? ref,
+        byPath: false,
+        offset: received,
+        progress: onProgress !== undefined,
+      };
       for await (const { part } of answers(() => connection.services.registry.load(message), signal)) {
-        if (part?.$case === "header") {
+        if (part?.$case === "progress") tell(onProgress, part.value);
+        else if (part?.$case === "header") {
           if (model !== undefined) continue;
           model = withWeights(part.value);
           await to.begin(model);
-        } else if (part !== undefined && model !== undefined) {
+        } else if (part?.$case === "weightsChunk" && model !== undefined) {
           const written = to.write(part.value);
           digest.update(part.value);
           await written;
           received += part.value.length;
           if (received > model.weightsSize) break;
-          onProgress?.(received, model.weightsSize);
+          onProgress?.(received, model.weightsSize, "loading");
         }
       }
       if (model === undefined) throw new PipekitError("INTERNAL", "The daemon sent no header.");
@@ -144,7 +149,7 @@ export async function copyToFile(
         if (bytesRead === 0) throw corrupt(model, `end after ${copied} of ${model.weightsSize} bytes`);
         await draft.writev([block.subarray(0, bytesRead)]);
         copied += bytesRead;
-        onProgress?.(copied, model.weightsSize);
+        onProgress?.(copied, model.weightsSize, "loading");
       }
       return model;
     });

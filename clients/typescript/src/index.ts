@@ -14,11 +14,20 @@
 
 export {
   type Artifact,
+  type CopiedModel,
+  type CopiedTag,
+  type CopySummary,
   type DeadLetter,
+  type DiffEntry,
+  type DiffResponse,
   type FailureCode,
+  type GcEntry,
+  type GcSummary,
   type HelloResponse,
   type Model,
+  type Pin,
   PipekitError,
+  type Progress,
   type PruneResponse,
   type RedriveDeadLettersResponse,
   type Run,
@@ -29,6 +38,7 @@ export {
   type StatusResponse,
   type SyncResponse,
   type TagMove,
+  type TensorDiff,
   type VerifyResponse,
 } from "@pipekit/proto";
 export type { CallSettings } from "./calls.ts";
@@ -50,15 +60,29 @@ export type {
 } from "./delivery.ts";
 export { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
 export type { MetricSeries, MetricsQuery } from "./metrics.ts";
+export type { OnProgress } from "./progress.ts";
 export { Registry } from "./registry.ts";
+export type { RegistryDescription } from "./registry-calls.ts";
+export type { CopyPart } from "./registry-copies.ts";
 export {
+  type CopyOptions,
+  type DeleteTagOptions,
   defaultActor,
+  type ExportOptions,
+  type GcOptions,
+  type ImportOptions,
+  type KeepPolicy,
   type ListModelsOptions,
   type Loaded,
   type LoadOptions,
   type OperatorState,
+  type PinOptions,
+  type RollbackOptions,
   type Stored,
   type StoreOptions,
   type TagOptions,
+  type VerifyOptions,
+  type WatchOptions,
 } from "./registry-types.ts";
+export type { GcPart } from "./registry-upkeep.ts";
 export { RunWriter, type WaitSettings } from "./run.ts";

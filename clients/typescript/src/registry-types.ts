@@ -2,7 +2,7 @@
 import { hostname, userInfo } from "node:os";
 import type { Model, TagMove } from "@pipekit/proto";
 import type { CallSettings } from "./calls.ts";
-import type { Progress } from "./download.ts";
+import type { OnProgress } from "./progress.ts";
 
 /** A pipekit operator's state. */
 export interface OperatorState {
@@ -32,6 +32,7 @@ export interface StoreOptions extends CallSettings {
   readonly force?: boolean | undefined;
   /** Default: user@host. */
   readonly actor?: string | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** What became of a store. */
@@ -52,11 +53,33 @@ export interface TagOptions extends CallSettings {
   readonly reason?: string | undefined;
 }
 
+/** How far to go back, who does, and why. */
+export interface RollbackOptions extends CallSettings {
+  /** Moves to go back. Default 1. */
+  readonly steps?: number | undefined;
+  readonly actor?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** Who deletes a tag, and why. */
+export interface DeleteTagOptions extends CallSettings {
+  /** Deleted only if the tag points to this hash now. */
+  readonly expectedHash?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** From where on to watch a tag. */
+export interface WatchOptions extends CallSettings {
+  /** Only moves after this one. Default 0: from where the tag points now. */
+  readonly afterSeq?: number | undefined;
+}
+
 /** Where to load to. */
 export interface LoadOptions extends CallSettings {
   /** File to write. Without it, the path of the daemon's own read-only, verified file is returned. */
   readonly toFile?: string | undefined;
-  readonly onProgress?: Progress | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** A model and where its weights are. */
@@ -71,6 +94,60 @@ export interface ListModelsOptions extends CallSettings {
   /** Keep models whose metadata has every one of these entries. */
   readonly metadata?: Readonly<{ [name: string]: unknown }> | undefined;
 }
+
+/** Who pins a model, and why. */
+export interface PinOptions extends CallSettings {
+  readonly actor?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** What a collection keeps, besides models that are tagged, pinned or in use. */
+export interface KeepPolicy {
+  /** The newest so many models. Default 0. */
+  readonly keepLast?: number | undefined;
+  /** Models stored within this time, milliseconds. Default 24 hours. */
+  readonly minAgeMs?: number | undefined;
+  /** Models to which one of the last so many moves of a tag led. Default 10. */
+  readonly keepMoves?: number | undefined;
+  /** Models to which a tag pointed within this time, milliseconds. Default 30 days. */
+  readonly keepMovedMs?: number | undefined;
+  /** Models whose metadata has every entry of one of these. */
+  readonly keepMetadata?: readonly Readonly<{ [name: string]: unknown }>[] | undefined;
+}
+
+/** What to collect. */
+export interface GcOptions extends CallSettings {
+  readonly policy?: KeepPolicy | undefined;
+  /** Deletes; by default it is only told what would be. */
+  readonly apply?: boolean | undefined;
+  readonly actor?: string | undefined;
+}
+
+/** How to verify. */
+export interface VerifyOptions extends CallSettings {
+  /** Reads no weights: compares sizes, and the checksums that the server keeps where they serve. */
+  readonly quick?: boolean | undefined;
+}
+
+/** What to copy. */
+export interface CopyOptions extends CallSettings {
+  /** Default: all models. */
+  readonly refs?: readonly string[] | undefined;
+  /** Leaves out the tags that point to the models, and their histories. */
+  readonly withoutTags?: boolean | undefined;
+  /** Lets a tag move in the target whose history went another way there. */
+  readonly force?: boolean | undefined;
+  readonly actor?: string | undefined;
+}
+
+/** What to export. */
+export interface ExportOptions extends Pick<CopyOptions, "refs" | "withoutTags" | "signal"> {
+  /** Replaces a file of the name. */
+  readonly overwrite?: boolean | undefined;
+}
+
+/** What to import. */
+export type ImportOptions = Omit<CopyOptions, "refs">;
 
 /** Who moves a tag unless told otherwise. */
 export function defaultActor(): string {

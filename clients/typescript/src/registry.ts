@@ -1,15 +1,11 @@
 import { resolve } from "node:path";
-import {
-  type Model,
-  PipekitError,
-  type StoreHeader,
-  type TagMove,
-  type VerifyResponse,
-} from "@pipekit/proto";
+import { type Model, PipekitError, type StoreHeader } from "@pipekit/proto";
 import { answers, type CallSettings, unary } from "./calls.ts";
-import type { Connection } from "./connection.ts";
 import { copyToFile, downloadToBuffer, downloadToFile } from "./download.ts";
 import { toJson } from "./json.ts";
+import { type OnProgress, tell } from "./progress.ts";
+import { present } from "./registry-calls.ts";
+import { CopyCalls } from "./registry-copies.ts";
 import {
   defaultActor,
   type ListModelsOptions,
@@ -17,25 +13,17 @@ import {
   type LoadOptions,
   type Stored,
   type StoreOptions,
-  type TagOptions,
 } from "./registry-types.ts";
-import { finite, pages, resuming } from "./streams.ts";
+import { pages } from "./streams.ts";
 import { piecesOf, upload } from "./upload.ts";
 
 /**
  * A registry of models. A `ref` is a hash, a unique hash prefix of 8 characters or more, a tag `name`, `name@7` or
  * `name~1`. Every method throws PipekitError: REF_INVALID, REF_NOT_FOUND, REF_AMBIGUOUS, INVALID_REGISTRY_SPEC,
- * DAEMON_UNAVAILABLE, and what its comment names.
+ * REGISTRY_REFUSED, REGISTRY_UNAVAILABLE, DAEMON_UNAVAILABLE, and what its comment names. Tags are in registry-tags.ts,
+ * collection and verification in registry-upkeep.ts, copies and archives in registry-copies.ts.
  */
-export class Registry {
-  readonly spec: string;
-  readonly #connection: Connection;
-
-  constructor(connection: Connection, spec: string) {
-    this.#connection = connection;
-    this.spec = spec;
-  }
-
+export class Registry extends CopyCalls {
   /** Stores a model; harmless when it is there. Throws NOT_AN_OPERATOR, INVALID_CONFIG, TAG_EXISTS, TAG_NAME_INVALID, STORAGE_FULL. */
   async store(options: StoreOptions): Promise<Stored> {
     const { weights, signal } = options;
@@ -61,32 +49,20 @@ export class Registry {
     const again = chunks === undefined || weights instanceof Uint8Array;
     const make = () => {
       const body = again && chunks ? piecesOf(weights as Uint8Array) : chunks;
-      return upload(this.#connection.services.registry, header, body, signal);
+      return upload(this.connection.services.registry, header, body, options);
     };
-    const { model, created, move } = again ? await this.#connection.call(make, signal) : await make();
-    if (model === undefined) throw new PipekitError("INTERNAL", "The daemon answered without a model.");
-    return { model, created, move };
-  }
-
-  /** Tells the hash that a ref stands for. */
-  async resolve(ref: string, { signal }: CallSettings = {}): Promise<string> {
-    const request = { registry: this.spec, ref };
-    const answer = await this.#connection.call(
-      ({ registry }) => unary(registry.resolveTag.bind(registry), request, { signal }),
-      signal,
-    );
-    return answer.hash;
+    const { model, created, move } = again ? await this.ask(make, signal) : await make();
+    return { model: present(model, "model"), created, move };
   }
 
   /** Describes a model. */
   async stat(ref: string, { signal }: CallSettings = {}): Promise<Model> {
     const request = { registry: this.spec, ref };
-    const { model } = await this.#connection.call(
-      ({ registry }) => unary(registry.stat.bind(registry), request, { signal }),
+    const { model } = await this.ask(
+      (registry) => unary(registry.stat.bind(registry), request, { signal }),
       signal,
     );
-    if (model === undefined) throw new PipekitError("INTERNAL", "The daemon answered without a model.");
-    return model;
+    return present(model, "model");
   }
 
   /**
@@ -95,13 +71,13 @@ export class Registry {
    */
   async load(ref: string, options: LoadOptions = {}): Promise<Loaded> {
     const { toFile, signal, onProgress } = options;
-    if (toFile === undefined) return this.#loadByPath(ref, signal);
-    const { model, path } = await this.#locate(ref, signal);
+    if (toFile === undefined) return this.#loadByPath(ref, options);
+    const located = await this.#locate(ref, signal, onProgress).catch(unlessFull);
     // The hash from here on: a tag may move meanwhile.
-    const request = { registry: this.spec, ref: model.hash, signal, onProgress };
-    const copied = path === "" ? undefined : await copyToFile(model, path, request, toFile);
+    const request = { registry: this.spec, ref: located?.model.hash ?? ref, signal, onProgress };
+    const copied = located?.path ? await copyToFile(located.model, located.path, request, toFile) : undefined;
     return {
-      model: copied ?? (await downloadToFile(this.#connection, request, toFile)),
+      model: copied ?? (await downloadToFile(this.connection, request, toFile)),
       path: resolve(toFile),
     };
   }
@@ -109,39 +85,7 @@ export class Registry {
   /** Loads a model's weights into memory, verified. Throws CORRUPT_MODEL, INVALID_ARGUMENT when it has none. */
   async loadWeights(ref: string, { signal, onProgress }: Omit<LoadOptions, "toFile"> = {}): Promise<Buffer> {
     const request = { registry: this.spec, ref, signal, onProgress };
-    return (await downloadToBuffer(this.#connection, request)).weights;
-  }
-
-  /** Points a tag to a model. Throws TAG_EXISTS without `force`, TAG_CONFLICT, TAG_NAME_INVALID. */
-  async tag(ref: string, name: string, options: TagOptions = {}): Promise<TagMove> {
-    const { signal } = options;
-    const request = {
-      registry: this.spec,
-      ref,
-      name,
-      force: options.force ?? false,
-      expectedHash: options.expectedHash ?? "",
-      actor: options.actor ?? defaultActor(),
-      reason: options.reason ?? "",
-    };
-    const { move } = await this.#connection.call(
-      ({ registry }) => unary(registry.tag.bind(registry), request, { signal }),
-      signal,
-    );
-    if (move === undefined) throw new PipekitError("INTERNAL", "The daemon answered without a move.");
-    return move;
-  }
-
-  /** The moves of a tag, newest first. */
-  async *history(name: string, { signal }: CallSettings = {}): AsyncGenerator<TagMove> {
-    const ask = (pageToken: string) => {
-      const request = { registry: this.spec, name, pageSize: 0, pageToken };
-      return this.#connection.call(
-        ({ registry }) => unary(registry.tagHistory.bind(registry), request, { signal }),
-        signal,
-      );
-    };
-    for await (const page of pages(ask)) yield* page.moves;
+    return (await downloadToBuffer(this.connection, request)).weights;
   }
 
   /** The models, in byte order of their hashes. */
@@ -149,40 +93,13 @@ export class Registry {
     const metadataFilterJson = optionalJson(metadata, "metadata");
     const ask = (pageToken: string) => {
       const request = { registry: this.spec, metadataFilterJson, pageSize: 0, pageToken };
-      return this.#connection.call(
-        ({ registry }) => unary(registry.list.bind(registry), request, { signal }),
-        signal,
-      );
+      return this.ask((registry) => unary(registry.list.bind(registry), request, { signal }), signal);
     };
     for await (const page of pages(ask)) yield* page.models;
   }
 
-  /** Recomputes the digests of models (default: of all); one finding a model. */
-  verify(refs: readonly string[] = [], { signal }: CallSettings = {}): AsyncGenerator<VerifyResponse> {
-    const request = { registry: this.spec, refs: [...refs] };
-    return finite(this.#connection, () => this.#connection.services.registry.verify(request), signal);
-  }
-
-  /**
-   * The moves of a tag after `afterSeq`, then each new one as it is made; with 0, first where it points now. Goes on
-   * over restarts of the daemon, without a gap or a repeat. Ends by leaving the loop, or by throwing the signal's reason.
-   */
-  async *watchTag(
-    name: string,
-    { afterSeq = 0, signal }: CallSettings & { readonly afterSeq?: number } = {},
-  ): AsyncGenerator<TagMove> {
-    let seen = afterSeq;
-    const open = () =>
-      this.#connection.services.registry.watchTag({ registry: this.spec, name, afterSeq: seen });
-    for await (const { move } of resuming(this.#connection, open, signal)) {
-      if (move === undefined || move.seq <= seen) continue;
-      seen = move.seq;
-      yield move;
-    }
-  }
-
-  async #loadByPath(ref: string, signal: AbortSignal | undefined): Promise<Loaded> {
-    const located = await this.#locate(ref, signal);
+  async #loadByPath(ref: string, { signal, onProgress }: LoadOptions): Promise<Loaded> {
+    const located = await this.#locate(ref, signal, onProgress);
     if (located.path !== "") return located;
     const { hash, hasWeights } = located.model;
     throw new PipekitError("INVALID_ARGUMENT", `The model ${hash} has no weights file on this host.`, {
@@ -192,16 +109,24 @@ export class Registry {
   }
 
   /** A model, and the daemon's own file of its weights, verified; an empty path when there is none on this host. */
-  #locate(ref: string, signal: AbortSignal | undefined): Promise<Loaded> {
-    const request = { registry: this.spec, ref, byPath: true, offset: 0 };
-    return this.#connection.call(async ({ registry }) => {
+  #locate(ref: string, signal: AbortSignal | undefined, onProgress: OnProgress | undefined): Promise<Loaded> {
+    const progress = onProgress !== undefined;
+    const request = { registry: this.spec, ref, byPath: true, offset: 0, progress };
+    return this.ask(async (registry) => {
       for await (const { part } of answers(() => registry.load(request), signal)) {
+        if (part?.$case === "progress") tell(onProgress, part.value);
         if (part?.$case !== "header" || part.value.model === undefined) continue;
         return { model: part.value.model, path: part.value.weightsPath };
       }
       throw new PipekitError("INTERNAL", "The daemon sent no header.");
     }, signal);
   }
+}
+
+/** Where the daemon's host has no room for a file of the weights, a stream needs none. */
+function unlessFull(error: unknown): undefined {
+  if (error instanceof PipekitError && error.code === "STORAGE_FULL") return undefined;
+  throw error;
 }
 
 function optionalJson(value: unknown, field: string): string {

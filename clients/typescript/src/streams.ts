@@ -40,24 +40,26 @@ export async function* pages<P extends { readonly nextPageToken: string }>(
 }
 
 /**
- * A stream of answers without an end: when the daemon goes away, `open` is called anew on the next connection.
- * Other failures are thrown.
+ * A stream of answers without an end: when the daemon goes away, `open` is called anew on the next connection, and
+ * after a failure that `passes`, on the same one. Other failures are thrown.
  */
 export async function* resuming<A>(
   connection: Connection,
   open: () => ClientReadableStream<A>,
   signal: AbortSignal | undefined,
+  passes: (error: unknown) => boolean = () => false,
 ): AsyncGenerator<A> {
   let pause = 0;
   for (;;) {
-    const { generation } = connection;
+    let { generation } = connection;
     try {
       for await (const answer of answers(open, signal)) {
         pause = 0;
         yield answer;
       }
     } catch (error) {
-      if (!isUnavailable(error)) throw error;
+      if (passes(error)) generation -= 1;
+      else if (!isUnavailable(error)) throw error;
     }
     pause = await reconnect(connection, generation, pause, signal);
   }

@@ -1,6 +1,6 @@
 /** Weights into the registry. */
-import { once } from "node:events";
-import { type ClientWritableStream, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { type EventEmitter, once } from "node:events";
+import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
   type RegistryServiceClient,
   type StoreHeader,
@@ -8,10 +8,29 @@ import {
   type StoreResponse,
   WEIGHTS_CHUNK_BYTES,
 } from "@pipekit/proto";
-import { failure } from "./calls.ts";
+import { answers, type CallSettings, failure } from "./calls.ts";
+import { type OnProgress, tell } from "./progress.ts";
+import { present } from "./registry-calls.ts";
+
+/** The sending half of a call. */
+interface Outgoing {
+  write(request: StoreRequest): boolean;
+  readonly call: EventEmitter & { end(): unknown; cancel(): void };
+}
 
 /** Makes a Store call: the header, then the weights' bytes if there are any. */
-export async function upload(
+export function upload(
+  registry: RegistryServiceClient,
+  header: StoreHeader,
+  weights: AsyncIterable<Uint8Array> | undefined,
+  { signal, onProgress }: CallSettings & { readonly onProgress?: OnProgress | undefined },
+): Promise<StoreResponse> {
+  return onProgress === undefined
+    ? uploadQuietly(registry, header, weights, signal)
+    : uploadTelling(registry, header, weights, signal, onProgress);
+}
+
+async function uploadQuietly(
   registry: RegistryServiceClient,
   header: StoreHeader,
   weights: AsyncIterable<Uint8Array> | undefined,
@@ -28,20 +47,44 @@ export async function upload(
   const cancel = () => call.cancel();
   signal?.addEventListener("abort", cancel, { once: true });
   call.on("error", () => over.abort());
+  const outgoing = { call, write: (request: StoreRequest) => call.write(request) };
+  send(outgoing, header, weights, over.signal, reject);
   try {
-    call.write({ part: { $case: "header", value: header } } satisfies StoreRequest);
-    const sending = weights === undefined ? Promise.resolve() : sendChunks(call, weights, over.signal);
-    sending.then(
-      () => call.end(),
-      (error: unknown) => {
-        reject(error);
-        call.cancel();
-      },
-    );
     return await promise;
   } finally {
     signal?.removeEventListener("abort", cancel);
   }
+}
+
+async function uploadTelling(
+  registry: RegistryServiceClient,
+  header: StoreHeader,
+  weights: AsyncIterable<Uint8Array> | undefined,
+  signal: AbortSignal | undefined,
+  onProgress: OnProgress,
+): Promise<StoreResponse> {
+  const over = new AbortController();
+  let broken: { readonly error: unknown } | undefined;
+  let stored: StoreResponse | undefined;
+  const open = () => {
+    const call = registry.storeWithProgress();
+    const outgoing = { call, write: (request: StoreRequest) => call.write({ request }) };
+    send(outgoing, header, weights, over.signal, (error) => {
+      broken = { error };
+    });
+    return call;
+  };
+  try {
+    for await (const { part } of answers(open, signal)) {
+      if (part?.$case === "progress") tell(onProgress, part.value);
+      else if (part?.$case === "stored") stored = part.value;
+    }
+  } catch (error) {
+    throw broken === undefined ? error : broken.error;
+  } finally {
+    over.abort();
+  }
+  return present(stored, "model");
 }
 
 /** Weights as a stream, whether they are in memory or one already. */
@@ -50,13 +93,34 @@ export async function* piecesOf(weights: Uint8Array | AsyncIterable<Uint8Array>)
   else yield* weights;
 }
 
+/** Sends all there is to send; when the weights cannot be read, tells `failed` and cancels the call. */
+function send(
+  outgoing: Outgoing,
+  header: StoreHeader,
+  weights: AsyncIterable<Uint8Array> | undefined,
+  over: AbortSignal,
+  failed: (error: unknown) => void,
+): void {
+  outgoing.write({ part: { $case: "header", value: header } });
+  const sending = weights === undefined ? Promise.resolve() : sendChunks(outgoing, weights, over);
+  sending.then(
+    () => outgoing.call.end(),
+    (error: unknown) => {
+      failed(error);
+      outgoing.call.cancel();
+    },
+  );
+}
+
 /** Sends weights in chunks of 1 MiB at most, no faster than they are taken. */
 async function sendChunks(
-  call: ClientWritableStream<StoreRequest>,
+  outgoing: Outgoing,
   weights: AsyncIterable<Uint8Array>,
   over: AbortSignal,
 ): Promise<void> {
+  let size = 0;
   for await (const piece of weights) {
+    size += piece.length;
     for (let at = 0; at < piece.length; at += WEIGHTS_CHUNK_BYTES) {
       if (over.aborted) return;
       const chunk = Buffer.from(
@@ -64,9 +128,10 @@ async function sendChunks(
         piece.byteOffset + at,
         Math.min(WEIGHTS_CHUNK_BYTES, piece.length - at),
       );
-      if (!call.write({ part: { $case: "weightsChunk", value: chunk } })) {
-        await once(call, "drain", { signal: over }).catch(() => undefined);
+      if (!outgoing.write({ part: { $case: "weightsChunk", value: chunk } })) {
+        await once(outgoing.call, "drain", { signal: over }).catch(() => undefined);
       }
     }
   }
+  if (!over.aborted) outgoing.write({ part: { $case: "weightsEnd", value: { size } } });
 }

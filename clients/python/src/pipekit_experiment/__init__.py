@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipekit_experiment._src.protocols import ExperimentTracker as ExperimentTracker
     from pipekit_experiment._src.protocols import ModelRegistry as ModelRegistry
     from pipekit_experiment._src.registry import LocalModelRegistry as LocalModelRegistry
+    from pipekit_experiment._src.registry_mlflow import MLflowModelRegistry as MLflowModelRegistry
+    from pipekit_experiment._src.registry_s3 import S3ModelRegistry as S3ModelRegistry
     from pipekit_experiment._src.run import Run as Run
     from pipekit_experiment._src.run import RunArtifacts as RunArtifacts
     from pipekit_experiment._src.run import RunMetrics as RunMetrics
@@ -36,11 +38,13 @@ _MODULE_OF = {
     "ExperimentTracker": "_src.protocols",
     "LocalModelRegistry": "_src.registry",
     "LogToExperiment": "callbacks",
+    "MLflowModelRegistry": "_src.registry_mlflow",
     "ModelRegistry": "_src.protocols",
     "PipekitError": "_src.errors",
     "Run": "_src.run",
     "RunArtifacts": "_src.run",
     "RunMetrics": "_src.run",
+    "S3ModelRegistry": "_src.registry_s3",
     "SinkStatus": "_src.sink_status",
     "Tracker": "_src.tracking",
     "connect": "_src.connection",
@@ -56,11 +60,13 @@ __all__ = [
     "ExperimentTracker",
     "LocalModelRegistry",
     "LogToExperiment",
+    "MLflowModelRegistry",
     "ModelRegistry",
     "PipekitError",
     "Run",
     "RunArtifacts",
     "RunMetrics",
+    "S3ModelRegistry",
     "SinkStatus",
     "Tracker",
     "__version__",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -56,4 +56,12 @@ class ModelRegistry(Protocol):
 
     def tag(self, hash: str, name: str, *, force: bool = False) -> None:
         """Points a name to a hash; `force` lets it move."""
+        ...
+
+    def history(self, name: str) -> Sequence[Any]:
+        """The moves of a name, newest first."""
+        ...
+
+    def gc(self, *, apply: bool = False) -> Any:
+        """What nothing keeps; with `apply` it is deleted."""
         ...

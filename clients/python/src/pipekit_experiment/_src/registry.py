@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import builtins
-import getpass
 import json
 import os
-import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipekit_experiment._generated import registry_pb2 as pb
 from pipekit_experiment._src.errors import InvalidArgumentError
+from pipekit_experiment._src.progress_line import OnProgress, telling
+from pipekit_experiment._src.registry_base import PAGE, actor
 from pipekit_experiment._src.registry_calls import ask, load, store
+from pipekit_experiment._src.registry_copies import CopyCalls
 from pipekit_experiment._src.registry_operator import rebuild, state_of, weights_of
+from pipekit_experiment._src.registry_tags import TagCalls
 from pipekit_experiment._src.registry_trust import names_to_trust, trusting
-from pipekit_experiment._src.registry_types import (
-    Finding,
-    ModelInfo,
-    TagMove,
-    finding,
-    model_info,
-    tag_move,
-)
-from pipekit_experiment._src.registry_watch import TagWatch
+from pipekit_experiment._src.registry_types import ModelInfo, model_info
+from pipekit_experiment._src.registry_upkeep import UpkeepCalls
 from pipekit_experiment._src.registry_weights import checked_weights
 from pipekit_experiment._src.strict_json import strict_json
 
 if TYPE_CHECKING:
     from pipekit_experiment._src.run import Run
 
-_PAGE = 1000
-_ANSWER_S = 30.0
-"""Longest wait for a small answer."""
 
-
-class DaemonRegistry:
+class DaemonRegistry(TagCalls, UpkeepCalls, CopyCalls):
     """A registry that the daemon keeps, named by a spec such as `local:/srv/models`.
 
     A `ref` is a hash, a unique hash prefix of 8 characters or more, a name, `name@7` (where its 7th move led)
@@ -60,8 +51,12 @@ class DaemonRegistry:
         training_config: Any = None,
         dataset_hash: str = "",
         preview: Any = None,
+        preview_inputs: Any = None,
+        preview_rtol: float | None = None,
+        preview_atol: float | None = None,
         run: Run | str | None = None,
         force: bool = False,
+        progress: bool | OnProgress | None = None,
     ) -> str:
         """Stores an operator with its weights and returns the model's hash. Storing it again is harmless.
 
@@ -74,8 +69,14 @@ class DaemonRegistry:
             training_config: JSON value; part of the identity.
             dataset_hash: Content hash of the training data; part of the identity.
             preview: Input and output examples, a JSON value; not part of the identity.
+            preview_inputs: Instead of `preview`: calls the operator with these, a tuple of arguments or one,
+                and keeps inputs and outputs (at most 1 MiB), so that load(check_preview=True) can compare.
+            preview_rtol: Relative tolerance of that comparison; by default what suits the outputs' dtypes.
+            preview_atol: Absolute tolerance of it.
             run: The run that made it, or its id.
             force: Lets `name` move when it points elsewhere.
+            progress: Shows on stderr how far it is; by default only when that is a terminal. A function is
+                called with Progress instead; what it raises ends the call.
 
         Raises:
             NotAnOperatorError: a TypeError.
@@ -84,6 +85,17 @@ class DaemonRegistry:
             TagNameInvalidError, ArtifactUnreadableError, StorageFullError.
         """
         state = state_of(model_op)
+        if preview_inputs is not None:
+            if preview is not None:
+                raise InvalidArgumentError(
+                    "Both `preview` and `preview_inputs` are given.",
+                    field="preview",
+                    mend="Give one of them.",
+                )
+            # Only those who ask for it pay for the import of NumPy.
+            from pipekit_experiment._src.preview import captured
+
+            preview = captured(model_op, preview_inputs, preview_rtol, preview_atol)
         given = checked_weights(weights if weights is not None else weights_of(model_op))
         header = pb.StoreHeader(
             registry=self.spec,
@@ -99,93 +111,56 @@ class DaemonRegistry:
             force=force,
             has_weights=given is not None,
             weights_format=str(getattr(model_op, "weights_format", "")),
-            actor=_actor(),
+            actor=actor(),
         )
-        return ask(lambda stub, connection: store(stub, connection, header, given)).model.hash
+        with telling(progress, "store") as tell:
+            return ask(lambda stub, connection: store(stub, connection, header, given, tell)).model.hash
 
-    def load(self, ref: str, *, trust: Iterable[str] = ()) -> Any:
+    def load(
+        self,
+        ref: str,
+        *,
+        trust: Iterable[str] = (),
+        check_preview: bool = False,
+        rtol: float | None = None,
+        atol: float | None = None,
+        progress: bool | OnProgress | None = None,
+    ) -> Any:
         """The operator, made again by its class's `from_state` and `with_weights`.
 
         Imports only modules named in `trust` (here or in the constructor) and pipekit's own packages; a name
-        stands for the module and all below it. Raises UntrustedModuleError (a PermissionError),
-        CorruptModelError."""
+        stands for the module and all below it. With `check_preview` the operator is called with the inputs of
+        its preview and must give the outputs, within the tolerance that the preview states or `rtol` and
+        `atol` do. Raises UntrustedModuleError (a PermissionError), CorruptModelError, PreviewMismatchError,
+        InvalidArgumentError for a model without such a preview."""
         names = (*self._trust, *names_to_trust(trust))
-        model, weights = self._load(ref)
+        model, weights = self._load(ref, progress)
         with trusting(names):
-            return rebuild(json.loads(model.operator_json), weights)
+            operator = rebuild(json.loads(model.operator_json), weights)
+            if check_preview:
+                from pipekit_experiment._src.preview import check
 
-    def load_weights(self, ref: str) -> bytes | None:
+                check(operator, json.loads(model.preview_json or "null"), rtol, atol, model.hash)
+            return operator
+
+    def load_weights(self, ref: str, *, progress: bool | OnProgress | None = None) -> bytes | None:
         """The model's weights, verified; None when it has none. Raises CorruptModelError."""
-        return self._load(ref)[1]
+        return self._load(ref, progress)[1]
 
     def stat(self, ref: str) -> ModelInfo:
         """Describes a model without loading it."""
         return model_info(self._call("Stat", pb.StatRequest(registry=self.spec, ref=ref)).model)
 
-    def tag(
-        self, hash: str, name: str, *, force: bool = False, expected: str | None = None, reason: str = ""
-    ) -> None:
-        """Points `name` to a model (any ref will do) by one atomic, logged move.
-
-        A name is written once unless `force` is given. With `expected`, the move is made only if the name
-        points to that hash now. Raises TagExistsError (a FileExistsError), TagConflictError,
-        TagNameInvalidError."""
-        self._call(
-            "Tag",
-            pb.TagRequest(
-                registry=self.spec,
-                ref=hash,
-                name=name,
-                force=force,
-                expected_hash=expected or "",
-                actor=_actor(),
-                reason=reason,
-            ),
-            # Made but not heard of, such a move would be refused the second time.
-            repeatable=not expected,
-        )
-
-    def resolve_tag(self, name: str) -> str:
-        """The hash that a name (or any ref) stands for."""
-        return self._call("ResolveTag", pb.ResolveTagRequest(registry=self.spec, ref=name)).hash
-
-    def history(self, name: str) -> builtins.list[TagMove]:
-        """The moves of a tag, newest first."""
-        request = pb.TagHistoryRequest(registry=self.spec, name=name, page_size=_PAGE)
-        return [tag_move(move) for page in self._pages("TagHistory", request) for move in page.moves]
-
-    def watch_tag(self, name: str, after_seq: int = 0) -> TagWatch:
-        """The tag's moves after `after_seq`, then each new one as it is made.
-
-        With 0 the first is the current move, if there is one; the tag need not exist yet. The iterator
-        blocks; `close()` from any thread ends it. It outlives a restart of the daemon."""
-        return TagWatch(self.spec, name, after_seq)
-
-    def verify(self, *refs: str) -> builtins.list[Finding]:
-        """Recomputes the digests of these models, or of all; one finding a model."""
-        request = pb.VerifyRequest(registry=self.spec, refs=refs)
-        return ask(lambda stub, _: [finding(answer) for answer in stub.Verify(request)])
-
     def list(self, *, tags: Mapping[str, Any] | None = None) -> builtins.list[str]:
         """Hashes of the models, in byte order; with `tags`, of those whose metadata has all these entries."""
         wanted = "" if tags is None else strict_json(tags, "tags")
-        request = pb.ListRequest(registry=self.spec, metadata_filter_json=wanted, page_size=_PAGE)
+        request = pb.ListRequest(registry=self.spec, metadata_filter_json=wanted, page_size=PAGE)
         return [model.hash for page in self._pages("List", request) for model in page.models]
 
-    def _load(self, ref: str) -> tuple[pb.Model, bytes | None]:
+    def _load(self, ref: str, progress: bool | OnProgress | None) -> tuple[pb.Model, bytes | None]:
         request = pb.LoadRequest(registry=self.spec, ref=ref, by_path=True)
-        return ask(lambda stub, _: load(stub, request))
-
-    def _call(self, method: str, request: Any, *, repeatable: bool = True) -> Any:
-        return ask(lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S), repeatable)
-
-    def _pages(self, method: str, request: Any) -> Iterator[Any]:
-        while True:
-            page = self._call(method, request)
-            yield page
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        with telling(progress, "load") as tell:
+            return ask(lambda stub, _: load(stub, request, tell))
 
 
 class LocalModelRegistry(DaemonRegistry):
@@ -207,12 +182,3 @@ def _run_id(run: Run | str | None) -> str:
             f"`run` is a {type(run).__name__}.", field="run", mend="Give a Run, or the id of one."
         )
     return found
-
-
-def _actor() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        # A container's user without an entry in the password file.
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

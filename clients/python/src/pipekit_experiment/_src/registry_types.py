@@ -21,11 +21,28 @@ class TagMove:
     seq: int
     """1 for the first move, then +1 each."""
     hash: str
-    """Where the tag points since."""
+    """Where the tag points since; empty when the move deleted it."""
     previous_hash: str
-    """Where it pointed before; empty for the first move."""
+    """Where it pointed before; empty for the first move, and after a deletion."""
     actor: str
     """Who moved it, such as `ej@host`."""
+    at: datetime
+    """UTC."""
+    reason: str
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the move deleted the tag."""
+        return not self.hash
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What keeps a model from every collection."""
+
+    hash: str
+    actor: str
+    """Who pinned it, such as `ej@host`."""
     at: datetime
     """UTC."""
     reason: str
@@ -85,9 +102,14 @@ def tag_move(message: registry_pb2.TagMove) -> TagMove:
         hash=message.hash,
         previous_hash=message.previous_hash,
         actor=message.actor,
-        at=_time(message.at_us),
+        at=time_of(message.at_us),
         reason=message.reason,
     )
+
+
+def pin(message: registry_pb2.Pin) -> Pin:
+    """Reads a Pin message."""
+    return Pin(hash=message.hash, actor=message.actor, at=time_of(message.at_us), reason=message.reason)
 
 
 def model_info(message: registry_pb2.Model) -> ModelInfo:
@@ -103,7 +125,7 @@ def model_info(message: registry_pb2.Model) -> ModelInfo:
         weights_size=message.weights_size,
         weights_format=message.weights_format,
         run_id=message.run_id,
-        created_at=_time(message.created_at_us),
+        created_at=time_of(message.created_at_us),
         training_config=_optional(message.training_config_json),
         dataset_hash=message.dataset_hash,
         preview=_optional(message.preview_json),
@@ -115,9 +137,10 @@ def finding(message: registry_pb2.VerifyResponse) -> Finding:
     return Finding(hash=message.hash, problems=tuple(message.problems), bytes_read=message.bytes_read)
 
 
+def time_of(microseconds: int) -> datetime:
+    """Reads Unix microseconds, as UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
 def _optional(text: str) -> Any:
     return json.loads(text) if text else None
-
-
-def _time(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

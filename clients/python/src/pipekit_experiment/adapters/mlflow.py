@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pipekit_experiment._src.errors import InvalidTrackerSpecError
 from pipekit_experiment._src.server_address import parse_server_address
 from pipekit_experiment._src.tracking import Tracker
 
-__all__ = ["MLflowTracker"]
+if TYPE_CHECKING:
+    from pipekit_experiment._src.registry_mlflow import MLflowModelRegistry as MLflowModelRegistry
+
+__all__ = ["MLflowModelRegistry", "MLflowTracker"]
+
+
+def __getattr__(name: str) -> Any:
+    # The registry imports grpc, which a training script that only logs waits for in a thread.
+    if name == "MLflowModelRegistry":
+        from pipekit_experiment._src.registry_mlflow import MLflowModelRegistry
+
+        return MLflowModelRegistry
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class MLflowTracker(Tracker):

@@ -1,0 +1,57 @@
+import { PipekitError, type RegistryServiceClient } from "@pipekit/proto";
+import { type CallSettings, unary } from "./calls.ts";
+import type { Connection } from "./connection.ts";
+
+/** What a registry promises. */
+export interface RegistryDescription {
+  /** Canonical spec. */
+  readonly spec: string;
+  /** Whether moves of tags are linearizable among daemons; false: among the calls of one daemon. */
+  readonly atomic: boolean;
+}
+
+/** One registry of the daemon: what all calls to it share. */
+export abstract class RegistryCalls {
+  readonly spec: string;
+  protected readonly connection: Connection;
+
+  constructor(connection: Connection, spec: string) {
+    this.connection = connection;
+    this.spec = spec;
+  }
+
+  /** Opens the registry and tells what it promises. Throws INVALID_REGISTRY_SPEC, REGISTRY_REFUSED, REGISTRY_UNAVAILABLE. */
+  describe({ signal }: CallSettings = {}): Promise<RegistryDescription> {
+    const request = { registry: this.spec };
+    return this.ask(
+      (registry) => unary(registry.describeRegistry.bind(registry), request, { signal }),
+      signal,
+    );
+  }
+
+  /** Makes a call; once more when the daemon has gone meanwhile. */
+  protected ask<A>(
+    make: (registry: RegistryServiceClient) => Promise<A>,
+    signal: AbortSignal | undefined,
+  ): Promise<A> {
+    return this.connection.call(({ registry }) => make(registry), signal);
+  }
+
+  /**
+   * Makes a call that must not be made twice: when its answer is lost, nobody knows whether it was carried out. A
+   * daemon that had gone before is found or started first.
+   */
+  protected async askOnce<A>(
+    make: (registry: RegistryServiceClient) => Promise<A>,
+    signal: AbortSignal | undefined,
+  ): Promise<A> {
+    await this.describe({ signal });
+    return make(this.connection.services.registry);
+  }
+}
+
+/** A part that every answer has. */
+export function present<T>(part: T | undefined, what: string): T {
+  if (part === undefined) throw new PipekitError("INTERNAL", `The daemon answered without a ${what}.`);
+  return part;
+}
