@@ -13,12 +13,16 @@ import { parseArgs } from "node:util";
 import { connect } from "@pipekit/experiment";
 import { pipekitEnv, ROOT } from "../e2e/demo/processes.ts";
 import { startMlflowServer } from "../support/mlflow-server.ts";
+import { BUCKET, startSeaweed } from "../support/seaweed.ts";
 import { delivery } from "./delivery.ts";
 import { machine, residentBytes } from "./machine.ts";
+import { manyModels } from "./many-models.ts";
 import { models } from "./models.ts";
 import { type PeerFigures, peerCaption, peers, peerTable } from "./peers.ts";
 import { coldStart, importTime, logCall, throughput } from "./python.ts";
+import { mlflowModels, s3Models } from "./remote-models.ts";
 import { type Figure, markdownTable } from "./report.ts";
+import { tagLatency } from "./tag-latency.ts";
 
 const IDLE_MS = 5000;
 const HEAD = `# Benchmarks
@@ -61,9 +65,11 @@ const only = flags.only === "" ? undefined : flags.only.split(",");
 if (flags.write && only !== undefined) throw new Error("A part of the figures is not written.");
 
 const home = mkdtempSync(join(tmpdir(), "pkx-bench-"));
-const env = pipekitEnv(home);
+const s3 = await startSeaweed();
+const env = { ...pipekitEnv(home), ...s3.env() };
 const mlflow = await startMlflowServer();
 const daemon = await startBundle(env);
+const place = { home, env };
 const figures: Figure[] = [];
 let trackers: PeerFigures[] = [];
 try {
@@ -74,6 +80,10 @@ try {
     ["throughput", () => throughput(env)],
     ["cold start", () => coldStart()],
     ["models", () => models(env, home)],
+    ["s3", () => s3Models(place, s3.endpoint, BUCKET)],
+    ["mlflow", () => mlflowModels(place, mlflow.url, mlflow.host)],
+    ["tags", () => tagLatency(place, { endpoint: s3.endpoint, bucket: BUCKET, env: s3.env() }, mlflow)],
+    ["many models", () => manyModels(place, daemon.pid ?? 0)],
     ["delivery", () => delivery(env, mlflow.url, mlflow.host)],
   ];
   for (const [name, part] of parts) {
@@ -86,6 +96,7 @@ try {
 } finally {
   daemon.kill("SIGTERM");
   await mlflow.stop();
+  await s3.stop();
   rmSync(home, { recursive: true, force: true });
 }
 const table = `${machine()}, ${new Date().toISOString().slice(0, 10)}
