@@ -11,7 +11,7 @@ import { type Config, ensurePrivateFolder, type StateLayout, socketPathOf } from
 import { openContentStore } from "./content/index.ts";
 import { createDelivery, type Delivery, type DeliveryOptions } from "./delivery/index.ts";
 import { type Journal, openForeignJournal, openJournal } from "./journal/index.ts";
-import type { RunWriters } from "./lifecycle/index.ts";
+import { isProcessGone, processMark, type RunWriters } from "./lifecycle/index.ts";
 import { createRegistries } from "./registry/index.ts";
 import {
   AutoPrune,
@@ -96,6 +96,7 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
     cacheBytes: config.cacheBytes,
     env: process.env,
     log,
+    seams: { processes: { mark: processMark(), isGone: isProcessGone } },
   });
   const delivery = createDelivery({
     journal,

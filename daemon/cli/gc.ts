@@ -1,12 +1,15 @@
 /** `pkx models gc`. */
 import type { GcEntry, GcSummary } from "@pipekit/experiment";
 import { type Command, InvalidArgumentError } from "commander";
-import { type Commands, type Context, collect, whole } from "./context.ts";
+import { type Commands, type Context, whole } from "./context.ts";
 import { bytes, count, duration } from "./format.ts";
+import { jsonObject } from "./json.ts";
 import { ProgressLine } from "./progress.ts";
 import { span } from "./prune.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { plain, table } from "./terminal.ts";
+
+type Entries = Readonly<{ [name: string]: unknown }>;
 
 interface GcSettings extends RegistryOption {
   readonly apply?: boolean;
@@ -14,7 +17,7 @@ interface GcSettings extends RegistryOption {
   readonly minAge?: number;
   readonly keepMoves?: number;
   readonly keepMoved?: number;
-  readonly keep?: readonly string[];
+  readonly keep?: readonly Entries[];
 }
 
 /** Why models are kept, as a person says it. */
@@ -37,14 +40,14 @@ export function addGcCommand(models: Command, commands: Commands): void {
     .option("--keep-moves <n>", "keep where the last so many moves of each tag led (default: 10)", whole(0))
     .option("--keep-moved <time>", "keep where tags pointed within this time (default: 30d)", age)
     .option(
-      "--keep <key=value...>",
-      "keep models with this metadata; more of one --keep must all fit",
-      collect,
+      "--keep <key=value>",
+      "keep models with this in their metadata, or with all of a JSON object",
+      chosen,
     )
     .option("--apply", "do it");
   commands.define<GcSettings>(gc, {
     examples:
-      "pkx models gc\npkx models gc --keep-last 20 --min-age 7d --apply\npkx models gc --keep stage=release --keep team=vision",
+      'pkx models gc\npkx models gc --keep-last 20 --min-age 7d --apply\npkx models gc --keep stage=release --keep \'{"team":"vision"}\'',
     run: runGc,
   });
 }
@@ -54,6 +57,23 @@ function age(text: string): number {
   return text === "0" ? 0 : span(text);
 }
 
+/** Of `key=value` the value is JSON where it can be read as such, and else a text. */
+function chosen(text: string, earlier: readonly Entries[] = []): Entries[] {
+  if (text.startsWith("{")) return [...earlier, jsonObject(text, "--keep")];
+  const at = text.indexOf("=");
+  if (at < 1)
+    throw new InvalidArgumentError("It must be key=value, such as stage=release, or a JSON object.");
+  return [...earlier, { [text.slice(0, at)]: valueIn(text.slice(at + 1)) }];
+}
+
+function valueIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 async function runGc(context: Context, _args: readonly string[], settings: GcSettings): Promise<undefined> {
   const { registry, apply = false, keepLast, minAge, keepMoves, keepMoved, keep = [] } = settings;
   const policy = {
@@ -61,7 +81,7 @@ async function runGc(context: Context, _args: readonly string[], settings: GcSet
     minAgeMs: minAge === undefined ? undefined : minAge * 1000,
     keepMoves,
     keepMovedMs: keepMoved === undefined ? undefined : keepMoved * 1000,
-    keepMetadata: keep.map(entryOf),
+    keepMetadata: keep,
   };
   const line = new ProgressLine(context.terminal);
   const entries: GcEntry[] = [];
@@ -84,18 +104,6 @@ async function runGc(context: Context, _args: readonly string[], settings: GcSet
   ]);
 }
 
-/** `key=value`: the value is JSON where it can be read as such, and else a text. */
-function entryOf(text: string): { readonly [name: string]: unknown } {
-  const at = text.indexOf("=");
-  if (at < 1) throw new InvalidArgumentError(`\`--keep ${text}\` is no key=value, such as stage=release.`);
-  const value = text.slice(at + 1);
-  try {
-    return { [text.slice(0, at)]: JSON.parse(value) };
-  } catch {
-    return { [text.slice(0, at)]: value };
-  }
-}
-
 function planLines(entries: readonly GcEntry[]): string[] {
   const going = entries.filter(({ keptBecause }) => keptBecause === "");
   const now = Date.now() * 1000;
@@ -116,7 +124,10 @@ function planLines(entries: readonly GcEntry[]): string[] {
 
 function summaryLines(summary: GcSummary): string[] {
   const { candidates, candidateBytes, deleted, deletedBytes, litter, litterBytes, dryRun } = summary;
-  const kept = Object.entries(summary.kept).map(([reason, n]) => `${count(n)} ${REASONS[reason] ?? reason}`);
+  const kept = Object.entries(REASONS).flatMap(([reason, told]) => {
+    const models = summary.kept[reason];
+    return models === undefined ? [] : [`${count(models)} ${told}`];
+  });
   const went = dryRun
     ? `Would go: ${count(candidates)} of ${count(summary.models)} models, ${bytes(candidateBytes)}.`
     : `Deleted: ${count(deleted)} of ${count(summary.models)} models, ${bytes(deletedBytes)}.`;

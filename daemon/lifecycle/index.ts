@@ -12,5 +12,6 @@ export { type DaemonInfo, readDaemonInfo, StateLock, writeDaemonInfo } from "./l
 export { createLog } from "./log.ts";
 export { releaseMemory } from "./memory.ts";
 export { OrphanWatch, type RunWriters } from "./orphans.ts";
+export { isProcessGone, processMark } from "./process-mark.ts";
 export { drainOnSignal, EXIT_INTERRUPTED } from "./signals.ts";
 export { type Answerer, isOurs, type SocketIdentity, sealSocket, whoAnswers } from "./socket.ts";

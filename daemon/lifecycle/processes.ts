@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 
 /** Ticks a second of the start times in /proc: a constant of the Linux kernel's interface to user space. */
 const TICKS_PER_SECOND = 100;
@@ -39,5 +39,36 @@ function answersSignals(pid: number): boolean {
     return true;
   } catch (error) {
     return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** Where pids mean what they mean to this process. Empty and 0 where the system does not say. */
+export interface Machine {
+  /** Boot id, hex. */
+  readonly boot: string;
+  /** Inode of the pid namespace. */
+  readonly namespace: number;
+}
+
+let machine: Machine | undefined;
+
+export function thisMachine(): Machine {
+  machine ??= { boot: bootId(), namespace: namespaceInode() };
+  return machine;
+}
+
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "");
+  } catch {
+    return "";
+  }
+}
+
+function namespaceInode(): number {
+  try {
+    return statSync("/proc/self/ns/pid").ino;
+  } catch {
+    return 0;
   }
 }

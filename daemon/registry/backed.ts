@@ -18,6 +18,7 @@ import { collect } from "./collecting/collecting.ts";
 import { Leases } from "./collecting/leases.ts";
 import type { Parts } from "./collecting/parts.ts";
 import { checkPolicy } from "./collecting/policy.ts";
+import { type Processes, unknownProcesses } from "./collecting/tombstone.ts";
 import { type CopyParts, copyModels, exportModels, importModels } from "./copying/index.ts";
 import { diffModels } from "./diffing/index.ts";
 import { isAway, Loading } from "./loading.ts";
@@ -52,10 +53,12 @@ import { watchMoves } from "./watching.ts";
 /** A page of models is cut after about this many bytes: it travels in one message. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
-/** What tests bring along. */
+/** What the host gives, and tests replace. */
 export interface RegistrySeams {
   readonly clock?: Clock;
   readonly times?: Times;
+  /** Default: of no process anything is known, so that what it left counts as alive for its full time. */
+  readonly processes?: Processes;
 }
 
 export class BackedRegistry implements Registry {
@@ -80,7 +83,7 @@ export class BackedRegistry implements Registry {
     stagingFolder: string,
     cache: ModelCache,
     log: Logger,
-    { clock = systemClock, times = TIMES }: RegistrySeams = {},
+    { clock = systemClock, times = TIMES, processes = unknownProcesses }: RegistrySeams = {},
   ) {
     this.spec = backend.spec;
     this.atomic = backend.properties.atomic;
@@ -91,7 +94,7 @@ export class BackedRegistry implements Registry {
     this.#resolving = new Resolving(backend, this.#tags);
     this.#reading = new Reading(backend, cache);
     this.#loading = new Loading(backend, this.#resolving, this.#reading, cache);
-    this.#leases = new Leases(backend, clock, times);
+    this.#leases = new Leases(backend, clock, times, processes);
     this.#promoting = new Promoting(backend, this.#tags, this.#resolving, this.#leases);
     this.#pins = new Pins(backend, this.#resolving, this.#leases);
     this.#storing = new Storing(backend, stagingFolder, cache.verified, this.#leases);
@@ -104,7 +107,13 @@ export class BackedRegistry implements Registry {
       leases: this.#leases,
       verified: cache.verified,
     };
-    this.#collectingParts = { backend, tags: this.#tags, clock, times: timesFor(backend.properties, times) };
+    this.#collectingParts = {
+      backend,
+      tags: this.#tags,
+      clock,
+      processes,
+      times: timesFor(backend.properties, times),
+    };
   }
 
   async store(model: NewModel, signal: AbortSignal, onProgress?: OnProgress): Promise<StoreResult> {

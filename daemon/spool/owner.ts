@@ -1,6 +1,5 @@
 /** The process that wrote a file, as the file tells it (clients/python, ring_owner.py). */
-import { readFileSync, statSync } from "node:fs";
-import { liveProcess } from "../lifecycle/processes.ts";
+import { liveProcess, thisMachine } from "../lifecycle/processes.ts";
 
 export const OWNER_BYTES = 40;
 
@@ -30,34 +29,11 @@ export function readOwner(bytes: Buffer, offset: number): Owner {
 
 /** Whether the owner lives. A process that got its pid afterwards is another. */
 export function ownerState(owner: Owner): OwnerState {
-  const { boot, namespace } = here();
+  const { boot, namespace } = thisMachine();
   if (owner.boot !== "" && boot !== "" && owner.boot !== boot) return "dead";
   if (owner.namespace !== 0 && namespace !== 0 && owner.namespace !== namespace) return "elsewhere";
   if (owner.pid < 1) return "dead";
   const process = liveProcess(owner.pid);
   if (process === undefined) return "dead";
   return owner.startTicks === 0 || process.startTicks === owner.startTicks ? "lives" : "dead";
-}
-
-let known: { readonly boot: string; readonly namespace: number } | undefined;
-
-function here(): { readonly boot: string; readonly namespace: number } {
-  known ??= { boot: bootId(), namespace: namespaceInode() };
-  return known;
-}
-
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "");
-  } catch {
-    return "";
-  }
-}
-
-function namespaceInode(): number {
-  try {
-    return statSync("/proc/self/ns/pid").ino;
-  } catch {
-    return 0;
-  }
 }

@@ -21,6 +21,7 @@ import { inParallel } from "./parallel.ts";
 import type { Parts } from "./parts.ts";
 import { isYoung, type Plan, type Reason } from "./plan.ts";
 import { lastMoves, pinnedHashes, placesSince } from "./references.ts";
+import { tombstoneBytes } from "./tombstone.ts";
 
 /** What became of a candidate. */
 export interface Outcome {
@@ -49,12 +50,12 @@ export async function collectBatch(
   actor: string,
   signal: AbortSignal,
 ): Promise<Outcome[]> {
-  const { backend, clock, times } = parts;
+  const { backend, clock, processes, times } = parts;
   const since = new Stopwatch(clock);
   const isOver = (): boolean => since.elapsedMs >= times.deletingMs;
   const id = randomUUID();
   const tombstones = new Map(batch.map(({ hash }) => [hash, tombstoneKey(hash, id)]));
-  const bytes = Buffer.from(`${JSON.stringify({ actor, at: new Date(clock.unixMs()).toISOString() })}\n`);
+  const bytes = tombstoneBytes(actor, processes.mark, clock.unixMs());
   try {
     await inParallel([...tombstones.values()], async (key) => {
       signal.throwIfAborted();

@@ -49,6 +49,8 @@ export interface Times {
   readonly tombstoneMs: number;
   /** A collector deletes nothing more this long after it began to write tombstones. */
   readonly deletingMs: number;
+  /** A tombstone is dead this long after its process was seen to be gone: a deletion that it sent may be on its way. */
+  readonly goneMs: number;
   /** Added to `leaseMs` and `tombstoneMs` where files carry the time of the host that wrote them. */
   readonly skewMs: number;
 }
@@ -61,6 +63,7 @@ export const TIMES: Times = {
   holdMs: 7 * MINUTE,
   tombstoneMs: 10 * MINUTE,
   deletingMs: 2 * MINUTE,
+  goneMs: 4 * MINUTE,
   skewMs: 10 * MINUTE,
 };
 

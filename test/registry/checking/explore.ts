@@ -136,7 +136,7 @@ export interface Weather {
 }
 
 /** The longest that a request is on its way: what the protocol allows for. */
-const LONGEST_REQUEST_MS = 180_000;
+export const LONGEST_REQUEST_MS = 180_000;
 
 /** Runs one order drawn by `random` (at least 0, below 1). */
 export async function orderByChance(
@@ -170,8 +170,9 @@ export async function orderByChance(
     } else if (random() < weather.death) {
       const actor = pick(mortal.filter((one) => !world.isDead(one)));
       if (actor === undefined) continue;
-      steps.push(`${actor} dies`);
-      world.kill(actor);
+      const requests = random() < 0.5 ? "lost" : "sent";
+      steps.push(`${actor} dies, its requests are ${requests}`);
+      world.kill(actor, requests);
     } else {
       const step = left < 1000 ? oldest : (pick(quick) ?? pick(world.steps) ?? oldest);
       if (random() < weather.failure && !step.id.endsWith("late")) {

@@ -42,13 +42,14 @@ export function participant(world: World, actor: string, flaw: Flaw = {}): Parti
   const times = { ...TIMES, ...flaw.times };
   const backend = wrapped(world.backend(actor));
   const clock = world.clock(actor);
-  const leases = new Leases(backend, clock, times);
+  const processes = { mark: actor, isGone: (mark: string) => world.isDead(mark) };
+  const leases = new Leases(backend, clock, times, processes);
   const tags = new Tags(backend, () => undefined, clock);
   const resolving = new Resolving(backend, tags);
   const promoting = new Promoting(backend, tags, resolving, leases);
   const pins = new Pins(backend, resolving, leases);
   const storing = new Storing(backend, "/nowhere", new VerifiedFiles(), leases);
-  const parts = { backend, tags, clock, times: timesFor(backend.properties, times) };
+  const parts = { backend, tags, clock, processes, times: timesFor(backend.properties, times) };
   const request = (name: string) => ({ name, force: true, expectedHash: "", actor, reason: "" });
   return {
     parts,

@@ -54,17 +54,18 @@ export class World {
   async fail(step: Step, effect: "now" | "later" | "never"): Promise<void> {
     this.#drop(step);
     if (effect === "now") step.act();
-    // It has no owner any more, and is served some time.
-    if (effect === "later")
-      this.steps.push({ ...step, id: `${step.id} late`, answer: () => {}, fail: () => {} });
+    if (effect === "later") this.#leaveBehind(step);
     step.fail(new Error(`The request to ${step.label} failed.`));
     await settle();
   }
 
-  /** Kills an actor: nothing that it has asked for is done, and no code of it runs again. */
-  kill(actor: string): void {
+  /** Kills an actor: no code of it runs again. What it has asked for is `lost`, or, `sent`, served some time. */
+  kill(actor: string, requests: "lost" | "sent" = "lost"): void {
     this.#dead.add(actor);
-    for (const step of this.steps.filter((candidate) => candidate.actor === actor)) this.#drop(step);
+    for (const step of this.steps.filter((candidate) => candidate.actor === actor)) {
+      this.#drop(step);
+      if (requests === "sent") this.#leaveBehind(step);
+    }
     for (const timer of this.#timers) if (timer.actor === actor) this.#timers.delete(timer);
   }
 
@@ -195,6 +196,11 @@ export class World {
       const about = { ...request, label: `${actor}: ${request.label}` };
       this.steps.push({ ...about, id: `${actor} ${n}`, actor, askedAtMs: this.nowMs, answer, fail: reject });
     });
+  }
+
+  /** A request that has no owner any more is served some time. */
+  #leaveBehind(step: Step): void {
+    this.steps.push({ ...step, id: `${step.id} late`, answer: () => {}, fail: () => {} });
   }
 
   #drop(step: Step): void {
