@@ -79,7 +79,11 @@ export class FileStore {
     const now = await this.#files.get(key, signal);
     if (!now?.bytes.equals(bytes)) return undefined;
     const hash = METADATA.exec(key)?.[1];
-    if (hash !== undefined) await this.#versions.ensure(hash, bytes, signal);
+    if (hash !== undefined) {
+      // It was removed with its files, perhaps by another backend of the registry.
+      this.#versions.forget(hash);
+      await this.#versions.ensure(hash, bytes, signal);
+    }
     return now.version;
   }
 

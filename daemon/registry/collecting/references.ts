@@ -55,8 +55,9 @@ export async function recentPlaces(
   const places: string[] = [];
   let leftAtUs = Number.POSITIVE_INFINITY;
   for await (const { hash, atUs } of backwards(tags, last, 0, signal)) {
-    // The tag pointed there until the move after it was made.
-    if (places.length >= policy.keepMoves && leftAtUs <= nowUs - policy.keepMovedUs) break;
+    // The tag pointed there until the move after it was made, by the clock of its mover, which may be ahead.
+    const isLate = policy.keepMovedUs === 0 || leftAtUs <= nowUs - policy.keepMovedUs;
+    if (places.length >= policy.keepMoves && isLate) break;
     if (hash !== "") places.push(hash);
     leftAtUs = atUs ?? leftAtUs;
   }
