@@ -12,6 +12,7 @@ import {
   type VerifyResponse,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
+import { ahead } from "./ahead.ts";
 import type { ModelCache } from "./cache/index.ts";
 import { type Clock, systemClock, TIMES, type Times, timesFor } from "./collecting/clock.ts";
 import { collect } from "./collecting/collecting.ts";
@@ -23,6 +24,7 @@ import { type CopyParts, copyModels, exportModels, importModels } from "./copyin
 import { diffModels } from "./diffing/index.ts";
 import { isAway, Loading } from "./loading.ts";
 import { manifestText } from "./manifest.ts";
+import type { Metadata } from "./metadata.ts";
 import { fits, metadataFilter } from "./metadata-filter.ts";
 import { asCorrupt, describe, readMetadata } from "./model.ts";
 import { checkNewModel, checkText, type Documents, type NewModel } from "./new-model.ts";
@@ -50,6 +52,8 @@ import { Tags, tagExists } from "./tags.ts";
 import { verifyModels } from "./verifying/index.ts";
 import { watchMoves } from "./watching.ts";
 
+/** Models of a list that are read at once. */
+const READS_AHEAD = 16;
 /** A page of models is cut after about this many bytes: it travels in one message. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -154,18 +158,15 @@ export class BackedRegistry implements Registry {
     const size = pageSize(query.pageSize);
     const models: Model[] = [];
     let bytes = 0;
-    for await (const hash of this.#resolving.hashes("", query.pageToken, signal)) {
-      const metadata = await readMetadata(this.#backend, hash, signal).catch((error: unknown) => {
-        const corrupt = asCorrupt(error, hash);
-        if (corrupt === error) throw error;
-        this.#log.warn({ err: corrupt }, "a damaged model was left out of a list");
-        return undefined;
-      });
+    const read = (hash: string) => this.#readSound(hash, signal);
+    const hashes = this.#resolving.hashes("", query.pageToken, signal);
+    const atOnce = () => Math.min(READS_AHEAD, size + 1 - models.length);
+    for await (const metadata of ahead(hashes, read, atOnce)) {
       if (metadata === undefined || !fits(metadata.free, filter)) continue;
       if (models.length >= size || bytes > MAX_PAGE_BYTES) {
         return { models, nextPageToken: models.at(-1)?.hash ?? "" };
       }
-      const model = { ...describe(metadata), tags: await this.#tagNames.of(hash, signal) };
+      const model = { ...describe(metadata), tags: await this.#tagNames.of(metadata.hash, signal) };
       bytes += model.operatorJson.length + model.metadataJson.length + model.trainingConfigJson.length;
       models.push(model);
     }
@@ -286,6 +287,18 @@ export class BackedRegistry implements Registry {
   async diff(refA: string, refB: string, signal: AbortSignal): Promise<DiffResponse> {
     const [a, b] = await Promise.all([this.resolve(refA, signal), this.resolve(refB, signal)]);
     return diffModels(this.#reading, a.hash, b.hash, signal);
+  }
+
+  /** Metadata of a model; undefined when there is none, or a damaged one. */
+  async #readSound(hash: string, signal: AbortSignal): Promise<Metadata | undefined> {
+    try {
+      return await readMetadata(this.#backend, hash, signal);
+    } catch (error) {
+      const corrupt = asCorrupt(error, hash);
+      if (corrupt === error) throw error;
+      this.#log.warn({ err: corrupt }, "a damaged model was left out of a list");
+      return undefined;
+    }
   }
 
   /** Throws TAG_EXISTS when the tag points to what cannot become this model, whatever its weights are. */

@@ -92,7 +92,7 @@ export class Registry extends CopyCalls {
   async *list({ metadata, signal }: ListModelsOptions = {}): AsyncGenerator<Model> {
     const metadataFilterJson = optionalJson(metadata, "metadata");
     const ask = (pageToken: string) => {
-      const request = { registry: this.spec, metadataFilterJson, pageSize: 0, pageToken };
+      const request = { registry: this.spec, metadataFilterJson, pageSize: PAGE, pageToken };
       return this.ask((registry) => unary(registry.list.bind(registry), request, { signal }), signal);
     };
     for await (const page of pages(ask)) yield* page.models;
@@ -122,6 +122,9 @@ export class Registry extends CopyCalls {
     }, signal);
   }
 }
+
+/** The most that the daemon gives: each page costs it a listing. */
+const PAGE = 1000;
 
 /** Where the daemon's host has no room for a file of the weights, a stream needs none. */
 function unlessFull(error: unknown): undefined {
