@@ -72,7 +72,7 @@ export interface RegistryBackend {
   /** Canonical spec, such as `local:/srv/models`. Holds no secret. */
   readonly spec: string;
   readonly properties: RegistryProperties;
-  /** Reads a small object (at most 16 MiB); undefined when there is none. */
+  /** Reads a small object; undefined when there is none. Throws ObjectTooLarge for more than 16 MiB. */
   get(key: string, signal: AbortSignal): Promise<StoredObject | undefined>;
   /** Creates a small object; undefined when the key exists. Linearizable: of many racers exactly one creates. */
   create(key: string, bytes: Buffer, signal: AbortSignal): Promise<ObjectVersion | undefined>;
@@ -138,6 +138,16 @@ export class ObjectMissing extends Error {
   constructor(key: string) {
     super(`No object has the key ${key}.`);
     this.name = "ObjectMissing";
+    this.key = key;
+  }
+}
+
+/** An object that is to be read whole, and is larger than any that a registry writes so. */
+export class ObjectTooLarge extends Error {
+  readonly key: string;
+  constructor(key: string) {
+    super(`The object ${key} is too large to be read whole.`);
+    this.name = "ObjectTooLarge";
     this.key = key;
   }
 }

@@ -8,6 +8,7 @@
  * never replaces. The file system must have hard links.
  */
 import { createHash, randomUUID } from "node:crypto";
+import { constants } from "node:fs";
 import { chmod, link, open, readdir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
@@ -24,6 +25,7 @@ import {
   type Litter,
   type ObjectInfo,
   ObjectMissing,
+  ObjectTooLarge,
   type ObjectVersion,
   type OnBytes,
   type PendingBlob,
@@ -43,6 +45,8 @@ const HIDDEN: ReadonlySet<string> = new Set([TEMP_FOLDER, LOCK_FILE, `${LOCK_FIL
 /** Tries to give a file a name in a folder that is being removed. */
 const MAX_ATTEMPTS = 10;
 const MAX_SMALL_BYTES = 16 * 1024 * 1024;
+/** A pipe that lies where an object belongs must not hold up who opens it. */
+const READING = constants.O_RDONLY | constants.O_NONBLOCK;
 
 export class LocalBackend implements RegistryBackend {
   readonly spec: string;
@@ -122,7 +126,9 @@ export class LocalBackend implements RegistryBackend {
 
   async info(key: string, _signal: AbortSignal): Promise<ObjectInfo | undefined> {
     try {
-      const { size, mtimeMs } = await stat(this.#path(key));
+      const found = await stat(this.#path(key));
+      if (!found.isFile()) return undefined;
+      const { size, mtimeMs } = found;
       return { key, size, modifiedAtUs: Math.round(mtimeMs * 1000) };
     } catch (error) {
       return unlessMissing(error);
@@ -224,13 +230,16 @@ export class LocalBackend implements RegistryBackend {
   async #read(key: string): Promise<{ object: StoredObject; mtimeNs: bigint } | undefined> {
     let handle: Awaited<ReturnType<typeof open>>;
     try {
-      handle = await open(this.#path(key), "r");
+      handle = await open(this.#path(key), READING);
     } catch (error) {
       return unlessMissing(error);
     }
     try {
-      const { size, ino, mtimeNs } = await handle.stat({ bigint: true });
-      if (size > MAX_SMALL_BYTES) throw new Error(`The object ${key} is too large to be read whole.`);
+      const found = await handle.stat({ bigint: true });
+      // A folder or a device is no object.
+      if (!found.isFile()) return undefined;
+      const { size, ino, mtimeNs } = found;
+      if (size > MAX_SMALL_BYTES) throw new ObjectTooLarge(key);
       const bytes = await readExactly(handle, 0, Number(size));
       return { object: { bytes, version: versionText(bytes, ino, mtimeNs) }, mtimeNs };
     } finally {

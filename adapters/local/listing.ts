@@ -1,6 +1,6 @@
 /** Listing a folder as an object store would: keys in byte order, after a key, up to a limit. */
 import type { Dirent } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 const SURROGATE = /[\ud800-\udfff]/;
@@ -54,11 +54,29 @@ async function entries(root: string, folder: string, hidden: ReadonlySet<string>
     }
     throw error;
   }
+  const linked = await linkedFiles(join(root, folder), found);
   return found
     .filter((entry) => folder !== "" || !hidden.has(entry.name))
-    .filter((entry) => entry.isFile() || entry.isDirectory())
+    .filter((entry) => entry.isFile() || entry.isDirectory() || linked.has(entry.name))
     .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
     .sort(inByteOrder);
+}
+
+/**
+ * Links to files: whoever reads such a key reads the file, so that it must be listed too. Of what cannot be looked at only
+ * a link to nothing is left out: its reader is told what is wrong.
+ */
+async function linkedFiles(folder: string, entries: readonly Dirent[]): Promise<ReadonlySet<string>> {
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name);
+  const isFile = await Promise.all(
+    links.map((name) =>
+      stat(join(folder, name)).then(
+        (found) => found.isFile(),
+        (error: NodeJS.ErrnoException) => error.code !== "ENOENT" && error.code !== "ENOTDIR",
+      ),
+    ),
+  );
+  return new Set(links.filter((_, i) => isFile[i]));
 }
 
 function isAfter(key: string, after: string): boolean {

@@ -19,7 +19,16 @@ export function awayRegistry(spec: string, failure: PipekitError, cache: ModelCa
     resolve: (...given) => loading.resolve(...given),
     stat: (...given) => loading.stat(...given),
   };
-  return failing<Registry>(kept, ["atomic"], failure);
+  const registry = failing<Registry>(kept, ["atomic"], failure);
+  failures.set(registry, failure);
+  return registry;
+}
+
+const failures = new WeakMap<Registry, PipekitError>();
+
+/** Why a registry is away; undefined for one that is not. */
+export function whyAway(registry: Registry): PipekitError | undefined {
+  return failures.get(registry);
 }
 
 function awayBackend(spec: string, failure: PipekitError): RegistryBackend {

@@ -1,18 +1,17 @@
 /** One registry over a backend: what its parts do, put together. */
 import type { RegistryBackend } from "@pipekit/adapters/registry";
-import {
-  type CopyEvent,
-  type DiffResponse,
-  type GcPolicy,
-  type GcResponse,
-  type Model,
-  type Pin,
-  PipekitError,
-  type TagMove,
-  type VerifyResponse,
+import type {
+  CopyEvent,
+  DiffResponse,
+  GcPolicy,
+  GcResponse,
+  Model,
+  Pin,
+  TagMove,
+  VerifyResponse,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
-import { ahead } from "./ahead.ts";
+import { whyAway } from "./away.ts";
 import type { ModelCache } from "./cache/index.ts";
 import { type Clock, systemClock, TIMES, type Times, timesFor } from "./collecting/clock.ts";
 import { collect } from "./collecting/collecting.ts";
@@ -22,12 +21,13 @@ import { checkPolicy } from "./collecting/policy.ts";
 import { type Processes, unknownProcesses } from "./collecting/tombstone.ts";
 import { type CopyParts, copyModels, exportModels, importModels } from "./copying/index.ts";
 import { diffModels } from "./diffing/index.ts";
+import { historyPage } from "./history.ts";
+import { Listing } from "./listing.ts";
 import { isAway, Loading } from "./loading.ts";
 import { manifestText } from "./manifest.ts";
-import type { Metadata } from "./metadata.ts";
-import { fits, metadataFilter } from "./metadata-filter.ts";
-import { asCorrupt, describe, readMetadata } from "./model.ts";
+import { describe, readMetadata } from "./model.ts";
 import { checkNewModel, checkText, type Documents, type NewModel } from "./new-model.ts";
+import { pageSize } from "./paging.ts";
 import { Pins } from "./pins.ts";
 import { Promoting } from "./promoting.ts";
 import { Reading } from "./reading.ts";
@@ -46,16 +46,10 @@ import type {
 } from "./registry.ts";
 import { type Resolved, Resolving } from "./resolving.ts";
 import { Storing, type TagIt } from "./storing.ts";
-import { withoutNonce } from "./tag-file.ts";
 import { TagNames } from "./tag-names.ts";
 import { Tags, tagExists } from "./tags.ts";
 import { verifyModels } from "./verifying/index.ts";
 import { watchMoves } from "./watching.ts";
-
-/** Models of a list that are read at once. */
-const READS_AHEAD = 16;
-/** A page of models is cut after about this many bytes: it travels in one message. */
-const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
 /** What the host gives, and tests replace. */
 export interface RegistrySeams {
@@ -69,11 +63,11 @@ export class BackedRegistry implements Registry {
   readonly spec: string;
   readonly atomic: boolean;
   readonly #backend: RegistryBackend;
-  readonly #log: Logger;
   readonly #tags: Tags;
   readonly #tagNames: TagNames;
   readonly #reading: Reading;
   readonly #loading: Loading;
+  readonly #listing: Listing;
   readonly #resolving: Resolving;
   readonly #storing: Storing;
   readonly #leases: Leases;
@@ -92,10 +86,10 @@ export class BackedRegistry implements Registry {
     this.spec = backend.spec;
     this.atomic = backend.properties.atomic;
     this.#backend = backend;
-    this.#log = log;
     this.#tags = new Tags(backend, () => this.#tagNames.forget(), clock);
     this.#tagNames = new TagNames(this.#tags);
     this.#resolving = new Resolving(backend, this.#tags);
+    this.#listing = new Listing(backend, this.#resolving, this.#tagNames, log);
     this.#reading = new Reading(backend, cache);
     this.#loading = new Loading(backend, this.#resolving, this.#reading, cache);
     this.#leases = new Leases(backend, clock, times, processes);
@@ -150,27 +144,11 @@ export class BackedRegistry implements Registry {
     return { ...model, tags };
   }
 
-  async list(
+  list(
     query: PageQuery & { readonly metadataFilterJson: string },
     signal: AbortSignal,
   ): Promise<{ models: Model[]; nextPageToken: string }> {
-    const filter = metadataFilter(query.metadataFilterJson, "metadata_filter");
-    const size = pageSize(query.pageSize);
-    const models: Model[] = [];
-    let bytes = 0;
-    const read = (hash: string) => this.#readSound(hash, signal);
-    const hashes = this.#resolving.hashes("", query.pageToken, signal);
-    const atOnce = () => Math.min(READS_AHEAD, size + 1 - models.length);
-    for await (const metadata of ahead(hashes, read, atOnce)) {
-      if (metadata === undefined || !fits(metadata.free, filter)) continue;
-      if (models.length >= size || bytes > MAX_PAGE_BYTES) {
-        return { models, nextPageToken: models.at(-1)?.hash ?? "" };
-      }
-      const model = { ...describe(metadata), tags: await this.#tagNames.of(metadata.hash, signal) };
-      bytes += model.operatorJson.length + model.metadataJson.length + model.trainingConfigJson.length;
-      models.push(model);
-    }
-    return { models, nextPageToken: "" };
+    return this.#listing.page(query, signal);
   }
 
   async tag(request: TagRequestOptions, signal: AbortSignal): Promise<TagMove> {
@@ -189,21 +167,7 @@ export class BackedRegistry implements Registry {
     signal: AbortSignal,
   ): Promise<{ moves: TagMove[]; nextPageToken: string }> {
     checkTagName(name);
-    const last = await this.#resolving.tag(name, signal);
-    const from = query.pageToken === "" ? last.seq : Number(query.pageToken);
-    if (!Number.isSafeInteger(from)) {
-      throw new PipekitError("INVALID_ARGUMENT", "The page token is none of ours.", {
-        field: "page_token",
-        mend: "Use the token of the answer before, or none.",
-      });
-    }
-    const end = Math.max(from - pageSize(query.pageSize), 0);
-    const moves: TagMove[] = [];
-    for (let seq = Math.min(from, last.seq); seq > end; seq--) {
-      const move = await this.#tags.moveAt(last, seq, signal);
-      if (move !== undefined) moves.push(withoutNonce(move));
-    }
-    return { moves, nextPageToken: end > 0 ? String(end) : "" };
+    return historyPage(this.#tags, await this.#resolving.tag(name, signal), query, signal);
   }
 
   watchTag(name: string, afterSeq: number, signal: AbortSignal): AsyncIterable<TagMove> {
@@ -270,7 +234,9 @@ export class BackedRegistry implements Registry {
   }
 
   copyTo(target: Registry, options: CopyOptions, signal: AbortSignal): AsyncIterable<CopyEvent> {
-    if (!(target instanceof BackedRegistry)) throw new Error("The target is no registry of this daemon.");
+    if (!(target instanceof BackedRegistry)) {
+      throw whyAway(target) ?? new Error("The target is no registry of this daemon.");
+    }
     checkText("actor", options.actor);
     return copyModels(this.#copyParts, target.#copyParts, options, signal);
   }
@@ -287,18 +253,6 @@ export class BackedRegistry implements Registry {
   async diff(refA: string, refB: string, signal: AbortSignal): Promise<DiffResponse> {
     const [a, b] = await Promise.all([this.resolve(refA, signal), this.resolve(refB, signal)]);
     return diffModels(this.#reading, a.hash, b.hash, signal);
-  }
-
-  /** Metadata of a model; undefined when there is none, or a damaged one. */
-  async #readSound(hash: string, signal: AbortSignal): Promise<Metadata | undefined> {
-    try {
-      return await readMetadata(this.#backend, hash, signal);
-    } catch (error) {
-      const corrupt = asCorrupt(error, hash);
-      if (corrupt === error) throw error;
-      this.#log.warn({ err: corrupt }, "a damaged model was left out of a list");
-      return undefined;
-    }
   }
 
   /** Throws TAG_EXISTS when the tag points to what cannot become this model, whatever its weights are. */
@@ -323,12 +277,4 @@ export class BackedRegistry implements Registry {
 function checkDeed({ actor, reason }: Deed): void {
   checkText("actor", actor);
   checkText("reason", reason);
-}
-
-function pageSize(asked: number): number {
-  if (Number.isSafeInteger(asked) && asked >= 0 && asked <= 1000) return asked === 0 ? 100 : asked;
-  throw new PipekitError("INVALID_ARGUMENT", `The page size ${asked} is not between 0 and 1000.`, {
-    field: "page_size",
-    mend: "Ask for 1 to 1000; 0 means 100.",
-  });
 }

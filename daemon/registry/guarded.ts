@@ -1,15 +1,31 @@
 /** A backend whose failures are those that clients know. */
-import { BackendRefused, BackendUnavailable, type RegistryBackend } from "@pipekit/adapters/registry";
+import {
+  BackendRefused,
+  BackendUnavailable,
+  ObjectTooLarge,
+  type RegistryBackend,
+} from "@pipekit/adapters/registry";
 import { PipekitError } from "@pipekit/proto";
+import { Damage } from "./metadata.ts";
 
 /** What a backend's failure is called; other errors pass as they are. */
 export function asRegistryFailure(error: unknown): unknown {
+  if (error instanceof ObjectTooLarge) return tooLarge(error);
   if (!(error instanceof BackendRefused || error instanceof BackendUnavailable)) return error;
   const code = error instanceof BackendRefused ? "REGISTRY_REFUSED" : "REGISTRY_UNAVAILABLE";
   return new PipekitError(code, error.message, { field: "registry", mend: error.mend, cause: error });
 }
 
-/** The same backend; BackendRefused and BackendUnavailable are thrown as REGISTRY_REFUSED and REGISTRY_UNAVAILABLE. */
+/** A small file of more than 16 MiB is none that a registry has written. */
+function tooLarge(error: ObjectTooLarge): Damage {
+  const file = error.key.slice(error.key.lastIndexOf("/") + 1);
+  return new Damage(`${file} has more than 16 MiB.`, { cause: error });
+}
+
+/**
+ * The same backend; BackendRefused and BackendUnavailable are thrown as REGISTRY_REFUSED and REGISTRY_UNAVAILABLE,
+ * ObjectTooLarge as Damage.
+ */
 export function guarded(backend: RegistryBackend): RegistryBackend {
   return new Proxy(backend, {
     get(target, name) {

@@ -3,6 +3,7 @@ import { PipekitError } from "@pipekit/proto";
 import type { JsonObject } from "../content/index.ts";
 import { type Document, parseObject, parseOperator, parseOptional } from "./operator.ts";
 import { checkTagName } from "./ref.ts";
+import { yamlBytes } from "./yaml.ts";
 
 /** Where weights come from. */
 export type WeightsSource =
@@ -37,6 +38,8 @@ export interface Documents {
 
 /** All documents of a model travel in one message and are kept in small files. */
 const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
+/** What a backend reads whole. */
+const MAX_YAML_BYTES = 16 * 1024 * 1024;
 const MAX_TEXT_LENGTH = 4096;
 
 /** Throws NOT_AN_OPERATOR, INVALID_CONFIG, TAG_NAME_INVALID, INVALID_ARGUMENT, STORAGE_FULL (too large). */
@@ -58,8 +61,17 @@ export function checkNewModel(model: NewModel): Documents {
       },
     );
   }
+  const operator = parseOperator(model.operatorJson);
+  const yaml = yamlBytes(operator.value);
+  if (yaml > MAX_YAML_BYTES) {
+    throw new PipekitError(
+      "STORAGE_FULL",
+      `The operator's state would be ${yaml} bytes of YAML; at most ${MAX_YAML_BYTES} are allowed.`,
+      { field: "operator_json", mend: "Nest it less deep, or move bulk data into the weights." },
+    );
+  }
   return {
-    operator: parseOperator(model.operatorJson),
+    operator,
     trainingConfig: parseOptional(model.trainingConfigJson, "training_config"),
     free: parseObject(model.metadataJson, "metadata"),
     preview: parseOptional(model.previewJson, "preview"),

@@ -7,28 +7,19 @@ import type { TagMove } from "@pipekit/proto";
 import { checkClientPath, unreadable } from "../content/index.ts";
 import type { Lease } from "./collecting/lease.ts";
 import type { Leases } from "./collecting/leases.ts";
-import { manifestText, sha256 } from "./manifest.ts";
-import { Damage, encodeMetadata, type FileDigest, type Metadata } from "./metadata.ts";
+import { sha256 } from "./manifest.ts";
+import { Damage, encodeMetadata, type Metadata } from "./metadata.ts";
 import { FILES, modelKey, readMetadata } from "./model.ts";
 import { KeyedMutex } from "./mutex.ts";
 import type { Documents, NewModel } from "./new-model.ts";
 import { bytesOf, counted } from "./progress.ts";
 import { Publishing } from "./publishing.ts";
+import { metadataOf, operatorYaml, type ReadyDocuments, readyDocuments } from "./ready-documents.ts";
 import type { OnProgress } from "./registry.ts";
 import type { VerifiedFiles } from "./verified.ts";
-import { yamlText } from "./yaml.ts";
 
 /** Lost races after which a small file is taken to be fought over. */
 const MAX_ATTEMPTS = 20;
-
-/** A model's documents as the bytes that are written. */
-export interface ReadyDocuments {
-  readonly metadata: Metadata;
-  /** metadata.json. */
-  readonly metadataJson: Buffer;
-  readonly operatorYaml: Buffer;
-  readonly preview: Buffer | undefined;
-}
 
 /** A model that is there now. */
 export interface Stored {
@@ -219,51 +210,4 @@ export class Storing {
     }
     throw new Error(`${key} is being written by others again and again.`);
   }
-}
-
-function metadataOf(model: NewModel, documents: Documents, weights: FileDigest | undefined): Metadata {
-  const { operator, trainingConfig, free, preview } = documents;
-  const manifest = manifestText({
-    operator: operator.canonical,
-    trainingConfig: trainingConfig?.canonical,
-    datasetHash: model.datasetHash,
-    weights,
-  });
-  return {
-    hash: sha256(manifest),
-    manifest,
-    createdAtMs: Date.now(),
-    runId: model.runId,
-    weightsFormat: model.weightsFormat,
-    operatorYaml: digestOf(Buffer.from(yamlText(operator.value))),
-    preview: preview && digestOf(previewBytes(preview.compact)),
-    weights: weights && { sha256: weights.sha256, size: weights.size },
-    free: free.value,
-    trainingConfig: trainingConfig?.value,
-    datasetHash: model.datasetHash,
-    operator: operator.value,
-  };
-}
-
-function readyDocuments(metadata: Metadata, { preview }: Documents): ReadyDocuments {
-  return {
-    metadata,
-    metadataJson: encodeMetadata(metadata),
-    operatorYaml: Buffer.from(yamlText(metadata.operator)),
-    preview: preview && previewBytes(preview.compact),
-  };
-}
-
-/** operator.yaml as `metadata` tells of it: from the bytes at hand, or written anew. */
-function operatorYaml(metadata: Metadata, { operatorYaml: bytes }: ReadyDocuments): Buffer {
-  if (sha256(bytes) === metadata.operatorYaml.sha256) return bytes;
-  return Buffer.from(yamlText(metadata.operator));
-}
-
-function previewBytes(compact: string): Buffer {
-  return Buffer.from(`${compact}\n`);
-}
-
-function digestOf(bytes: Buffer): FileDigest {
-  return { sha256: sha256(bytes), size: bytes.length };
 }

@@ -6,11 +6,12 @@
  * at most one entry. Resolving a name is one read.
  */
 import { randomUUID } from "node:crypto";
-import type { RegistryBackend } from "@pipekit/adapters/registry";
+import type { RegistryBackend, StoredObject } from "@pipekit/adapters/registry";
 import { PipekitError } from "@pipekit/proto";
 import { type Clock, systemClock } from "./collecting/clock.ts";
 import type { Lease } from "./collecting/lease.ts";
 import { inParallel } from "./collecting/parallel.ts";
+import { Damage } from "./metadata.ts";
 import { KeyedMutex } from "./mutex.ts";
 import {
   decodeLog,
@@ -71,7 +72,7 @@ export class Tags {
     if (seq === last.seq) return last;
     if (seq > last.seq || seq < 1) return undefined;
     const key = logKey(last.name, seq);
-    const found = await this.#backend.get(key, signal);
+    const found = await this.#get(key, signal);
     if (found === undefined) return undefined;
     const move = decodeLog(last.name, found.bytes);
     if (move === undefined) throw damaged(key);
@@ -219,7 +220,7 @@ export class Tags {
       if (keys.length < LIST_PAGE) break;
     }
     if (last === undefined) return undefined;
-    const found = await this.#backend.get(last, signal);
+    const found = await this.#get(last, signal);
     const move = found && decodeLog(name, found.bytes);
     if (move === undefined || move.seq !== seqOfLogKey(last)) throw damaged(last);
     return move;
@@ -228,11 +229,18 @@ export class Tags {
   /** The tag as it is now; undefined when there is no such tag. Throws CORRUPT_MODEL. */
   async read(name: string, signal: AbortSignal): Promise<CurrentTag | undefined> {
     const key = tagKey(name);
-    const found = await this.#backend.get(key, signal);
+    const found = await this.#get(key, signal);
     if (found === undefined) return undefined;
     const move = decodeTag(name, found.bytes);
     if (move === undefined) throw damaged(key);
     return { move, version: found.version };
+  }
+
+  /** Throws CORRUPT_MODEL for a file that cannot be one of a tag. */
+  async #get(key: string, signal: AbortSignal): Promise<StoredObject | undefined> {
+    return this.#backend.get(key, signal).catch((error: unknown) => {
+      throw error instanceof Damage ? damaged(key) : error;
+    });
   }
 
   /** Tells who watches the tag here that it has moved. */

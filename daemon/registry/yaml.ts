@@ -16,6 +16,46 @@ export function yamlText(value: JsonValue): string {
   return `${block(value).join("\n")}\n`;
 }
 
+/** Bytes of that text, without making it: what is nested deep is indented far. */
+export function yamlBytes(value: JsonValue): number {
+  const { lines, bytes } = sizeOf(value);
+  return lines + bytes;
+}
+
+/** Lines, and the bytes of all without their newlines. */
+interface Size {
+  readonly lines: number;
+  readonly bytes: number;
+}
+
+/** As `block` would write it. */
+function sizeOf(value: JsonValue): Size {
+  const inline = flow(value);
+  if (inline !== undefined) return { lines: 1, bytes: Buffer.byteLength(inline) };
+  let [lines, bytes] = [0, 0];
+  const add = (more: Size): void => {
+    lines += more.lines;
+    bytes += more.bytes;
+  };
+  if (value instanceof Map) for (const [key, entry] of value) add(sizeOfMember(key, entry));
+  else for (const item of value as readonly JsonValue[]) add(indentedSize(sizeOf(item)));
+  return { lines, bytes };
+}
+
+/** As `member` would write it. */
+function sizeOfMember(key: string, entry: JsonValue): Size {
+  const name = scalarText(key);
+  const inline = name.length > MAX_SIMPLE_KEY ? undefined : flow(entry);
+  if (inline !== undefined) return { lines: 1, bytes: Buffer.byteLength(`${name}: ${inline}`) };
+  const { lines, bytes } = indentedSize(sizeOf(entry));
+  const mark = name.length > MAX_SIMPLE_KEY ? "? " : ":";
+  return { lines: 1 + lines, bytes: Buffer.byteLength(name) + mark.length + bytes };
+}
+
+function indentedSize({ lines, bytes }: Size): Size {
+  return { lines, bytes: bytes + 2 * lines };
+}
+
 function block(value: JsonValue): string[] {
   const inline = flow(value);
   if (inline !== undefined) return [inline];

@@ -1,6 +1,7 @@
 /** Copies that are cut off, raced and damaged. */
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { BackendUnavailable } from "@pipekit/adapters/registry";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Registry } from "../../daemon/registry/index.ts";
 import { COPY, fill, historyOf, told } from "../contract/registry-copy.ts";
@@ -305,4 +306,16 @@ test("between servers, bytes are told and nothing is sent twice", async () => {
   } finally {
     await far.close();
   }
+});
+
+test("a target that is away is told as such", async () => {
+  await fill(source);
+  const kind = {
+    schemes: ["away"],
+    parse: (spec: string) => spec,
+    open: () => Promise.reject(new BackendUnavailable("The server does not answer.", "Start it.")),
+  };
+  const target = await registriesAt({ kinds: [kind], env: {} }, "away:x", fixture.staging).open("");
+  const away = expect.objectContaining({ code: "REGISTRY_UNAVAILABLE", mend: "Start it." });
+  expect(() => source.copyTo(target, COPY, never)).toThrow(away);
 });

@@ -1,7 +1,7 @@
 /** A registry's files behind MLflow's artifact proxy, by key. */
 
 import { type FileSlice, type Incoming, PERSON_MS } from "@pipekit/adapters/http";
-import { ObjectMissing, type StoredObject } from "@pipekit/adapters/registry";
+import { ObjectMissing, ObjectTooLarge, type StoredObject } from "@pipekit/adapters/registry";
 import { z } from "zod";
 import { encodePath } from "../../spec-query.ts";
 import type { Result } from "../api.ts";
@@ -177,10 +177,10 @@ export class Files {
       for await (const chunk of body as AsyncIterable<Buffer>) {
         chunks.push(chunk);
         size += chunk.length;
-        if (size > MAX_SMALL_BYTES) throw new RangeError(`The object ${key} is too large to be read whole.`);
+        if (size > MAX_SMALL_BYTES) throw new ObjectTooLarge(key);
       }
     } catch (error) {
-      if (error instanceof RangeError) throw error;
+      if (error instanceof ObjectTooLarge) throw error;
       return { ok: false, fault: { kind: "transient", reason: `MLflow broke off in the middle of ${key}.` } };
     }
     const bytes = Buffer.concat(chunks);

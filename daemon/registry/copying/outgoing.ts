@@ -10,7 +10,7 @@ import { Damage, type FileDigest } from "../metadata.ts";
 import { FILES, modelKey } from "../model.ts";
 import { counted } from "../progress.ts";
 import type { Described } from "../reading.ts";
-import type { ReadyDocuments } from "../storing.ts";
+import type { ReadyDocuments } from "../ready-documents.ts";
 import { checkDigest } from "../verified.ts";
 
 /** A model's documents in the form in which they are stored. */

@@ -3,7 +3,7 @@ import type { PendingBlob } from "@pipekit/adapters/registry";
 import { sha256 } from "../../manifest.ts";
 import { Damage, decodeMetadata, type FileDigest, type Metadata } from "../../metadata.ts";
 import { FILES } from "../../model.ts";
-import type { ReadyDocuments } from "../../storing.ts";
+import type { ReadyDocuments } from "../../ready-documents.ts";
 import { checkDigest } from "../../verified.ts";
 import type { Target } from "../target.ts";
 import { corruptArchive, type EntryKind } from "./form.ts";
