@@ -54,15 +54,18 @@ export async function copyHashed(
   }
 }
 
-/** Writes chunks to the new file `target`, which is durable then. Removes `target` on failure. */
+/**
+ * Writes chunks to the new file `target`, which is durable then unless `durable` is false. Removes `target` on failure.
+ */
 export async function writeHashed(
   chunks: AsyncIterable<Buffer>,
   target: string,
   signal: AbortSignal,
+  { durable = true }: { readonly durable?: boolean } = {},
 ): Promise<Digest> {
-  return intoNewFile(target, async (sink) => {
+  const fill = async (sink: FileHandle): Promise<Digest> => {
     const hash = createHash("sha256");
-    const writeback = new Writeback(sink);
+    const writeback = durable ? new Writeback(sink) : undefined;
     let size = 0;
     let writing: Promise<void> = Promise.resolve();
     for await (const chunk of chunks) {
@@ -73,12 +76,13 @@ export async function writeHashed(
       writing.catch(() => undefined);
       hash.update(chunk);
       size += chunk.length;
-      writeback.written(size);
+      writeback?.written(size);
     }
     await writing;
-    await writeback.settled();
+    await writeback?.settled();
     return { sha256: hash.digest("hex"), size };
-  });
+  };
+  return intoNewFile(target, fill, durable);
 }
 
 /** Digest of a file of ours whose bytes are made durable as well. */
@@ -96,6 +100,16 @@ export async function hashAndSync(path: string, signal: AbortSignal, onBytes?: O
 /** Creates the new file `target` with these bytes, durable. */
 export async function writeDurably(target: string, bytes: Buffer): Promise<void> {
   await intoNewFile(target, (sink) => writeAll(sink, bytes, 0));
+}
+
+/** Makes the bytes of a file durable. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Makes creations, renames and removals in a folder durable. */
@@ -142,11 +156,15 @@ async function reflink(path: string, target: string): Promise<boolean> {
   }
 }
 
-async function intoNewFile<T>(target: string, fill: (sink: FileHandle) => Promise<T>): Promise<T> {
+async function intoNewFile<T>(
+  target: string,
+  fill: (sink: FileHandle) => Promise<T>,
+  durable = true,
+): Promise<T> {
   const sink = await open(target, "wx", 0o600);
   try {
     const result = await fill(sink);
-    await sink.sync();
+    if (durable) await sink.sync();
     await sink.close();
     return result;
   } catch (error) {

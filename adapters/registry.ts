@@ -35,6 +35,9 @@ export type BlobSource =
 /** Told how many bytes of how many have been moved. Called often; must not throw. */
 export type OnBytes = (done: number, total: number) => void;
 
+/** Told how many bytes of a file are there from its beginning on; those do not change any more. Must not throw. */
+export type OnPrefix = (bytes: number) => void;
+
 /** A large object received and durable, but not yet visible under a key. */
 export interface PendingBlob {
   readonly sha256: string;
@@ -110,9 +113,16 @@ export interface RegistryBackend {
   localPath(key: string): string | undefined;
   /**
    * Fetches a large object into a new file, with as many parallel requests as serve, all of one version. The file is not
-   * checked and not durable yet. Throws ObjectMissing. Absent where `localPath` gives one.
+   * checked and not durable yet; a backend that knows calls `onPrefix`, so that hashing need not wait for the end. Throws
+   * ObjectMissing. Absent where `localPath` gives one.
    */
-  fetch?(key: string, path: string, signal: AbortSignal, onBytes?: OnBytes): Promise<void>;
+  fetch?(
+    key: string,
+    path: string,
+    signal: AbortSignal,
+    onBytes?: OnBytes,
+    onPrefix?: OnPrefix,
+  ): Promise<void>;
   /**
    * Makes `to` a copy of the large object `from` within the backend, without sending its bytes; when `to` exists, keeps
    * what is there. Returns false when `from` is gone. Absent where the backend cannot.

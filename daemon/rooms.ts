@@ -11,7 +11,7 @@ import { type Config, ensurePrivateFolder, type StateLayout, socketPathOf } from
 import { openContentStore } from "./content/index.ts";
 import { createDelivery, type Delivery, type DeliveryOptions } from "./delivery/index.ts";
 import { type Journal, openForeignJournal, openJournal } from "./journal/index.ts";
-import { isProcessGone, processMark, type RunWriters } from "./lifecycle/index.ts";
+import { isProcessGone, processMark, type RunWriters, thisMachine } from "./lifecycle/index.ts";
 import { createRegistries } from "./registry/index.ts";
 import {
   AutoPrune,
@@ -94,6 +94,7 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
     stagingFolder: layout.stagingFolder,
     cacheFolder: layout.cacheFolder,
     cacheBytes: config.cacheBytes,
+    boot: thisMachine().boot,
     env: process.env,
     log,
     seams: { processes: { mark: processMark(), isGone: isProcessGone } },

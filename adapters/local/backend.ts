@@ -11,15 +11,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { chmod, link, open, readdir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import {
-  copyHashed,
-  type Digest,
-  ensureFolder,
-  hashAndSync,
-  syncFolder,
-  writeDurably,
-  writeHashed,
-} from "../files.ts";
+import { copyHashed, type Digest, hashAndSync, syncFolder, writeDurably, writeHashed } from "../files.ts";
 import {
   type BlobSource,
   type Litter,
@@ -32,6 +24,8 @@ import {
   type RegistryBackend,
   type StoredObject,
 } from "../registry.ts";
+import { asDenied } from "./denied.ts";
+import { folderMode, makeFolder } from "./folder.ts";
 import { foldersUnder, keysUnder } from "./listing.ts";
 import { FolderLock } from "./lock.ts";
 import { readChunks, readExactly } from "./read.ts";
@@ -55,6 +49,7 @@ export class LocalBackend implements RegistryBackend {
   readonly #root: string;
   /** Mode of objects: read-only, for whom the root is readable. */
   readonly #mode: number;
+  readonly #folderMode: number;
   readonly #lock: FolderLock;
   readonly #walks = new Walks();
 
@@ -63,7 +58,8 @@ export class LocalBackend implements RegistryBackend {
     this.spec = spec;
     this.#root = root;
     this.#mode = 0o400 | (rootMode & 0o044);
-    this.#lock = new FolderLock(join(root, LOCK_FILE));
+    this.#folderMode = folderMode(rootMode);
+    this.#lock = new FolderLock(join(root, LOCK_FILE), 0o600 | (rootMode & 0o066));
   }
 
   async get(key: string, _signal: AbortSignal): Promise<StoredObject | undefined> {
@@ -75,7 +71,7 @@ export class LocalBackend implements RegistryBackend {
     const path = this.#path(key);
     return this.#withTemp(bytes, async (temp) => {
       const version = await versionOf(temp, bytes);
-      return (await linkNew(temp, path)) ? version : undefined;
+      return (await linkNew(temp, path, this.#folderMode)) ? version : undefined;
     });
   }
 
@@ -102,13 +98,14 @@ export class LocalBackend implements RegistryBackend {
   async remove(key: string, signal: AbortSignal): Promise<void> {
     const path = this.#path(key);
     const folder = dirname(path);
-    await this.#lock.hold(async () => {
+    const removal = this.#lock.hold(async () => {
       await rm(path, { force: true });
       // The registry's own folders stay: they are few, and some are watched.
       const mayGo = key.includes("/") && !key.startsWith("_");
       const gone = mayGo && (await isRemoved(folder));
       await syncFolder(gone ? dirname(folder) : folder).catch(unlessMissing);
     }, signal);
+    await removal.catch(this.#refused);
   }
 
   /** Another name of the same file: objects are never changed in place. */
@@ -116,7 +113,7 @@ export class LocalBackend implements RegistryBackend {
     signal.throwIfAborted();
     const path = this.#path(to);
     try {
-      await linkNew(this.#path(from), path);
+      await linkNew(this.#path(from), path, this.#folderMode);
       return true;
     } catch (error) {
       unlessMissing(error);
@@ -178,12 +175,12 @@ export class LocalBackend implements RegistryBackend {
 
   async receive(source: BlobSource, signal: AbortSignal, onBytes?: OnBytes): Promise<PendingBlob> {
     const temp = this.#tempPath();
-    const digest = await this.#receiveInto(temp, source, signal, onBytes);
+    const digest = await this.#receiveInto(temp, source, signal, onBytes).catch(this.#refused);
     const publish = async (key: string, publishing: AbortSignal): Promise<boolean> => {
       publishing.throwIfAborted();
       const path = this.#path(key);
       await chmod(temp, this.#mode);
-      const created = await linkNew(temp, path);
+      const created = await linkNew(temp, path, this.#folderMode);
       await rm(temp, { force: true });
       return created;
     };
@@ -199,7 +196,7 @@ export class LocalBackend implements RegistryBackend {
   }
 
   watch(key: string, changed: () => void): () => void {
-    return watchFile(this.#path(key), changed);
+    return watchFile(this.#path(key), this.#folderMode, changed);
   }
 
   async #receiveInto(
@@ -253,10 +250,16 @@ export class LocalBackend implements RegistryBackend {
       await writeDurably(temp, bytes);
       await chmod(temp, this.#mode);
       return await use(temp);
+    } catch (error) {
+      throw asDenied(error, this.#root);
     } finally {
       await rm(temp, { force: true });
     }
   }
+
+  readonly #refused = (error: unknown): never => {
+    throw asDenied(error, this.#root);
+  };
 
   #tempPath(): string {
     return join(this.#root, TEMP_FOLDER, randomUUID());
@@ -270,10 +273,10 @@ export class LocalBackend implements RegistryBackend {
   }
 }
 
-/** Gives `temp` the name `path` as well, durably, unless that name is taken. */
-async function linkNew(temp: string, path: string): Promise<boolean> {
+/** Gives `temp` the name `path` as well, durably, unless that name is taken. `mode` is that of folders. */
+async function linkNew(temp: string, path: string, mode: number): Promise<boolean> {
   for (let attempt = 0; ; attempt++) {
-    await ensureFolder(dirname(path));
+    await makeFolder(dirname(path), mode);
     try {
       await link(temp, path);
       break;

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { ensureFolder } from "../files.ts";
 import type { RegistryKind } from "../registry.ts";
 import { LocalBackend, TEMP_FOLDER } from "./backend.ts";
+import { isDenied } from "./denied.ts";
+import { folderMode, makeFolder } from "./folder.ts";
 import { localRoot, parseLocalSpec } from "./spec.ts";
 
 /** Age after which a temporary file is taken for the remains of a dead process. */
@@ -14,11 +16,17 @@ export const localRegistry: RegistryKind = {
   parse: parseLocalSpec,
   async open(spec) {
     const root = localRoot(spec);
-    const temp = join(root, TEMP_FOLDER);
-    await ensureFolder(temp);
-    const backend = new LocalBackend(parseLocalSpec(spec), root, (await stat(root)).mode);
+    await ensureFolder(root);
+    const { mode } = await stat(root);
+    await makeFolder(join(root, TEMP_FOLDER), folderMode(mode));
+    const backend = new LocalBackend(parseLocalSpec(spec), root, mode);
     const never = new AbortController().signal;
-    for await (const _ of backend.litter({ olderThanMs: STALE_MS, remove: true }, never));
+    try {
+      for await (const _ of backend.litter({ olderThanMs: STALE_MS, remove: true }, never));
+    } catch (error) {
+      // Who may only read leaves it to those who may write.
+      if (!isDenied(error)) throw error;
+    }
     return backend;
   },
 };

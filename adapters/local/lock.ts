@@ -5,6 +5,7 @@
  * holder dies, however it dies, so there is no stale lock to detect and no clock to trust (a lock made by link() needs
  * both). Nothing else may open the file: closing any descriptor of it would drop the lock.
  */
+import { chmodSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 
@@ -17,9 +18,15 @@ export class FolderLock {
   readonly #file: DatabaseSync;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(path: string) {
+  /** `mode` of the file: who may write it may take the lock. */
+  constructor(path: string, mode: number) {
     this.#path = path;
     this.#file = new DatabaseSync(path, { timeout: 0 });
+    try {
+      chmodSync(path, mode);
+    } catch {
+      // Another user's: he has given it the mode.
+    }
   }
 
   /** Runs `work` alone among all processes. Waiters of this process queue in order. */

@@ -1,5 +1,5 @@
 /** Watching one file that is replaced by rename: the folder is watched, and polled for what the kernel cannot tell. */
-import { type FSWatcher, mkdirSync, watch } from "node:fs";
+import { chmodSync, type FSWatcher, mkdirSync, watch } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 
@@ -7,8 +7,8 @@ import { basename, dirname } from "node:path";
 const POLL_BESIDE_WATCH_MS = 2000;
 const POLL_ALONE_MS = 200;
 
-/** Calls `changed` when the file may have changed; returns the stop function. */
-export function watchFile(path: string, changed: () => void): () => void {
+/** Calls `changed` when the file may have changed; returns the stop function. A folder that is not there is made with `mode`. */
+export function watchFile(path: string, mode: number, changed: () => void): () => void {
   let stopped = false;
   let watcher: FSWatcher | undefined;
   let poll: NodeJS.Timeout | undefined;
@@ -31,7 +31,7 @@ export function watchFile(path: string, changed: () => void): () => void {
 
   void look();
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    if (mkdirSync(dirname(path), { recursive: true }) !== undefined) chmodSync(dirname(path), mode);
     watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
       if (name === null || name === basename(path)) changed();
     });

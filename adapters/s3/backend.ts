@@ -9,6 +9,7 @@ import type {
   ObjectInfo,
   ObjectVersion,
   OnBytes,
+  OnPrefix,
   PendingBlob,
   RegistryBackend,
   RegistryProperties,
@@ -113,8 +114,9 @@ export class S3Backend implements RegistryBackend {
     path: string,
     signal: AbortSignal,
     onBytes: OnBytes = () => undefined,
+    onPrefix: OnPrefix = () => undefined,
   ): Promise<void> {
-    await fetchObject(this.#bucket, checked(key), path, signal, onBytes);
+    await fetchObject(this.#bucket, checked(key), path, signal, onBytes, onPrefix);
   }
 
   async copy(from: string, to: string, signal: AbortSignal): Promise<boolean> {

@@ -32,7 +32,7 @@ export class Bucket {
       ...(spec.storageClass !== undefined && { StorageClass: spec.storageClass as "STANDARD" }),
     };
     this.#client = new S3Client(clientConfig(spec, env, tuning));
-    signBodyByChecksum(this.#client, spec.checksum);
+    signBodyByChecksum(this.#client);
   }
 
   /** Bucket and key of an object of the registry. */

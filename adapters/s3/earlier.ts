@@ -8,7 +8,7 @@ import {
   ListPartsCommand,
 } from "@aws-sdk/client-s3";
 import type { Bucket } from "./bucket.ts";
-import type { ChecksumFields } from "./checksum.ts";
+import { ALGORITHMS, type ChecksumFields, crc32Text } from "./checksum.ts";
 import { unless } from "./faults.ts";
 import type { Part } from "./parts.ts";
 import type { Source } from "./source.ts";
@@ -35,7 +35,7 @@ export async function earlierUpload(
     client.send(new ListMultipartUploadsCommand({ Bucket: bucket.spec.bucket, Prefix: Key }), options),
   );
   const uploads = (listed.Uploads ?? [])
-    .filter((upload) => upload.Key === Key)
+    .filter((upload) => upload.Key === Key && takesOurs(bucket, upload.ChecksumAlgorithm))
     .sort((a, b) => (b.Initiated?.getTime() ?? 0) - (a.Initiated?.getTime() ?? 0))
     .slice(0, MAX_LOOKED_AT);
   let best: Upload | undefined;
@@ -45,6 +45,11 @@ export async function earlierUpload(
     if (equal.size > (best?.parts.size ?? 0)) best = { id, parts: equal };
   }
   return best;
+}
+
+/** Whether an upload takes our checksums, as far as its listing tells. */
+function takesOurs({ spec }: Bucket, listed: string | undefined): boolean {
+  return listed === undefined || spec.checksum === "md5" || listed === ALGORITHMS[spec.checksum];
 }
 
 /** Every part that an upload has; none when it is gone. */
@@ -99,20 +104,25 @@ async function equalParts(
 export function completedPart(
   part: Part,
   etag: string | undefined,
-  { ChecksumSHA256 }: ChecksumFields,
+  { ChecksumCRC32, ChecksumSHA256 }: ChecksumFields,
 ): CompletedPart {
   return {
     PartNumber: part.number,
     ...(etag !== undefined && { ETag: etag }),
+    ...(ChecksumCRC32 !== undefined && { ChecksumCRC32 }),
     ...(ChecksumSHA256 !== undefined && { ChecksumSHA256 }),
   };
 }
 
-/** By SHA-256 where the server lists it; else the ETag is an MD5, unless the server encrypts with a key of KMS. */
+/**
+ * By SHA-256 where the server lists it, else by MD5, which the ETag is unless the server encrypts with a key of KMS; there
+ * a listed CRC32 will do, since other bytes than ours are not to be expected under a key that follows from the content.
+ */
 function isEqual(listed: ListedPart, ours: Buffer): boolean {
   if (listed.Size !== ours.length) return false;
   if (listed.ChecksumSHA256 !== undefined) return listed.ChecksumSHA256 === digest("sha256", ours, "base64");
-  return listed.ETag?.replaceAll('"', "") === digest("md5", ours, "hex");
+  if (listed.ETag?.replaceAll('"', "") === digest("md5", ours, "hex")) return true;
+  return listed.ChecksumCRC32 !== undefined && listed.ChecksumCRC32 === crc32Text(ours);
 }
 
 function digest(algorithm: string, bytes: Buffer, encoding: "base64" | "hex"): string {

@@ -94,7 +94,9 @@ const NETWORK_MEND = "See whether the endpoint and the network to it are up, the
 export function asFault(error: unknown, call: S3Call, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (!(error instanceof Error) || error instanceof S3Answer) return error;
-  const { name, message, code, $metadata: metadata = {} } = error as SdkError;
+  const { name, code, $metadata: metadata = {} } = error as SdkError;
+  // What the SDK adds in further lines is for its own users.
+  const [message = ""] = error.message.split("\n");
   const status = metadata.httpStatusCode;
   if (name === "NoSuchBucket") return noBucket(call);
   const kind = KINDS[name] ?? (status === 412 ? "changed" : undefined);
@@ -173,7 +175,10 @@ function denied(call: S3Call, cause: Error): BackendRefused {
   const place = call.key === undefined ? call.bucket : `${call.bucket}/${call.key}`;
   return new BackendRefused(
     `S3 refuses ${action} on ${place}.`,
-    `Grant ${action} as the policies in docs/registry-policies.md do.`,
+    call.operation === "HeadObject"
+      ? // Its answers have no body that would tell one from the other.
+        `See whether the credentials are right; if so, grant ${action} as the policies in docs/registry-policies.md do.`
+      : `Grant ${action} as the policies in docs/registry-policies.md do.`,
     cause,
   );
 }
@@ -184,6 +189,6 @@ function isCertificateFault(code: unknown): boolean {
 
 function unknownMend(status: number): string {
   return status === 501
-    ? "The server lacks what a registry needs; `?checksum=md5` helps those that know no SHA-256 checksums."
+    ? "The server lacks what a registry needs; `?checksum=md5` helps those that know no CRC32 checksums."
     : "See what the server says, and whether it speaks all of S3.";
 }

@@ -1,10 +1,12 @@
 /** Fetching an object into a file: ranges of one version, several at a time, each written to its place. */
 import { type FileHandle, open, rm } from "node:fs/promises";
-import { ObjectMissing, type OnBytes } from "../registry.ts";
+import { ObjectMissing, type OnBytes, type OnPrefix } from "../registry.ts";
 import { again, drain } from "./body.ts";
 import type { Bucket } from "./bucket.ts";
 import { S3Answer } from "./faults.ts";
 import { inParallel } from "./parallel.ts";
+import { Placing } from "./placing.ts";
+import { Prefix } from "./prefix.ts";
 import { getRange } from "./ranges.ts";
 import { headObject } from "./reading.ts";
 
@@ -15,13 +17,14 @@ export async function fetchObject(
   path: string,
   signal: AbortSignal,
   onBytes: OnBytes,
+  onPrefix: OnPrefix,
 ): Promise<void> {
   const head = await headObject(bucket, key, signal);
   if (head === undefined) throw new ObjectMissing(key);
   const handle = await open(path, "wx", 0o600);
   try {
     await handle.truncate(head.size);
-    await fetchRanges(bucket, key, handle, head, signal, onBytes);
+    await fetchRanges(bucket, key, handle, head, signal, onBytes, onPrefix);
     await handle.close();
   } catch (error) {
     await handle.close().catch(() => undefined);
@@ -37,34 +40,54 @@ async function fetchRanges(
   { size, etag }: { readonly size: number; readonly etag: string },
   signal: AbortSignal,
   onBytes: OnBytes,
+  onPrefix: OnPrefix,
 ): Promise<void> {
   const { fetchBytes, fetching } = bucket.tuning;
   const ranges = Math.ceil(size / fetchBytes);
+  const prefix = new Prefix();
   let next = 0;
   let done = 0;
   onBytes(0, size);
+  const written = (position: number, length: number): void => {
+    done += length;
+    onBytes(done, size);
+    onPrefix(prefix.add(position, length));
+  };
   const fetcher = async (stop: AbortSignal): Promise<void> => {
     for (let range = next++; range < ranges; range = next++) {
-      const offset = range * fetchBytes;
-      const length = Math.min(fetchBytes, size - offset);
-      await again(
-        key,
-        async () => {
-          const { body } = await getRange(bucket, key, offset, length, etag, stop);
-          await drain(body, length, (chunk, position) => writeAll(handle, chunk, offset + position));
-        },
-        stop,
-      );
-      done += length;
-      onBytes(done, size);
+      const start = range * fetchBytes;
+      await fetchRange(bucket, key, handle, start, Math.min(start + fetchBytes, size), etag, stop, written);
     }
   };
   await inParallel(Math.min(fetching, ranges), fetcher, signal);
 }
 
-async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
-  }
+/** One that breaks off goes on where it ended: what is written once stays, since somebody may have hashed it. */
+async function fetchRange(
+  bucket: Bucket,
+  key: string,
+  handle: FileHandle,
+  start: number,
+  end: number,
+  etag: string,
+  signal: AbortSignal,
+  onWritten: (position: number, length: number) => void,
+): Promise<void> {
+  let position = start;
+  const advance = (from: number, length: number): void => {
+    position = from + length;
+    onWritten(from, length);
+  };
+  const attempt = async (): Promise<void> => {
+    if (position === end) return;
+    const length = end - position;
+    const { body } = await getRange(bucket, key, position, length, etag, signal);
+    const placing = new Placing(handle, position, advance);
+    try {
+      await drain(body, length, (chunk) => placing.take(chunk));
+    } finally {
+      await placing.finish();
+    }
+  };
+  await again(key, attempt, signal);
 }

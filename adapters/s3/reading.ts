@@ -1,6 +1,6 @@
 /** Small reads: an object whole, and what is known of one. */
 import { GetObjectCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
-import type { StoredObject } from "../registry.ts";
+import { ObjectTooLarge, type StoredObject } from "../registry.ts";
 import { again, type Body, wholeBody } from "./body.ts";
 import type { Bucket } from "./bucket.ts";
 import { unless } from "./faults.ts";
@@ -32,7 +32,7 @@ export function getObject(
     const size = answer.ContentLength ?? 0;
     if (size > MAX_SMALL_BYTES) {
       (answer.Body as unknown as Body).destroy();
-      throw new Error(`The object ${key} is too large to be read whole.`);
+      throw new ObjectTooLarge(key);
     }
     return { bytes: await wholeBody(answer.Body, size), version };
   };

@@ -1,15 +1,15 @@
 /**
  * Specs of S3 registries: `s3://BUCKET/PREFIX/?endpoint=…&region=…`. Keys of the query, all optional: `region`, `endpoint`
  * (http or https address of another server than AWS), `path_style`, `profile` (of ~/.aws), `sse` and `kms_key`,
- * `storage_class`, `checksum` (sha256, or md5 for servers that know no other), `poll_ms` (how often a watched tag is looked
- * at), `unsafe_without_conditional_writes`. A spec holds no secret: it is logged and shown.
+ * `storage_class`, `checksum` (crc32; sha256, which is slow; or md5 for servers that know neither), `poll_ms` (how often a
+ * watched tag is looked at), `unsafe_without_conditional_writes`. A spec holds no secret: it is logged and shown.
  */
 import { readQuery } from "../spec-query.ts";
 import { SpecError } from "../tracker.ts";
 import { readBucket, readEndpoint, readPrefix } from "./spec-place.ts";
 
 /** How the bytes of a request are checked by the server. */
-export type ChecksumKind = "sha256" | "md5";
+export type ChecksumKind = "crc32" | "sha256" | "md5";
 
 /** A spec, understood. */
 export interface S3Spec {
@@ -86,7 +86,7 @@ export function parseSpec(spec: string): S3Spec {
     ...given("sse", sse),
     ...given("kmsKey", kmsKey),
     ...given("storageClass", storageClass(values)),
-    checksum: choice(values, "checksum", ["sha256", "md5"]) ?? "sha256",
+    checksum: choice(values, "checksum", ["crc32", "sha256", "md5"]) ?? "crc32",
     pollMs: pollMs(values),
     unsafe: flag(values, "unsafe_without_conditional_writes") ?? false,
   };
@@ -95,7 +95,7 @@ export function parseSpec(spec: string): S3Spec {
 /** The one spelling of a spec: what is so by default is left out. */
 export function formatSpec(spec: S3Spec): string {
   const values: Readonly<Record<Key, string | undefined>> = {
-    checksum: spec.checksum === "sha256" ? undefined : spec.checksum,
+    checksum: spec.checksum === "crc32" ? undefined : spec.checksum,
     endpoint: spec.endpoint,
     kms_key: spec.kmsKey,
     path_style: spec.pathStyle === (spec.endpoint !== undefined) ? undefined : String(spec.pathStyle),

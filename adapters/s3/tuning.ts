@@ -33,7 +33,7 @@ export const TUNING: Tuning = {
   multipartFrom: 16 * MIB,
   partBytes: 8 * MIB,
   sending: 5,
-  fetchBytes: 8 * MIB,
+  fetchBytes: 16 * MIB,
   fetching: 8,
   streamBytes: 2 * MIB,
   readAhead: 4,

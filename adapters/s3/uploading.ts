@@ -12,8 +12,9 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import { BackendUnavailable, type OnBytes } from "../registry.ts";
+import { BackendRefused, BackendUnavailable, type OnBytes } from "../registry.ts";
 import type { Bucket } from "./bucket.ts";
+import { ALGORITHMS } from "./checksum.ts";
 import { completedPart, earlierUpload, type Upload } from "./earlier.ts";
 import { S3Answer, unless } from "./faults.ts";
 import { inParallel } from "./parallel.ts";
@@ -34,16 +35,22 @@ export async function upload(
   onBytes: OnBytes,
 ): Promise<boolean> {
   const { size } = source.digest;
+  let goesOn = true;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     if ((await headObject(bucket, key, signal)) !== undefined) return false;
     onBytes(0, size);
     if (size < bucket.tuning.multipartFrom) return sendWhole(bucket, key, source, signal, onBytes);
+    const earlier = goesOn
+      ? await earlierUpload(bucket, key, source, partsFor(bucket, source), signal)
+      : undefined;
     try {
-      await sendInParts(bucket, key, source, signal, onBytes);
+      await sendInParts(bucket, key, source, earlier, signal, onBytes);
       return true;
     } catch (error) {
+      // An earlier upload that was begun with other checksums takes no parts with ours.
+      if (earlier !== undefined && error instanceof BackendRefused) goesOn = false;
       // Another sender has completed the upload that both had found, or a collector has taken it for litter.
-      if (!(error instanceof S3Answer) || error.kind !== "upload gone") throw error;
+      else if (!(error instanceof S3Answer) || error.kind !== "upload gone") throw error;
     }
   }
   throw new BackendUnavailable(
@@ -75,13 +82,12 @@ async function sendInParts(
   bucket: Bucket,
   key: string,
   source: Source,
+  earlier: Upload | undefined,
   signal: AbortSignal,
   onBytes: OnBytes,
 ): Promise<void> {
-  const parts = partsOf(source.digest.size, bucket.tuning.partBytes);
-  const upload =
-    (await earlierUpload(bucket, key, source, parts, signal)) ??
-    (await newUpload(bucket, key, source, signal));
+  const parts = partsFor(bucket, source);
+  const upload = earlier ?? (await newUpload(bucket, key, source, signal));
   const missing = parts.filter((part) => !upload.parts.has(part.number));
   let done = source.digest.size - missing.reduce((sum, part) => sum + part.length, 0);
   onBytes(done, source.digest.size);
@@ -103,12 +109,17 @@ async function sendInParts(
   await complete(bucket, key, upload, signal);
 }
 
+function partsFor(bucket: Bucket, source: Source): readonly Part[] {
+  return partsOf(source.digest.size, bucket.tuning.partBytes);
+}
+
 async function newUpload(bucket: Bucket, key: string, source: Source, signal: AbortSignal): Promise<Upload> {
+  const algorithm = ALGORITHMS[bucket.spec.checksum];
   const input = {
     ...bucket.at(key),
     ...bucket.writeFields,
     Metadata: metadataOf(source),
-    ...(bucket.spec.checksum === "sha256" && { ChecksumAlgorithm: "SHA256" as const }),
+    ...(algorithm !== undefined && { ChecksumAlgorithm: algorithm }),
   };
   const answer = await bucket.ask("CreateMultipartUpload", key, signal, (client, options) =>
     client.send(new CreateMultipartUploadCommand(input), options),

@@ -2,7 +2,9 @@
 import type { OperatorState } from "@pipekit/experiment";
 import type { Command } from "commander";
 import type { Commands, Context } from "./context.ts";
+import { bytes } from "./format.ts";
 import { jsonObject, readText } from "./json.ts";
+import { ProgressLine } from "./progress.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { modelDocument } from "./shapes.ts";
 import { plain } from "./terminal.ts";
@@ -45,7 +47,11 @@ async function storeModel(
     options.trainingConfig === undefined
       ? undefined
       : jsonObject(await readText(options.trainingConfig), options.trainingConfig);
-  const stored = await context.withClient((client) =>
+  const line = new ProgressLine(context.terminal);
+  const live = context.terminal.isTerminal && !context.json;
+  const onProgress = (done: number, total: number, phase: string) =>
+    line.show(`${plain(phase)} ${bytes(done)} of ${bytes(total)}`);
+  const storing = context.withClient((client) =>
     client.registry(options.registry).store({
       operator,
       trainingConfig,
@@ -56,9 +62,11 @@ async function storeModel(
       metadata: options.metadata === undefined ? undefined : jsonObject(options.metadata, "--metadata"),
       datasetHash: options.datasetHash,
       runId: options.run,
+      onProgress: live ? onProgress : undefined,
       signal: context.signal,
     }),
   );
+  const stored = await storing.finally(() => line.clear());
   const { model, created, move } = stored;
   context.print({ model: modelDocument(model), created, move: move ?? null }, () => [
     `${model.hash}  ${created ? "stored" : "was there already"}`,

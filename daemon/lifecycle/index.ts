@@ -13,5 +13,6 @@ export { createLog } from "./log.ts";
 export { releaseMemory } from "./memory.ts";
 export { OrphanWatch, type RunWriters } from "./orphans.ts";
 export { isProcessGone, processMark } from "./process-mark.ts";
+export { thisMachine } from "./processes.ts";
 export { drainOnSignal, EXIT_INTERRUPTED } from "./signals.ts";
 export { type Answerer, isOurs, type SocketIdentity, sealSocket, whoAnswers } from "./socket.ts";

@@ -3,8 +3,10 @@
 import { writeHashed } from "@pipekit/adapters/files";
 import { ObjectMissing, type OnBytes, type RegistryBackend } from "@pipekit/adapters/registry";
 import { type Model, PipekitError } from "@pipekit/proto";
+import { Follower } from "./cache/follower.ts";
 import type { ModelCache } from "./cache/index.ts";
 import { NoRoom } from "./cache/no-room.ts";
+import type { Fill } from "./cache/weights.ts";
 import { Damage, decodeMetadata, type FileDigest, type Metadata } from "./metadata.ts";
 import {
   asCorrupt,
@@ -48,7 +50,9 @@ export class Reading {
   /** All documents; undefined when there is no such model. */
   async documents(hash: string, signal: AbortSignal): Promise<Described | undefined> {
     const get = (file: string) => this.#backend.get(modelKey(hash, file), signal);
-    const found = await get(FILES.metadata);
+    const found = await get(FILES.metadata).catch((error: unknown) => {
+      throw asCorrupt(error, hash);
+    });
     if (found === undefined) return undefined;
     try {
       const metadata = decodeMetadata(found.bytes, hash);
@@ -83,8 +87,7 @@ export class Reading {
     const path = this.#backend.localPath(key);
     try {
       if (path === undefined) {
-        const fill = (to: string, fetching: AbortSignal, onBytes: OnBytes) =>
-          this.#fetch(key, to, weights, fetching, onBytes);
+        const fill: Fill = (to, ...rest) => this.#fetch(key, to, weights, ...rest);
         return await this.#cache.weights.get(weights, fill, signal, onProgress);
       }
       const checking = bytesOf("checking", onProgress);
@@ -119,23 +122,29 @@ export class Reading {
     return sound(hash, verifiedWeights(this.#backend, hash, weights, offset, verified, signal));
   }
 
-  /** By as many requests as serve, or in order and hashed on the way. */
+  /** By as many requests as serve, or in order; hashed on the way where that can be. */
   async #fetch(
     key: string,
     path: string,
     expected: FileDigest,
     signal: AbortSignal,
-    onBytes: OnBytes,
+    onFetched: OnBytes,
+    onChecked: OnBytes,
   ): Promise<FileDigest | undefined> {
+    const follower = new Follower(path);
     try {
       if (this.#backend.fetch !== undefined) {
-        await this.#backend.fetch(key, path, signal, onBytes);
-        return undefined;
+        await this.#backend.fetch(key, path, signal, onFetched, (bytes) => follower.upTo(bytes));
+        return follower.follows ? await follower.digest(signal, onChecked) : undefined;
       }
-      const tell: OnBytes = (done) => onBytes(done, expected.size);
-      return await writeHashed(counted(this.#backend.read(key, 0, signal), tell), path, signal);
+      const tell: OnBytes = (done) => onFetched(done, expected.size);
+      const chunks = counted(this.#backend.read(key, 0, signal), tell);
+      // The cache knows whether that is needed.
+      return await writeHashed(chunks, path, signal, { durable: false });
     } catch (error) {
       throw error instanceof ObjectMissing ? new Damage(`${FILES.weights} is missing.`) : error;
+    } finally {
+      await follower.close();
     }
   }
 }

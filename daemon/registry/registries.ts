@@ -28,6 +28,8 @@ export interface RegistriesOptions {
   readonly cacheFolder: string;
   /** Most bytes of weights that are kept there; 0 for none. Default: 20 GB. */
   readonly cacheBytes?: number | undefined;
+  /** Names the time since the machine was started; without it, files of the cache are made durable, which is slow. */
+  readonly boot?: string;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
   readonly seams?: RegistrySeams;
@@ -37,7 +39,8 @@ const DEFAULT_CACHE_BYTES = 20e9;
 
 export function createRegistries(options: RegistriesOptions): Registries {
   const opened = new Map<string, Promise<Registry>>();
-  const cache = openModelCache(options.cacheFolder, options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+  const { cacheFolder, cacheBytes = DEFAULT_CACHE_BYTES, boot = "" } = options;
+  const cache = openModelCache(cacheFolder, cacheBytes, boot);
   return {
     async open(spec) {
       const { kind, canonical } = parseSpec(options.kinds, spec === "" ? options.defaultSpec : spec);
@@ -84,7 +87,9 @@ function parseSpec(kinds: readonly RegistryKind[], spec: string): { kind: Regist
   const kind = kinds.find((candidate) => scheme !== undefined && candidate.schemes.includes(scheme));
   if (kind === undefined) {
     const known = kinds.flatMap((candidate) => candidate.schemes).join(", ");
-    throw new PipekitError("INVALID_REGISTRY_SPEC", `No kind of registry has the spec \`${spec}\`.`, {
+    // Of what is not understood no more is shown: it may hold a password.
+    const what = scheme === undefined ? "begins with no scheme" : `has the unknown scheme \`${scheme}\``;
+    throw new PipekitError("INVALID_REGISTRY_SPEC", `The registry spec ${what}.`, {
       field: "registry",
       mend: `Begin it with a known scheme (${known}), such as \`local:/srv/models\`.`,
     });

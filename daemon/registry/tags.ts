@@ -107,7 +107,10 @@ export class Tags {
   async all(signal: AbortSignal): Promise<Map<string, string>> {
     const names = await this.names(signal);
     const found = await inParallel(names, async (name) => {
-      const tag = await this.#backend.get(tagKey(name), signal);
+      const tag = await this.#backend.get(tagKey(name), signal).catch((error: unknown) => {
+        if (error instanceof Damage) return undefined;
+        throw error;
+      });
       return tag && decodeTag(name, tag.bytes);
     });
     const moves = found.filter((move) => move !== undefined && move.hash !== "");

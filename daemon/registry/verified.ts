@@ -10,9 +10,15 @@ export const CLOCK_GRAIN_MS = 20;
 
 export class VerifiedFiles {
   readonly #memory: FileMemory;
+  readonly #boot: string;
 
-  constructor(memory = new FileMemory()) {
+  /**
+   * With `boot`, which names the time since the machine was started, what is remembered holds as long as that: for files
+   * that were not made durable, which a loss of power may change without a trace.
+   */
+  constructor(memory = new FileMemory(), boot = "") {
     this.#memory = memory;
+    this.#boot = boot;
   }
 
   /** Hashes the file unless it is as it was when it was last hashed. Throws Damage that names `file`. */
@@ -40,14 +46,18 @@ export class VerifiedFiles {
 
   /** Notes that the file had the digest while it looked like `seen`. */
   async remember(path: string, seen: string, expected: FileDigest): Promise<void> {
-    await this.#memory.note(path, seen, expected.sha256);
+    await this.#memory.note(path, this.#inThisBoot(seen), expected.sha256);
   }
 
   async #isAs(path: string, seen: string, expected: FileDigest): Promise<boolean> {
     const known = await this.#memory.find(path);
-    if (known?.seen !== seen || known.sha256 !== expected.sha256) return false;
+    if (known?.seen !== this.#inThisBoot(seen) || known.sha256 !== expected.sha256) return false;
     await this.#memory.use(path);
     return true;
+  }
+
+  #inThisBoot(seen: string): string {
+    return this.#boot === "" ? seen : `${seen} ${this.#boot}`;
   }
 }
 

@@ -77,3 +77,15 @@ test("gc tells a plan, keeps what is pinned or chosen, and deletes with --apply"
     expect(await run(["models", "gc", ...wrong])).toMatchObject({ code: 2 });
   }
 });
+
+test("a store tells how far it is on a terminal, and elsewhere nothing", async () => {
+  writeFileSync(file("op.json"), '{"module":"nets","class":"Digits","config":{"width":33}}');
+  writeFileSync(file("w.bin"), Buffer.alloc(8 * 1024 * 1024));
+  const args = ["models", "store", file("op.json"), "--weights", file("w.bin")];
+  const { err } = await run(args, { isTerminal: true });
+  expect(err).toMatch(/receiving [\d.]+ \w+ of 8\.0 MiB/);
+  // The line is taken away in the end.
+  expect(err.endsWith("\r\x1b[K")).toBe(true);
+  expect((await run(args)).err).toBe("");
+  expect((await run([...args, "--json"], { isTerminal: true })).err).toBe("");
+});

@@ -139,6 +139,31 @@ test("an ambiguous prefix names the candidates", async () => {
   await expect(registry.stat(twins[0] ?? "", never)).rejects.toMatchObject({ code: "CORRUPT_MODEL" });
 });
 
+test.each(["metadata.json", "operator.yaml"])(
+  "%s of more than 16 MiB hinders no other model",
+  async (file) => {
+    const other = await storeText(registry, "other");
+    await registry.tag(move("prod", other), never);
+    await chmod(fileOf(file), 0o600);
+    await truncate(fileOf(file), 16 * 1024 * 1024 + 1);
+    await expect(load(true)).rejects.toMatchObject(corrupt(`${file} has more than 16 MiB`));
+    const { models } = await registry.list({ metadataFilterJson: "", pageSize: 0, pageToken: "" }, never);
+    expect(models.map((found) => found.hash)).toContain(other);
+    const findings = await Array.fromAsync(registry.verify([], never));
+    expect(findings.filter(({ problems }) => problems.length > 0)).toMatchObject([
+      { hash, problems: [`${file} has more than 16 MiB.`] },
+    ]);
+  },
+);
+
+test("a tag file of more than 16 MiB is named, and the models are told without it", async () => {
+  await registry.tag(move("prod", hash), never);
+  await chmod(join(fixture.root, "_tags/prod.txt"), 0o600);
+  await truncate(join(fixture.root, "_tags/prod.txt"), 16 * 1024 * 1024 + 1);
+  await expect(registry.resolve("prod", never)).rejects.toMatchObject({ field: "_tags/prod.txt" });
+  expect(await registry.stat(hash, never)).toMatchObject({ hash });
+});
+
 test("a damaged tag or log entry is named", async () => {
   const other = await storeText(registry, "other");
   await registry.tag(move("prod", hash), never);

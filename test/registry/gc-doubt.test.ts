@@ -6,6 +6,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -52,6 +53,18 @@ test.each([
   }
   for (const hash of hashes) expect(existsSync(at(`${hash}/metadata.json`))).toBe(true);
   expect(readdirSync(at("_gc"))).toEqual([]);
+});
+
+test("a tag that is a link to a file elsewhere keeps its model", async () => {
+  const [kept, other] = [await storeText(fixture.registry, "a"), await storeText(fixture.registry, "b")];
+  await fixture.registry.tag(move("prod", kept), never);
+  renameSync(at("_tags/prod.txt"), at("moved"));
+  symlinkSync("../moved", at("_tags/prod.txt"));
+  rmSync(at("_log"), { recursive: true });
+  expect((await fixture.registry.resolve("prod", never)).hash).toBe(kept);
+  const { entries } = await gc(fixture.registry, {}, true);
+  expect(entries).toMatchObject([{ hash: other, deleted: true }]);
+  expect(existsSync(at(`${kept}/metadata.json`))).toBe(true);
 });
 
 test("one entry that is missing in a log is made up for by the next, two are not", async () => {

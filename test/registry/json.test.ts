@@ -5,7 +5,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { canonicalJson, compactText, JsonNumber, parseJson } from "../../daemon/content/index.ts";
-import { yamlText } from "../../daemon/registry/yaml.ts";
+import { checkNewModel } from "../../daemon/registry/new-model.ts";
+import { yamlBytes, yamlText } from "../../daemon/registry/yaml.ts";
+import { newModel } from "../contract/registry-harness.ts";
 
 /** JSON texts whose integers are safe. */
 const json = fc
@@ -116,6 +118,28 @@ test("YAML reads back as the JSON it was made of", () => {
       const read: unknown = parseYaml(yamlText(parseJson(text)), { mapAsMap: true, maxAliasCount: 0 });
       expect(plain(read)).toEqual(plain(parseJson(text)));
     }),
+  );
+});
+
+test("the bytes of YAML are known before it is made", () => {
+  const longKey = { ["k".repeat(600)]: [{ a: "é\u2028", b: [[1, 2], {}] }] };
+  expect(yamlBytes(parseJson(JSON.stringify(longKey)))).toBe(
+    Buffer.byteLength(yamlText(parseJson(JSON.stringify(longKey)))),
+  );
+  fc.assert(
+    fc.property(json, (text) => {
+      const value = parseJson(text);
+      expect(yamlBytes(value)).toBe(Buffer.byteLength(yamlText(value)));
+    }),
+  );
+});
+
+test("a state that is small as JSON and vast as YAML is refused before anything is made", () => {
+  let config = JSON.stringify(Array.from({ length: 100_000 }, () => 1));
+  for (let depth = 0; depth < 90; depth++) config = `[${config}]`;
+  const operatorJson = `{"module": "m", "class": "C", "config": {"a": ${config}}}`;
+  expect(() => checkNewModel(newModel({ operatorJson }))).toThrow(
+    expect.objectContaining({ code: "STORAGE_FULL", field: "operator_json" }),
   );
 });
 

@@ -1,9 +1,26 @@
 /** The seam adapters/registry.ts, as the local backend keeps it. */
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { localRegistry } from "@pipekit/adapters/local";
-import { ObjectMissing, type RegistryBackend } from "@pipekit/adapters/registry";
+import {
+  BackendRefused,
+  ObjectMissing,
+  ObjectTooLarge,
+  type RegistryBackend,
+} from "@pipekit/adapters/registry";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { collect, never } from "../contract/registry-harness.ts";
 
@@ -85,6 +102,83 @@ test("lists in byte order, by pages, without its own files", async () => {
   ]);
   expect(await backend.list("a/", { limit: 100, folders: true }, never)).toEqual(["a/0/"]);
   expect(await backend.list("none/", { limit: 100 }, never)).toEqual([]);
+});
+
+test("a link to a file is listed as it is read; a link to nothing or to a folder is not", async () => {
+  await mkdir(join(root, "_tags"));
+  await writeFile(join(root, "elsewhere"), "there");
+  for (const [target, name] of [
+    ["../elsewhere", "x"],
+    ["nothing", "y"],
+    ["..", "z"],
+  ] as const) {
+    await symlink(target, join(root, "_tags", name));
+  }
+  expect((await backend.get("_tags/x", never))?.bytes.toString()).toBe("there");
+  expect(await backend.list("_tags/", { limit: 100 }, never)).toEqual(["_tags/x"]);
+  expect(await backend.scan("_tags/", { limit: 100 }, never)).toMatchObject([{ key: "_tags/x", size: 5 }]);
+});
+
+test("a folder, a pipe or a device is no object, and holds up nobody", async () => {
+  await mkdir(join(root, "folder"));
+  execFileSync("mkfifo", [join(root, "pipe")]);
+  await symlink("/dev/zero", join(root, "device"));
+  for (const key of ["folder", "pipe", "device"]) {
+    expect(await backend.get(key, never)).toBeUndefined();
+    expect(await backend.info(key, never)).toBeUndefined();
+  }
+});
+
+test("a file that is too large to be read whole is named", async () => {
+  await writeFile(join(root, "k"), "");
+  await truncate(join(root, "k"), 16 * 1024 * 1024 + 1);
+  const reading = backend.get("k", never);
+  await expect(reading).rejects.toThrow(ObjectTooLarge);
+  await expect(reading).rejects.toThrow("k is too large");
+});
+
+test("whoever may enter the root may enter its folders and take its lock, whatever the mask", async () => {
+  const modes = async (rootMode: number) => {
+    const own = join(root, String(rootMode));
+    await mkdir(own);
+    await chmod(own, rootMode);
+    const before = process.umask(0o077);
+    try {
+      const opened = await localRegistry.open(`local:${own}`, CONTEXT);
+      opened.watch("_tags/x.txt", () => undefined)();
+      await opened.create("_log/x/1", bytes("1"), never);
+    } finally {
+      process.umask(before);
+    }
+    const names = ["_tmp", "_tags", "_log", "_log/x", "_log/x/1", "_lock.sqlite"];
+    const found = await Promise.all(names.map((name) => stat(join(own, name))));
+    return found.map(({ mode }) => (mode & 0o7777).toString(8));
+  };
+  expect(await modes(0o2775)).toEqual(["2775", "2775", "2775", "2775", "444", "664"]);
+  expect(await modes(0o700)).toEqual(["700", "700", "700", "700", "400", "600"]);
+});
+
+test("who may only read reads, and is told when he writes", async () => {
+  await chmod(root, 0o755);
+  const writer = await localRegistry.open(`local:${root}`, CONTEXT);
+  await writer.create("k", bytes("there"), never);
+  const old = join(root, "_tmp", "old");
+  await writeFile(old, "");
+  await utimes(old, 1, 1);
+  await chmod(join(root, "_tmp"), 0o555);
+  // What root does is not denied.
+  if (process.getuid?.() === 0) process.seteuid?.(65534);
+  try {
+    const reader = await localRegistry.open(`local:${root}`, CONTEXT);
+    expect((await reader.get("k", never))?.bytes.toString()).toBe("there");
+    const told = `The daemon's user may not write in ${root}.`;
+    await expect(reader.create("n", bytes("1"), never)).rejects.toThrow(told);
+    const stream = { kind: "stream", chunks: [bytes("1")] as unknown as AsyncIterable<Buffer> } as const;
+    await expect(reader.receive(stream, never)).rejects.toThrow(BackendRefused);
+  } finally {
+    if (process.getuid?.() === 0) process.seteuid?.(0);
+    await chmod(join(root, "_tmp"), 0o755);
+  }
 });
 
 test("publishes a received object once, and reads it from any offset", async () => {

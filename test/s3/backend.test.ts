@@ -1,7 +1,7 @@
 /** The seam adapters/registry.ts, as the S3 backend keeps it on a real server. */
 import { readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ObjectMissing, type RegistryBackend } from "@pipekit/adapters/registry";
+import { ObjectMissing, ObjectTooLarge, type RegistryBackend } from "@pipekit/adapters/registry";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startS3Proxy } from "../support/s3-server-proxy.ts";
 import { type S3Server, startSeaweed } from "../support/seaweed.ts";
@@ -110,6 +110,12 @@ test.each([0, 1, 3 * MIB, 6 * MIB, 12 * MIB + 1])("publishes %i bytes once, and 
   await backend.fetch?.("m/w", target, never, (done, total) => told.push(done, total));
   expect(told.slice(-2)).toEqual([size, size]);
   expect((await readFile(target)).equals(content)).toBe(true);
+});
+
+test("a small object that is too large is not read", async () => {
+  const blob = await backend.receive(stream(Buffer.alloc(16 * MIB + 1)), never);
+  await blob.publish("large", never);
+  await expect(backend.get("large", never)).rejects.toThrow(ObjectTooLarge);
 });
 
 test("passes encryption and storage class on", async () => {

@@ -74,7 +74,9 @@ export class FakeRemote implements RegistryKind {
       litter: (...given) => inner.litter(...given),
       watch: (...given) => inner.watch(...given),
     };
-    if (this.fetches) backend.fetch = (...given) => this.#fetch(inner, ...given);
+    if (this.fetches) {
+      backend.fetch = (key, path, signal, onBytes) => this.#fetch(inner, key, path, signal, onBytes);
+    }
     if (this.copies)
       backend.copy = (...given) => this.#call("copy", async () => !!(await inner.copy?.(...given)));
     return backend;

@@ -130,6 +130,19 @@ test("models are pinned, listed and unpinned", async () => {
   expect([await registry.unpin(hash), await registry.unpin(hash)]).toEqual([true, false]);
 });
 
+test.each([
+  ["policy.keepLast", { keepLast: 1e20 }],
+  ["policy.keepLast", { keepLast: 1.5 }],
+  ["policy.minAgeMs", { minAgeMs: Number.POSITIVE_INFINITY }],
+  ["policy.keepMoves", { keepMoves: Number.NaN }],
+  ["policy.keepMovedMs", { keepMovedMs: 1e17 }],
+])("a number that no message can carry is refused by name: %s", async (field, policy) => {
+  const collecting = Array.fromAsync(registry.gc({ policy }));
+  await expect(collecting).rejects.toMatchObject({ code: "INVALID_ARGUMENT", field });
+  const back = registry.rollback("prod", { steps: 2 ** 60 });
+  await expect(back).rejects.toMatchObject({ code: "INVALID_ARGUMENT", field: "steps" });
+});
+
 test("a collection takes a policy in milliseconds and tells entries, progress and a summary", async () => {
   const summary = { models: 3, kept: { tagged: 2 }, candidates: 1, candidateBytes: 9, deleted: 0 };
   const rest = { deletedBytes: 0, litter: 0, litterBytes: 0, dryRun: true };

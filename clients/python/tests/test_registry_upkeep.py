@@ -164,6 +164,18 @@ class TestGc:
             registry.gc(min_age=timedelta(days=-1))
         assert caught.value.field == "min_age"
 
+    @pytest.mark.parametrize("field", ["min_age", "keep_moved", "keep_last", "keep_moves"])
+    @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e300, 2**70])
+    def test_what_no_message_can_carry_is_refused_by_name(self, registry, field, value):
+        with pytest.raises(errors.InvalidArgumentError) as caught:
+            registry.gc(**{field: value})
+        assert (caught.value.field, bool(caught.value.mend)) == (field, True)
+
+    def test_so_are_steps_and_a_place_in_a_history(self, registry):
+        for call in (lambda: registry.rollback("p", 2**70), lambda: registry.watch_tag("p", 2**70)):
+            with pytest.raises(errors.InvalidArgumentError, match="is 1180591620717411303424"):
+                call()
+
     def test_an_abort_is_typed(self, fake, registry):
         fake.answers["Gc"] = errors_pb2.ErrorDetail(
             code=errors_pb2.ERROR_CODE_GC_ABORTED, message="The tag p cannot be read.", mend="Verify."

@@ -9,6 +9,7 @@ import {
   type WatchOptions,
 } from "./registry-types.ts";
 import { pages, resuming } from "./streams.ts";
+import { whole } from "./whole.ts";
 
 /** Names that point to models. */
 export abstract class TagCalls extends RegistryCalls {
@@ -50,7 +51,7 @@ export abstract class TagCalls extends RegistryCalls {
     const request = {
       registry: this.spec,
       name,
-      steps: options.steps ?? 1,
+      steps: whole("steps", options.steps ?? 1),
       actor: options.actor ?? defaultActor(),
       reason: options.reason ?? "",
     };
@@ -106,7 +107,7 @@ export abstract class TagCalls extends RegistryCalls {
    * loop, or by throwing the signal's reason.
    */
   async *watchTag(name: string, { afterSeq = 0, signal }: WatchOptions = {}): AsyncGenerator<TagMove> {
-    let seen = afterSeq;
+    let seen = whole("afterSeq", afterSeq);
     const open = () =>
       this.connection.services.registry.watchTag({ registry: this.spec, name, afterSeq: seen });
     const passes = (error: unknown) =>

@@ -11,6 +11,7 @@ import {
   type VerifyOptions,
 } from "./registry-types.ts";
 import { finite } from "./streams.ts";
+import { whole } from "./whole.ts";
 
 /** One thing that a collection tells: an entry a model that goes, progress in between, a summary last. */
 export type GcPart = NonNullable<GcResponse["part"]>;
@@ -19,7 +20,7 @@ export type GcPart = NonNullable<GcResponse["part"]>;
 export abstract class UpkeepCalls extends TagCalls {
   /**
    * Tells which models nothing keeps and, with `apply`, deletes them; safe beside every other call. Leaving the loop
-   * stops it. Throws GC_ABORTED on any doubt, INVALID_CONFIG.
+   * stops it. Throws GC_ABORTED on any doubt, INVALID_CONFIG, INVALID_ARGUMENT.
    */
   async *gc({ policy, apply = false, actor, signal }: GcOptions = {}): AsyncGenerator<GcPart> {
     const request = {
@@ -74,14 +75,14 @@ export abstract class UpkeepCalls extends TagCalls {
 
 function policyMessage(policy: KeepPolicy): GcPolicy {
   return {
-    keepLast: policy.keepLast ?? 0,
-    minAgeUs: microseconds(policy.minAgeMs),
-    keepMoves: policy.keepMoves,
-    keepMovedUs: microseconds(policy.keepMovedMs),
+    keepLast: whole("policy.keepLast", policy.keepLast ?? 0),
+    minAgeUs: microseconds("policy.minAgeMs", policy.minAgeMs),
+    keepMoves: policy.keepMoves === undefined ? undefined : whole("policy.keepMoves", policy.keepMoves),
+    keepMovedUs: microseconds("policy.keepMovedMs", policy.keepMovedMs),
     keepMetadataJson: (policy.keepMetadata ?? []).map((entries) => toJson(entries, "policy.keepMetadata")),
   };
 }
 
-function microseconds(ms: number | undefined): number | undefined {
-  return ms === undefined ? undefined : Math.round(ms * 1000);
+function microseconds(field: string, ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : whole(field, Math.round(ms * 1000));
 }

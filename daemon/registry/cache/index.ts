@@ -20,13 +20,15 @@ export interface ModelCache {
   readonly documents: DocumentCache;
 }
 
-/** Opens the cache in a folder, which is made when it is needed. `limitBytes` is that of the weights, 0 for no cache. */
-export function openModelCache(folder: string, limitBytes: number): ModelCache {
+/**
+ * Opens the cache in a folder, which is made when it is needed. `limitBytes` is that of the weights, 0 for no cache. `boot`
+ * names the time since the machine was started, see VerifiedFiles; empty where the system does not say.
+ */
+export function openModelCache(folder: string, limitBytes: number, boot: string): ModelCache {
   const { memory, weightsFolder } = partsOf(folder);
-  const verified = new VerifiedFiles(memory);
   return {
-    verified,
-    weights: new WeightsCache(weightsFolder, verified, limitBytes),
+    verified: new VerifiedFiles(memory),
+    weights: new WeightsCache(weightsFolder, new VerifiedFiles(memory, boot), limitBytes, boot === ""),
     documents: new DocumentCache(join(folder, "documents")),
   };
 }

@@ -54,13 +54,14 @@ export class WeightsFolder {
     return join(this.#temp, `${process.pid}-${PROCESS}-${randomUUID()}`);
   }
 
-  /** Gives a temporary file that is durable and has this digest its name. */
-  async keep(temp: string, sha256: string): Promise<string> {
+  /** Gives a temporary file that has this digest its name, with `durable` for good. */
+  async keep(temp: string, sha256: string, durable: boolean): Promise<string> {
     const path = this.pathOf(sha256);
     await chmod(temp, MODE);
-    await ensureFolder(dirname(path));
+    if (durable) await ensureFolder(dirname(path));
+    else await mkdir(dirname(path), { recursive: true });
     await rename(temp, path);
-    await syncFolder(dirname(path));
+    if (durable) await syncFolder(dirname(path));
     return path;
   }
 

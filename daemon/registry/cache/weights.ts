@@ -3,11 +3,12 @@
  * daemons share them.
  *
  * Architecture Invariant: a file of the cache gets its name after its digest was found right, and is handed out only
- * while it looks as it did then, or after it was hashed once more.
+ * while it looks as it did then, or after it was hashed once more. After a start of the machine each is hashed once more,
+ * since none is made durable: it can be fetched again.
  */
 import { rm } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
-import { hashAndSync } from "@pipekit/adapters/files";
+import { hashFile, syncFile } from "@pipekit/adapters/files";
 import type { OnBytes } from "@pipekit/adapters/registry";
 import { Damage, type FileDigest } from "../metadata.ts";
 import { FILES } from "../model.ts";
@@ -19,20 +20,27 @@ import { Room } from "./room.ts";
 import { SharedWork } from "./shared-work.ts";
 import type { WeightsFolder } from "./weights-folder.ts";
 
-/** Writes the weights to the new file `path`; returns their digest if it was made on the way and the file is durable. */
-export type Fill = (path: string, signal: AbortSignal, onBytes: OnBytes) => Promise<FileDigest | undefined>;
+/** Writes the weights to the new file `path`; returns their digest if it was made on the way. */
+export type Fill = (
+  path: string,
+  signal: AbortSignal,
+  onFetched: OnBytes,
+  onChecked: OnBytes,
+) => Promise<FileDigest | undefined>;
 
 export class WeightsCache {
   readonly #folder: WeightsFolder;
   readonly #verified: VerifiedFiles;
   readonly #room: Room;
+  readonly #durable: boolean;
   readonly #fetches = new SharedWork<string>();
   #tidying: Promise<void> | undefined;
 
-  /** `limitBytes` 0 for no cache. */
-  constructor(folder: WeightsFolder, verified: VerifiedFiles, limitBytes: number) {
+  /** `limitBytes` 0 for no cache. `durable` unless `verified` forgets at a start of the machine. */
+  constructor(folder: WeightsFolder, verified: VerifiedFiles, limitBytes: number, durable: boolean) {
     this.#folder = folder;
     this.#verified = verified;
+    this.#durable = durable;
     this.#room = new Room(folder, limitBytes);
   }
 
@@ -93,12 +101,13 @@ export class WeightsCache {
     const temp = this.#folder.newTemp();
     try {
       const fetching = bytesOf("fetching", onProgress) as OnBytes;
+      const checking = bytesOf("checking", onProgress) as OnBytes;
       const found =
-        (await fill(temp, signal, fetching)) ??
-        (await hashAndSync(temp, signal, bytesOf("checking", onProgress)));
+        (await fill(temp, signal, fetching, checking)) ?? (await hashFile(temp, signal, checking));
       checkDigest(FILES.weights, weights, found);
+      if (this.#durable) await syncFile(temp);
       signal.throwIfAborted();
-      const path = await this.#folder.keep(temp, weights.sha256);
+      const path = await this.#folder.keep(temp, weights.sha256, this.#durable);
       const seen = await identity(path);
       if (seen !== undefined) await this.#verified.remember(path, seen, weights);
       // From now on every change shows.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipekit_experiment._generated import registry_pb2 as pb
+from pipekit_experiment._src.errors import InvalidArgumentError
 from pipekit_experiment._src.registry_calls import ask
 
 PAGE = 1000
@@ -48,6 +49,15 @@ class RegistryCalls:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+
+def whole(value: int, field: str) -> int:
+    """The number, if it is a whole one that a message can carry; below 0 is left to the daemon."""
+    if isinstance(value, int) and abs(value) < 2**53:
+        return value
+    raise InvalidArgumentError(
+        f"`{field}` is {value!r}.", field=field, mend="Give a whole number that is not so large."
+    )
 
 
 def actor() -> str:

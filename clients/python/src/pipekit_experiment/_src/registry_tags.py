@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipekit_experiment._generated import registry_pb2 as pb
-from pipekit_experiment._src.registry_base import PAGE, RegistryCalls, actor
+from pipekit_experiment._src.registry_base import PAGE, RegistryCalls, actor, whole
 from pipekit_experiment._src.registry_types import TagMove, tag_move
 from pipekit_experiment._src.registry_watch import TagWatch
 
@@ -40,7 +40,7 @@ class TagCalls(RegistryCalls):
         Raises TagConflictError when the tag moves meanwhile. After a DaemonUnavailableError `history()` tells
         whether it was moved."""
         request = pb.RollbackTagRequest(
-            registry=self.spec, name=name, steps=steps, actor=actor(), reason=reason
+            registry=self.spec, name=name, steps=whole(steps, "steps"), actor=actor(), reason=reason
         )
         return tag_move(self._call("RollbackTag", request, repeatable=False).move)
 
@@ -75,4 +75,4 @@ class TagCalls(RegistryCalls):
         With 0 the first is the current move, if there is one; the tag need not exist yet. A move that
         deletes the tag comes too: it is `deleted` and has no hash. The iterator blocks; `close()` from any
         thread ends it. It outlives a restart of the daemon."""
-        return TagWatch(self.spec, name, after_seq)
+        return TagWatch(self.spec, name, whole(after_seq, "after_seq"))

@@ -10,10 +10,13 @@ from pipekit_experiment._generated import registry_pb2 as pb
 from pipekit_experiment._src.errors import InvalidArgumentError
 from pipekit_experiment._src.gc_plan import GcPlan, gc_entry, gc_summary
 from pipekit_experiment._src.progress_line import OnProgress, progress_of, telling
-from pipekit_experiment._src.registry_base import RegistryCalls, actor
+from pipekit_experiment._src.registry_base import RegistryCalls, actor, whole
 from pipekit_experiment._src.registry_calls import ask, cancelling, incomplete
 from pipekit_experiment._src.registry_types import Finding, Pin, finding, pin
 from pipekit_experiment._src.strict_json import strict_json
+
+_LONGEST_S = 280 * 365.25 * 86400
+"""Of an age; microseconds of more are no exact numbers for the daemon."""
 
 
 class UpkeepCalls(RegistryCalls):
@@ -43,12 +46,12 @@ class UpkeepCalls(RegistryCalls):
             keep_metadata: Models whose metadata has every entry of one of these mappings are kept.
             progress: As with `store`.
 
-        Raises GcAbortedError on any doubt; nothing is deleted after it.
+        Raises GcAbortedError on any doubt, and nothing is deleted after it; InvalidArgumentError.
         """
         policy = pb.GcPolicy(
-            keep_last=keep_last,
+            keep_last=whole(keep_last, "keep_last"),
             min_age_us=_microseconds(min_age, "min_age"),
-            keep_moves=keep_moves,
+            keep_moves=None if keep_moves is None else whole(keep_moves, "keep_moves"),
             keep_moved_us=_microseconds(keep_moved, "keep_moved"),
             keep_metadata_json=[strict_json(entries, "keep_metadata") for entries in keep_metadata],
         )
@@ -102,10 +105,11 @@ def _microseconds(given: timedelta | float | None, field: str) -> int | None:
     if given is None:
         return None
     seconds = given.total_seconds() if isinstance(given, timedelta) else given
-    if seconds >= 0:
+    if 0 <= seconds <= _LONGEST_S:
         return round(seconds * 1_000_000)
+    why = "which is more than 280 years" if seconds > 0 else "which is less than nothing"
     raise InvalidArgumentError(
-        f"`{field}` is {given!r}, which is less than nothing.",
+        f"`{field}` is {given!r}, {why}.",
         field=field,
         mend="Give seconds or a timedelta, 0 or more.",
     )
