@@ -91,6 +91,19 @@ test("a file is not believed that may change without a trace", async () => {
   await expect(verified.check(path, "w", digest, never)).rejects.toThrow("w has the SHA-256");
 });
 
+test("what holds until the machine stops is forgotten when it has been started anew", async () => {
+  const path = join(folder, "w");
+  const digest = { sha256: sha256("one"), size: 3 };
+  await writeFile(path, "one");
+  await setTimeout(2 * CLOCK_GRAIN_MS);
+  await new VerifiedFiles(new FileMemory(file), "boot-1").check(path, "w", digest, never);
+  expect(await new VerifiedFiles(new FileMemory(file), "boot-1").isKnown(path, digest)).toBe(true);
+  expect(await new VerifiedFiles(new FileMemory(file), "boot-2").isKnown(path, digest)).toBe(false);
+  expect(await new VerifiedFiles(new FileMemory(file)).isKnown(path, digest)).toBe(false);
+  await new VerifiedFiles(new FileMemory(file), "boot-2").check(path, "w", digest, never);
+  expect(await new VerifiedFiles(new FileMemory(file), "boot-2").isKnown(path, digest)).toBe(true);
+});
+
 test("work is stopped when all who wait have gone, and begun anew for who comes then", async () => {
   const shared = new SharedWork<number>();
   const stops = [new AbortController(), new AbortController()];

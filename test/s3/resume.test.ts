@@ -50,25 +50,59 @@ async function killAfter(parts: number, path: string): Promise<void> {
   proxy.requests.length = 0;
 }
 
-test.each(["sha256", "md5"])("after kill -9 no part that has arrived is sent again, %s", async (checksum) => {
-  spec += `&checksum=${checksum}`;
+test.each(["crc32", "sha256", "md5"])(
+  "after kill -9 no part that has arrived is sent again, %s",
+  async (checksum) => {
+    spec += `&checksum=${checksum}`;
+    const { path, content } = await room.file(SIZE);
+    const stored = 5;
+    await killAfter(stored, path);
+    const backend = room.open(spec);
+    expect(await backend.info("m/w", never)).toBeUndefined();
+    const blob = await backend.receive({ kind: "file", path }, never);
+    const told: number[] = [];
+    expect(await blob.publish("m/w", never, (done) => told.push(done))).toBe(true);
+    const parts = proxy.requests.filter(({ operation }) => operation === "UploadPart");
+    expect(parts).toHaveLength(PARTS - stored);
+    expect(parts.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(SIZE - stored * 5 * MIB);
+    expect(proxy.counts()["CreateMultipartUpload"]).toBeUndefined();
+    expect(told).toContain(stored * 5 * MIB);
+    expect(told.at(-1)).toBe(SIZE);
+    expect((await collect(backend.read("m/w", 0, never))).equals(content)).toBe(true);
+    const left = backend.litter({ olderThanMs: -60_000, remove: false }, never);
+    expect((await Array.fromAsync(left)).filter(({ what }) => what.startsWith("multipart"))).toEqual([]);
+  },
+);
+
+test("an upload that was begun with other checksums is begun anew", async () => {
   const { path, content } = await room.file(SIZE);
-  const stored = 5;
-  await killAfter(stored, path);
-  const backend = room.open(spec);
-  expect(await backend.info("m/w", never)).toBeUndefined();
-  const blob = await backend.receive({ kind: "file", path }, never);
-  const told: number[] = [];
-  expect(await blob.publish("m/w", never, (done) => told.push(done))).toBe(true);
-  const parts = proxy.requests.filter(({ operation }) => operation === "UploadPart");
-  expect(parts).toHaveLength(PARTS - stored);
-  expect(parts.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(SIZE - stored * 5 * MIB);
-  expect(proxy.counts()["CreateMultipartUpload"]).toBeUndefined();
-  expect(told).toContain(stored * 5 * MIB);
-  expect(told.at(-1)).toBe(SIZE);
+  const plain = spec;
+  spec += "&checksum=sha256";
+  await killAfter(2, path);
+  const backend = room.open(plain);
+  await (await backend.receive({ kind: "file", path }, never)).publish("m/w", never);
+  expect(proxy.counts()).toMatchObject({ CreateMultipartUpload: 1, CompleteMultipartUpload: 1 });
   expect((await collect(backend.read("m/w", 0, never))).equals(content)).toBe(true);
-  const left = backend.litter({ olderThanMs: -60_000, remove: false }, never);
-  expect((await Array.fromAsync(left)).filter(({ what }) => what.startsWith("multipart"))).toEqual([]);
+});
+
+test("a part that is changed on its way is refused by the server, and is not signed for", async () => {
+  const { path } = await room.file(7 * MIB);
+  const backend = room.open(spec);
+  const blob = await backend.receive({ kind: "file", path }, never);
+  proxy.harm = ({ operation }) => (operation === "UploadPart" ? { kind: "spoil request" } : undefined);
+  await expect(blob.publish("m/w", never)).rejects.toMatchObject({
+    name: "BackendRefused",
+    message: expect.stringContaining("BadDigest"),
+  });
+  const [part] = proxy.requests.filter(({ operation }) => operation === "UploadPart");
+  expect(part?.headers).toMatchObject({
+    "x-amz-checksum-crc32": expect.stringMatching(/^.{8}$/),
+    "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+  });
+  const [put] = proxy.requests.filter(({ operation }) => operation === "PutObject");
+  expect(put?.headers["x-amz-content-sha256"]).toMatch(/^[0-9a-f]{64}$/);
+  proxy.harm = () => undefined;
+  expect(await backend.info("m/w", never)).toBeUndefined();
 });
 
 test("another file's parts under the same key are not used", async () => {

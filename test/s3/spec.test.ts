@@ -21,6 +21,8 @@ describe("a spec of an S3 registry", () => {
       "s3://bkt?unsafe_without_conditional_writes=true&checksum=md5&poll_ms=50",
       "s3://bkt/models/?checksum=md5&poll_ms=50&unsafe_without_conditional_writes=true",
     ],
+    ["s3://bkt?checksum=crc32", "s3://bkt/models/"],
+    ["s3://bkt?checksum=sha256", "s3://bkt/models/?checksum=sha256"],
   ])("%s has one spelling", (spec, canonical) => {
     expect(s3Registry.parse(spec)).toBe(canonical);
     expect(s3Registry.parse(canonical)).toBe(canonical);
@@ -48,6 +50,7 @@ describe("a spec of an S3 registry", () => {
     ["s3://bkt?region=a&region=b", /region/],
     ["s3://bkt?path_style=yes", /path_style/],
     ["s3://bkt?sse=AES512", /sse/],
+    ["s3://bkt?checksum=crc64", /checksum/],
     ["s3://bkt?kms_key=abc", /kms_key/],
     ["s3://bkt?storage_class=GLACIER", /cannot be read at once/],
     ["s3://bkt?poll_ms=0", /poll_ms/],

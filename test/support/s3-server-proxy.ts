@@ -24,13 +24,13 @@ export interface SeenRequest {
 /**
  * What happens to a request. `answer`: it never reaches the server. `hang`: nor does an answer come. `lose`: it is carried
  * out, and the connection is cut before the answer. `cut`: the answer's body ends after so many bytes; `stall`: it stops
- * there and the connection stays. `spoil`: one byte of the body is flipped.
+ * there and the connection stays. `spoil`: one byte of the body is flipped; `spoil request`: of that of the request.
  */
 export type Harm =
   | { readonly kind: "answer"; readonly status: number; readonly code: string }
   /** A page of a login portal. */
   | { readonly kind: "page" }
-  | { readonly kind: "hang" | "lose" | "spoil" }
+  | { readonly kind: "hang" | "lose" | "spoil" | "spoil request" }
   | { readonly kind: "cut" | "stall"; readonly bytes: number };
 
 export interface S3Proxy {
@@ -158,6 +158,7 @@ function forward(
   upstream.on("error", () => incoming.socket.destroy());
   outgoing.on("close", () => upstream.destroy());
   incoming.on("data", (chunk: Buffer) => {
+    if (harm?.kind === "spoil request" && seen.bytes === 0) chunk[0] = (chunk[0] ?? 0) ^ 1;
     seen.bytes += chunk.length;
   });
   incoming.pipe(upstream);

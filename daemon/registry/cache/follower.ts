@@ -39,9 +39,11 @@ export class Follower {
     this.#running.catch(() => undefined);
   }
 
-  /** Of all bytes that are there; `onBytes` is told of those that were left to hash. */
+  /** Of all bytes that are there; `onBytes` is told how many of them are hashed. */
   async digest(signal: AbortSignal, onBytes?: OnBytes): Promise<Digest> {
     await this.#running?.catch(() => undefined);
+    signal.throwIfAborted();
+    onBytes?.(this.#hashed, this.#there);
     await this.#run((done) => {
       signal.throwIfAborted();
       onBytes?.(done, this.#there);
