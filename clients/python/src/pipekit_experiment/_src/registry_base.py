@@ -51,7 +51,7 @@ class RegistryCalls:
             request.page_token = page.next_page_token
 
 
-def whole(value: int, field: str) -> int:
+def whole(value: object, field: str) -> int:
     """The number, if it is a whole one that a message can carry; below 0 is left to the daemon."""
     if isinstance(value, int) and abs(value) < 2**53:
         return value
