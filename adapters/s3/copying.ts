@@ -5,9 +5,9 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCopyCommand,
 } from "@aws-sdk/client-s3";
+import { runWorkers } from "../workers.ts";
 import type { Bucket } from "./bucket.ts";
 import { S3Answer, unless } from "./faults.ts";
-import { inParallel } from "./parallel.ts";
 import { type Part, partsOf } from "./parts.ts";
 import { replaced } from "./ranges.ts";
 import { type Head, headObject } from "./reading.ts";
@@ -81,7 +81,7 @@ async function copyInParts(
     for (const part of queue) await copyPart(part, stop);
   };
   try {
-    await inParallel(Math.min(AT_A_TIME, parts.length), copier, signal);
+    await runWorkers(Math.min(AT_A_TIME, parts.length), copier, signal);
     const completed = parts.map(({ number }) => ({ PartNumber: number, ETag: etags.get(number) ?? "" }));
     await bucket.ask("CompleteMultipartUpload", to, signal, (client, options) =>
       client.send(

@@ -1,10 +1,10 @@
 /** Fetching an object into a file: ranges of one version, several at a time, each written to its place. */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { ObjectMissing, type OnBytes, type OnPrefix } from "../registry.ts";
+import { runWorkers } from "../workers.ts";
 import { again, drain } from "./body.ts";
 import type { Bucket } from "./bucket.ts";
 import { S3Answer } from "./faults.ts";
-import { inParallel } from "./parallel.ts";
 import { Placing } from "./placing.ts";
 import { Prefix } from "./prefix.ts";
 import { getRange } from "./ranges.ts";
@@ -59,7 +59,7 @@ async function fetchRanges(
       await fetchRange(bucket, key, handle, start, Math.min(start + fetchBytes, size), etag, stop, written);
     }
   };
-  await inParallel(Math.min(fetching, ranges), fetcher, signal);
+  await runWorkers(Math.min(fetching, ranges), fetcher, signal);
 }
 
 /** One that breaks off goes on where it ended: what is written once stays, since somebody may have hashed it. */

@@ -3,13 +3,14 @@
  * within this process, each looking before it writes and again after. Two processes that write one key in the same moment
  * may both believe that they have.
  */
+import { KeyedMutex } from "../keyed-mutex.ts";
 import type { ObjectVersion } from "../registry.ts";
 import type { Bucket } from "./bucket.ts";
 import { getObject, headObject } from "./reading.ts";
 import { putObject, type Writes } from "./writing.ts";
 
-/** The last write of each key of this process, whichever backend makes it. */
-const turns = new Map<string, Promise<unknown>>();
+/** The writers of each key of this process, whichever backend they use. */
+const turns = new KeyedMutex();
 
 export class UnconditionalWrites implements Writes {
   readonly #bucket: Bucket;
@@ -47,17 +48,8 @@ export class UnconditionalWrites implements Writes {
     return now?.bytes.equals(bytes) ? now.version : undefined;
   }
 
-  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+  #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
     const { endpoint, spec } = this.#bucket;
-    const name = `${endpoint} ${spec.bucket} ${spec.prefix}${key}`;
-    const before = turns.get(name);
-    const mine = (before ?? Promise.resolve()).then(work, work);
-    const settled = mine.catch(() => undefined);
-    turns.set(name, settled);
-    try {
-      return await mine;
-    } finally {
-      if (turns.get(name) === settled) turns.delete(name);
-    }
+    return turns.run(`${endpoint} ${spec.bucket} ${spec.prefix}${key}`, work);
   }
 }

@@ -13,11 +13,11 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { BackendRefused, BackendUnavailable, type OnBytes } from "../registry.ts";
+import { runWorkers } from "../workers.ts";
 import type { Bucket } from "./bucket.ts";
 import { ALGORITHMS } from "./checksum.ts";
 import { completedPart, earlierUpload, type Upload } from "./earlier.ts";
 import { S3Answer, unless } from "./faults.ts";
-import { inParallel } from "./parallel.ts";
 import { type Part, partsAtATime, partsOf } from "./parts.ts";
 import { headObject } from "./reading.ts";
 import type { Source } from "./source.ts";
@@ -103,7 +103,7 @@ async function sendInParts(
         onBytes(done, source.digest.size);
       }
     };
-    await inParallel(partsAtATime(missing, bucket.tuning.sending), sender, signal);
+    await runWorkers(partsAtATime(missing, bucket.tuning.sending), sender, signal);
   });
   await checkOrAbort(bucket, key, upload, source, signal);
   await complete(bucket, key, upload, signal);

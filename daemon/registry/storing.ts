@@ -2,6 +2,8 @@
  * Storing a model: check, receive the weights under no name, then commit: weights, operator.yaml, preview.json, and
  * metadata.json last. What a dead process left half done is completed, what was damaged is mended, what is sound is left.
  */
+
+import { KeyedMutex } from "@pipekit/adapters/keyed-mutex";
 import { type PendingBlob, type RegistryBackend, SourceUnreadable } from "@pipekit/adapters/registry";
 import type { TagMove } from "@pipekit/proto";
 import { checkClientPath, unreadable } from "../content/index.ts";
@@ -10,7 +12,6 @@ import type { Leases } from "./collecting/leases.ts";
 import { sha256 } from "./manifest.ts";
 import { Damage, encodeMetadata, type Metadata } from "./metadata.ts";
 import { FILES, modelKey, readMetadata } from "./model.ts";
-import { KeyedMutex } from "./mutex.ts";
 import type { Documents, NewModel } from "./new-model.ts";
 import { bytesOf, counted } from "./progress.ts";
 import { Publishing } from "./publishing.ts";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 
 /**
  * Architecture Invariant: who may import whom. A room is a folder below daemon/ or adapters/; `seams` are
- * the files directly in adapters/ (tracker.ts, registry.ts, and files.ts, which both sides write files with) and
+ * the files directly in adapters/ (tracker.ts, registry.ts, and what both sides work with: files.ts, keyed-mutex.ts, workers.ts) and
  * adapters/http, which adapters of HTTP tools share; `root` are the composition files directly in daemon/.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -92,7 +92,9 @@ function targetRoom(from: string, specifier: string): string | undefined {
   if (specifier.startsWith("@pipekit/experiment")) return "clients/typescript";
   const adapter = /^@pipekit\/adapters\/(.+)$/.exec(specifier)?.[1];
   if (adapter === undefined) return undefined;
-  return ["tracker", "registry", "files", "http"].includes(adapter) ? "seams" : `adapters/${adapter}`;
+  return ["tracker", "registry", "files", "http", "keyed-mutex", "workers"].includes(adapter)
+    ? "seams"
+    : `adapters/${adapter}`;
 }
 
 function importsOf(path: string): string[] {

@@ -33,7 +33,7 @@ import { findLitter } from "./litter.ts";
 import { Poller } from "./poller.ts";
 import type { RegistrySpec } from "./spec.ts";
 import { receiveInto } from "./spool.ts";
-import { inTurn } from "./turns.ts";
+import { turns } from "./turns.ts";
 
 /** Bytes that may wait to be written while a file is fetched. */
 const WRITE_BYTES = 4 * 1024 * 1024;
@@ -67,7 +67,7 @@ export class MlflowBackend implements RegistryBackend {
   }
 
   create(key: string, bytes: Buffer, signal: AbortSignal): Promise<ObjectVersion | undefined> {
-    return inTurn(this.#at(key), () => this.#storeOf(key).write(key, bytes, undefined, signal));
+    return turns.run(this.#at(key), () => this.#storeOf(key).write(key, bytes, undefined, signal));
   }
 
   replace(
@@ -76,11 +76,11 @@ export class MlflowBackend implements RegistryBackend {
     version: ObjectVersion,
     signal: AbortSignal,
   ): Promise<ObjectVersion | undefined> {
-    return inTurn(this.#at(key), () => this.#storeOf(key).write(key, bytes, version, signal));
+    return turns.run(this.#at(key), () => this.#storeOf(key).write(key, bytes, version, signal));
   }
 
   remove(key: string, signal: AbortSignal): Promise<void> {
-    return inTurn(this.#at(key), () => this.#storeOf(key).remove(key, signal));
+    return turns.run(this.#at(key), () => this.#storeOf(key).remove(key, signal));
   }
 
   info(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {

@@ -12,7 +12,7 @@ import { cardOf, HASH_TAG } from "./card.ts";
 import type { Home } from "./home.ts";
 import type { Server } from "./server.ts";
 import { findSourceRun } from "./source-run.ts";
-import { inTurn } from "./turns.ts";
+import { turns } from "./turns.ts";
 
 /** A version of ours. */
 export interface Version {
@@ -70,7 +70,7 @@ export class Versions {
 
   /** The number of the hash's version, made when there is none. */
   async ensure(hash: string, metadataJson: Buffer, signal: AbortSignal): Promise<string> {
-    return await inTurn(`${this.#place} version ${hash}`, async () => {
+    return await turns.run(`${this.#place} version ${hash}`, async () => {
       for (let attempt = 1; ; attempt++) {
         const found = await this.numberOf(hash, signal);
         if (found !== undefined) return found;
@@ -87,7 +87,7 @@ export class Versions {
 
   /** Deletes the hash's versions. */
   async remove(hash: string, signal: AbortSignal): Promise<void> {
-    await inTurn(`${this.#place} version ${hash}`, async () => {
+    await turns.run(`${this.#place} version ${hash}`, async () => {
       this.#known.delete(hash);
       for (const version of await this.#search(hash, signal)) await this.delete(version, signal);
       this.#known.delete(hash);

@@ -1,6 +1,6 @@
 /** Keeps the cache of weights below its limit: what was not used for longest goes first. */
 import { statfs } from "node:fs/promises";
-import { KeyedMutex } from "../mutex.ts";
+import { KeyedMutex } from "@pipekit/adapters/keyed-mutex";
 import { USE_GRAIN_MS } from "./memory.ts";
 import { NoRoom } from "./no-room.ts";
 import type { WeightsFolder } from "./weights-folder.ts";

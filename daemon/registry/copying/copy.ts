@@ -1,4 +1,5 @@
 /** From registry to registry. */
+import { runWorkers } from "@pipekit/adapters/workers";
 import { type CopyEvent, PipekitError } from "@pipekit/proto";
 import { Damage } from "../metadata.ts";
 import { asCorrupt } from "../model.ts";
@@ -62,26 +63,14 @@ class Copying {
 
   /** The first failure ends the others. */
   async models(signal: AbortSignal): Promise<void> {
-    const stop = new AbortController();
-    const working = AbortSignal.any([signal, stop.signal]);
     const waiting = this.#selection.models.values();
-    const worker = async (): Promise<void> => {
+    const worker = async (working: AbortSignal): Promise<void> => {
       for (const model of waiting) {
         working.throwIfAborted();
         await this.#model(model, working);
       }
     };
-    const workers = Array.from({ length: AT_ONCE }, async () => {
-      try {
-        await worker();
-      } catch (error) {
-        stop.abort(error);
-        throw error;
-      }
-    });
-    const ends = await Promise.allSettled(workers);
-    if (ends.every((end) => end.status === "fulfilled")) return;
-    working.throwIfAborted();
+    await runWorkers(AT_ONCE, worker, signal);
   }
 
   throwDamage(): void {

@@ -2,7 +2,7 @@
  * Runs `count` workers that share a signal: the first failure stops the others. It returns, or throws that failure, only
  * when all of them have ended, so that nothing is still at work on their buffers and files.
  */
-export async function inParallel(
+export async function runWorkers(
   count: number,
   worker: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
