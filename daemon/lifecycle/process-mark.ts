@@ -1,5 +1,5 @@
 /** A text that names a process among all of all machines, so that others can tell whether it is gone. */
-import { liveProcess, thisMachine } from "./processes.ts";
+import { liveProcess, lives, thisMachine } from "./processes.ts";
 
 /** `<boot id>.<pid namespace>.<pid>.<start time>`. Empty where the system does not say enough. */
 export function processMark(pid = process.pid): string {
@@ -14,6 +14,5 @@ export function isProcessGone(mark: string): boolean {
   const [boot, namespace, pid, startTicks] = mark.split(".");
   const here = thisMachine();
   if (here.boot === "" || boot !== here.boot || Number(namespace) !== here.namespace) return false;
-  const found = liveProcess(Number(pid));
-  return found === undefined || found.startTicks !== Number(startTicks);
+  return !lives({ pid: Number(pid), startTicks: Number(startTicks) });
 }

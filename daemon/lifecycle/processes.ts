@@ -26,6 +26,12 @@ export function liveProcess(pid: number): LiveProcess | undefined {
   return { pid, startTicks: Number(fields[19]) };
 }
 
+/** Whether the process that had this pid and start time is still there; a start time of 0 is unknown. */
+export function lives({ pid, startTicks }: LiveProcess): boolean {
+  const found = liveProcess(pid);
+  return found !== undefined && (startTicks === 0 || found.startTicks === startTicks);
+}
+
 /** When a process started, unix microseconds; 0 where the system does not say. Moves when the clock is set. */
 export function startedAtUs(process: LiveProcess): number {
   if (!HAS_PROC || process.startTicks === 0) return 0;

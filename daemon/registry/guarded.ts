@@ -27,7 +27,11 @@ function tooLarge(error: ObjectTooLarge): Damage {
  * ObjectTooLarge as Damage.
  */
 export function guarded(backend: RegistryBackend): RegistryBackend {
-  return new Proxy(backend, {
+  return translatedMembers(backend);
+}
+
+function translatedMembers<T extends object>(object: T): T {
+  return new Proxy(object, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== "function") return member;
@@ -53,14 +57,8 @@ function translated(call: () => unknown): unknown {
 
 /** What `receive` answers has calls to the backend of its own. */
 function guardedBlob(answer: unknown): unknown {
-  if (typeof answer !== "object" || answer === null || !("publish" in answer)) return answer;
-  return new Proxy(answer, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name, target);
-      if (typeof member !== "function") return member;
-      return (...given: unknown[]) => translated(() => Reflect.apply(member, target, given));
-    },
-  });
+  const isBlob = typeof answer === "object" && answer !== null && "publish" in answer;
+  return isBlob ? translatedMembers(answer) : answer;
 }
 
 async function* translatedEach(items: AsyncIterable<unknown>): AsyncGenerator<unknown> {

@@ -1,6 +1,7 @@
 /** From a reference to a hash. */
 import type { RegistryBackend } from "@pipekit/adapters/registry";
 import { PipekitError, type TagMove } from "@pipekit/proto";
+import { listAll } from "./list-all.ts";
 import { FILES, modelKey } from "./model.ts";
 import { isHash, parseRef, refText } from "./ref.ts";
 import { nearestName } from "./suggest.ts";
@@ -79,17 +80,10 @@ export class Resolving {
 
   /** Hashes after `after` whose folder exists and begins with `prefix`, byte order; stored models and half-stored ones. */
   async *hashes(prefix: string, after: string, signal: AbortSignal): AsyncGenerator<string> {
-    const limit = 500;
-    let last = after === "" ? undefined : `${after}/`;
-    for (;;) {
-      const options = { limit, folders: true, ...(last !== undefined && { after: last }) };
-      const folders = await this.#backend.list(prefix, options, signal);
-      for (const folder of folders) {
-        const hash = folder.slice(0, -1);
-        if (isHash(hash)) yield hash;
-      }
-      if (folders.length < limit) return;
-      last = folders.at(-1);
+    const options = { after: after === "" ? undefined : `${after}/`, folders: true, page: 500 };
+    for await (const folder of listAll(this.#backend, prefix, options, signal)) {
+      const hash = folder.slice(0, -1);
+      if (isHash(hash)) yield hash;
     }
   }
 }

@@ -6,13 +6,14 @@
  * at most one entry. Resolving a name is one read.
  */
 import { randomUUID } from "node:crypto";
+import { KeyedMutex } from "@pipekit/adapters/keyed-mutex";
 import type { RegistryBackend, StoredObject } from "@pipekit/adapters/registry";
 import { PipekitError } from "@pipekit/proto";
 import { type Clock, systemClock } from "./collecting/clock.ts";
 import type { Lease } from "./collecting/lease.ts";
 import { inParallel } from "./collecting/parallel.ts";
+import { listAll } from "./list-all.ts";
 import { Damage } from "./metadata.ts";
-import { KeyedMutex } from "./mutex.ts";
 import {
   decodeLog,
   decodeTag,
@@ -46,7 +47,6 @@ export interface CurrentTag {
 
 /** Lost races after which a mover gives up; somebody else has moved the tag in each of them. */
 const MAX_ATTEMPTS = 200;
-const LIST_PAGE = 1000;
 
 export class Tags {
   readonly #backend: RegistryBackend;
@@ -119,14 +119,8 @@ export class Tags {
 
   /** Names of all tags in byte order, those that were deleted as well. */
   async names(signal: AbortSignal): Promise<string[]> {
-    const names: string[] = [];
-    for (let after: string | undefined; ; ) {
-      const options = after === undefined ? { limit: LIST_PAGE } : { limit: LIST_PAGE, after };
-      const keys = await this.#backend.list("_tags/", options, signal);
-      names.push(...keys.filter((key) => key.endsWith(".txt")).map(nameOfTagKey));
-      if (keys.length < LIST_PAGE) return names;
-      after = keys.at(-1);
-    }
+    const keys = await Array.fromAsync(listAll(this.#backend, "_tags/", {}, signal));
+    return keys.filter((key) => key.endsWith(".txt")).map(nameOfTagKey);
   }
 
   /** Calls `changed` when the tag may have moved, here or elsewhere; returns the stop function. */
@@ -216,12 +210,7 @@ export class Tags {
   /** The last move in the log of a tag that is not there: its numbers go on even if a person has removed the tag. */
   async lastLogged(name: string, signal: AbortSignal): Promise<LoggedMove | undefined> {
     let last: string | undefined;
-    for (;;) {
-      const options = last === undefined ? { limit: LIST_PAGE } : { limit: LIST_PAGE, after: last };
-      const keys = await this.#backend.list(`_log/${name}/`, options, signal);
-      last = keys.at(-1) ?? last;
-      if (keys.length < LIST_PAGE) break;
-    }
+    for await (const key of listAll(this.#backend, `_log/${name}/`, {}, signal)) last = key;
     if (last === undefined) return undefined;
     const found = await this.#get(last, signal);
     const move = found && decodeLog(name, found.bytes);

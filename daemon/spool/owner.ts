@@ -1,5 +1,5 @@
 /** The process that wrote a file, as the file tells it (clients/python, ring_owner.py). */
-import { liveProcess, thisMachine } from "../lifecycle/processes.ts";
+import { lives, thisMachine } from "../lifecycle/processes.ts";
 
 export const OWNER_BYTES = 40;
 
@@ -33,7 +33,5 @@ export function ownerState(owner: Owner): OwnerState {
   if (owner.boot !== "" && boot !== "" && owner.boot !== boot) return "dead";
   if (owner.namespace !== 0 && namespace !== 0 && owner.namespace !== namespace) return "elsewhere";
   if (owner.pid < 1) return "dead";
-  const process = liveProcess(owner.pid);
-  if (process === undefined) return "dead";
-  return owner.startTicks === 0 || process.startTicks === owner.startTicks ? "lives" : "dead";
+  return lives(owner) ? "lives" : "dead";
 }

@@ -1,9 +1,9 @@
 /** Tags and their histories: whether each reads, and whether the moves make one chain without a gap. */
 import type { RegistryBackend } from "@pipekit/adapters/registry";
+import { listAll } from "../list-all.ts";
 import { decodeLog, decodeTag, type LoggedMove, logKey, seqOfLogKey, tagKey } from "../tag-file.ts";
 import type { Tags } from "../tags.ts";
 
-const PAGE = 1000;
 /** Numbers that a sentence names. */
 const MAX_NAMED = 5;
 
@@ -41,23 +41,18 @@ class TagVerification {
   /** Numbers of the logged moves of each tag, in order. */
   async logs(): Promise<Map<string, number[]>> {
     const logs = new Map<string, number[]>();
-    for (let after: string | undefined; ; ) {
-      const options = { limit: PAGE, ...(after !== undefined && { after }) };
-      const keys = await this.#backend.list("_log/", options, this.#signal);
-      for (const key of keys) {
-        const [, name = ""] = key.split("/");
-        const seq = seqOfLogKey(key);
-        if (key !== logKey(name, seq)) {
-          this.problems.push(`\`${key}\` is no log entry of a tag.`);
-          continue;
-        }
-        const seqs = logs.get(name) ?? [];
-        seqs.push(seq);
-        logs.set(name, seqs);
+    for await (const key of listAll(this.#backend, "_log/", {}, this.#signal)) {
+      const [, name = ""] = key.split("/");
+      const seq = seqOfLogKey(key);
+      if (key !== logKey(name, seq)) {
+        this.problems.push(`\`${key}\` is no log entry of a tag.`);
+        continue;
       }
-      if (keys.length < PAGE) return logs;
-      after = keys.at(-1);
+      const seqs = logs.get(name) ?? [];
+      seqs.push(seq);
+      logs.set(name, seqs);
     }
+    return logs;
   }
 
   async tag(name: string, logged: readonly number[]): Promise<void> {
