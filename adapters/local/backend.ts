@@ -9,9 +9,10 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, link, open, readdir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
+import { chmod, link, open, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { copyHashed, type Digest, hashAndSync, syncFolder, writeDurably, writeHashed } from "../files.ts";
+import { oldFiles } from "../old-files.ts";
 import {
   type BlobSource,
   type Litter,
@@ -158,19 +159,11 @@ export class LocalBackend implements RegistryBackend {
     }
   }
 
-  async *litter(
+  litter(
     options: { readonly olderThanMs: number; readonly remove: boolean },
     signal: AbortSignal,
   ): AsyncGenerator<Litter> {
-    const folder = join(this.#root, TEMP_FOLDER);
-    for (const name of await readdir(folder)) {
-      signal.throwIfAborted();
-      const path = join(folder, name);
-      const found = await stat(path).catch(unlessMissing);
-      if (found === undefined || Date.now() - found.mtimeMs <= options.olderThanMs) continue;
-      if (options.remove) await rm(path, { force: true, recursive: true });
-      yield { what: "temporary file", bytes: found.size };
-    }
+    return oldFiles(join(this.#root, TEMP_FOLDER), () => true, options, signal);
   }
 
   async receive(source: BlobSource, signal: AbortSignal, onBytes?: OnBytes): Promise<PendingBlob> {

@@ -1,17 +1,12 @@
 /** Copying within the bucket: the server moves the bytes. */
-import {
-  CompleteMultipartUploadCommand,
-  CopyObjectCommand,
-  CreateMultipartUploadCommand,
-  UploadPartCopyCommand,
-} from "@aws-sdk/client-s3";
+import { CopyObjectCommand, UploadPartCopyCommand } from "@aws-sdk/client-s3";
 import { runWorkers } from "../workers.ts";
 import type { Bucket } from "./bucket.ts";
-import { S3Answer, unless } from "./faults.ts";
+import { S3Answer } from "./faults.ts";
+import { abortUpload, completeUpload, createUpload } from "./multipart.ts";
 import { type Part, partsOf } from "./parts.ts";
 import { replaced } from "./ranges.ts";
 import { type Head, headObject } from "./reading.ts";
-import { abortUpload } from "./uploading.ts";
 
 const AT_A_TIME = 8;
 
@@ -57,16 +52,12 @@ async function copyInParts(
   signal: AbortSignal,
 ): Promise<void> {
   const parts = partsOf(head.size, bucket.tuning.copyPartBytes);
-  const created = await bucket.ask("CreateMultipartUpload", to, signal, (client, options) => {
-    const input = { ...bucket.at(to), ...bucket.writeFields, Metadata: { ...head.metadata } };
-    return client.send(new CreateMultipartUploadCommand(input), options);
-  });
-  const upload = { ...bucket.at(to), UploadId: bucket.required(created.UploadId, "an upload id") };
-  const etags = new Map<number, string>();
+  const upload = await createUpload(bucket, to, { Metadata: { ...head.metadata } }, signal);
   const copyPart = async (part: Part, stop: AbortSignal): Promise<void> => {
     const range = `bytes=${part.offset}-${part.offset + part.length - 1}`;
     const input = {
-      ...upload,
+      ...bucket.at(to),
+      UploadId: upload.id,
       ...sourceFields(bucket, from, head),
       CopySourceRange: range,
       PartNumber: part.number,
@@ -74,7 +65,8 @@ async function copyInParts(
     const answer = await bucket.ask("UploadPartCopy", to, stop, (client, options) =>
       client.send(new UploadPartCopyCommand(input), options),
     );
-    etags.set(part.number, answer.CopyPartResult?.ETag ?? "");
+    const ETag = answer.CopyPartResult?.ETag ?? "";
+    upload.parts.set(part.number, { PartNumber: part.number, ETag });
   };
   const queue = parts.values();
   const copier = async (stop: AbortSignal): Promise<void> => {
@@ -82,17 +74,11 @@ async function copyInParts(
   };
   try {
     await runWorkers(Math.min(AT_A_TIME, parts.length), copier, signal);
-    const completed = parts.map(({ number }) => ({ PartNumber: number, ETag: etags.get(number) ?? "" }));
-    await bucket.ask("CompleteMultipartUpload", to, signal, (client, options) =>
-      client.send(
-        new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: completed } }),
-        options,
-      ),
-    );
+    await completeUpload(bucket, to, upload, signal);
   } catch (error) {
     // Copied parts are not worth keeping: they are made again quickly.
     const calm = new AbortController().signal;
-    await abortUpload(bucket, to, upload.UploadId, calm).catch(unless("upload gone"));
+    await abortUpload(bucket, to, upload.id, calm);
     throw error;
   }
 }

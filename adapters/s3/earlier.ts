@@ -10,14 +10,9 @@ import {
 import type { Bucket } from "./bucket.ts";
 import { ALGORITHMS, type ChecksumFields, crc32Text } from "./checksum.ts";
 import { unless } from "./faults.ts";
+import type { Upload } from "./multipart.ts";
 import type { Part } from "./parts.ts";
 import type { Source } from "./source.ts";
-
-/** A multipart upload under way, and the parts that it has, by their numbers. */
-export interface Upload {
-  readonly id: string;
-  readonly parts: Map<number, CompletedPart>;
-}
 
 /** Uploads of one key that are looked at, the latest first: more than one or two mean that something is wrong. */
 const MAX_LOOKED_AT = 4;

@@ -1,13 +1,12 @@
 /** What writers that died have left: multipart uploads, objects of probes, and files with spooled streams. */
-import { readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { DeleteObjectCommand, ListMultipartUploadsCommand, type MultipartUpload } from "@aws-sdk/client-s3";
+import { oldFiles } from "../old-files.ts";
 import type { Litter } from "../registry.ts";
 import type { Bucket } from "./bucket.ts";
 import { listParts } from "./earlier.ts";
 import { listProbes } from "./listing.ts";
+import { abortUpload } from "./multipart.ts";
 import { SPOOL_NAME } from "./receiving.ts";
-import { abortUpload } from "./uploading.ts";
 
 export interface LitterChoice {
   readonly olderThanMs: number;
@@ -23,7 +22,7 @@ export async function* litter(
 ): AsyncGenerator<Litter> {
   yield* uploads(bucket, choice, signal);
   yield* probes(bucket, choice, signal);
-  yield* spools(scratch, choice, signal);
+  yield* oldFiles(scratch, (name) => name.startsWith(SPOOL_NAME), choice, signal);
 }
 
 async function* uploads(bucket: Bucket, choice: LitterChoice, signal: AbortSignal): AsyncGenerator<Litter> {
@@ -58,18 +57,6 @@ async function* probes(bucket: Bucket, choice: LitterChoice, signal: AbortSignal
       );
     }
     yield { what: "object of a probe", bytes: size };
-  }
-}
-
-async function* spools(scratch: string, choice: LitterChoice, signal: AbortSignal): AsyncGenerator<Litter> {
-  for (const name of await readdir(scratch)) {
-    signal.throwIfAborted();
-    if (!name.startsWith(SPOOL_NAME)) continue;
-    const path = join(scratch, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found === undefined || !isOld(found.mtime, choice)) continue;
-    if (choice.remove) await rm(path, { force: true });
-    yield { what: "temporary file", bytes: found.size };
   }
 }
 

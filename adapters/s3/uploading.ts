@@ -5,19 +5,14 @@
  * CompleteMultipartUpload replaces what is there, and the condition that S3 knows for it is not atomic on all servers. The
  * keys of large objects follow from their content, so two who write one key write the same.
  */
-import {
-  AbortMultipartUploadCommand,
-  type CompletedPart,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  UploadPartCommand,
-} from "@aws-sdk/client-s3";
+import { type CompletedPart, UploadPartCommand } from "@aws-sdk/client-s3";
 import { BackendRefused, BackendUnavailable, type OnBytes } from "../registry.ts";
 import { runWorkers } from "../workers.ts";
 import type { Bucket } from "./bucket.ts";
 import { ALGORITHMS } from "./checksum.ts";
-import { completedPart, earlierUpload, type Upload } from "./earlier.ts";
-import { S3Answer, unless } from "./faults.ts";
+import { completedPart, earlierUpload } from "./earlier.ts";
+import { S3Answer } from "./faults.ts";
+import { abortUpload, completeUpload, createUpload, type Upload } from "./multipart.ts";
 import { type Part, partsAtATime, partsOf } from "./parts.ts";
 import { headObject } from "./reading.ts";
 import type { Source } from "./source.ts";
@@ -106,25 +101,20 @@ async function sendInParts(
     await runWorkers(partsAtATime(missing, bucket.tuning.sending), sender, signal);
   });
   await checkOrAbort(bucket, key, upload, source, signal);
-  await complete(bucket, key, upload, signal);
+  await completeUpload(bucket, key, upload, signal);
 }
 
 function partsFor(bucket: Bucket, source: Source): readonly Part[] {
   return partsOf(source.digest.size, bucket.tuning.partBytes);
 }
 
-async function newUpload(bucket: Bucket, key: string, source: Source, signal: AbortSignal): Promise<Upload> {
+function newUpload(bucket: Bucket, key: string, source: Source, signal: AbortSignal): Promise<Upload> {
   const algorithm = ALGORITHMS[bucket.spec.checksum];
-  const input = {
-    ...bucket.at(key),
-    ...bucket.writeFields,
+  const fields = {
     Metadata: metadataOf(source),
     ...(algorithm !== undefined && { ChecksumAlgorithm: algorithm }),
   };
-  const answer = await bucket.ask("CreateMultipartUpload", key, signal, (client, options) =>
-    client.send(new CreateMultipartUploadCommand(input), options),
-  );
-  return { id: bucket.required(answer.UploadId, "an upload id"), parts: new Map() };
+  return createUpload(bucket, key, fields, signal);
 }
 
 async function sendPart(
@@ -157,29 +147,6 @@ async function checkOrAbort(
     await abortUpload(bucket, key, upload.id, signal);
     throw error;
   }
-}
-
-async function complete(bucket: Bucket, key: string, upload: Upload, signal: AbortSignal): Promise<void> {
-  const parts = [...upload.parts.values()].sort((a, b) => (a.PartNumber ?? 0) - (b.PartNumber ?? 0));
-  const input = { ...bucket.at(key), UploadId: upload.id, MultipartUpload: { Parts: parts } };
-  await bucket.ask("CompleteMultipartUpload", key, signal, (client, options) =>
-    client.send(new CompleteMultipartUploadCommand(input), options),
-  );
-}
-
-/** Gives an upload and its parts up; harmless when it is gone. */
-export async function abortUpload(
-  bucket: Bucket,
-  key: string,
-  id: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const input = { ...bucket.at(key), UploadId: id };
-  await bucket
-    .ask("AbortMultipartUpload", key, signal, (client, options) =>
-      client.send(new AbortMultipartUploadCommand(input), options),
-    )
-    .catch(unless("upload gone"));
 }
 
 /** The digest lies beside the object, for whoever looks at it without reading it. */

@@ -14,7 +14,7 @@ export async function* findLitter(
   options: { readonly olderThanMs: number; readonly remove: boolean },
   signal: AbortSignal,
 ): AsyncGenerator<Litter> {
-  yield* spoolLitter(scratch, options);
+  yield* spoolLitter(scratch, options, signal);
   // Versions first: what is stored meanwhile is in the list, and not taken for gone.
   const old: { number: string; hash: string }[] = [];
   for await (const version of versions.all(signal)) {

@@ -1,9 +1,10 @@
 /** Large objects on their way to MLflow: hashed first, under no name there until they are published. */
 
 import { randomUUID } from "node:crypto";
-import { readdir, rename, rm, stat } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, hashFile, writeHashed } from "../../files.ts";
+import { oldFiles } from "../../old-files.ts";
 import {
   type BlobSource,
   type Litter,
@@ -42,18 +43,12 @@ export async function receiveInto(
 }
 
 /** What processes that died have left in the folder. */
-export async function* spoolLitter(
+export function spoolLitter(
   scratch: string,
   options: { readonly olderThanMs: number; readonly remove: boolean },
+  signal: AbortSignal,
 ): AsyncGenerator<Litter> {
-  for (const name of await readdir(scratch)) {
-    if (!NAME.test(name)) continue;
-    const path = join(scratch, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found === undefined || Date.now() - found.mtimeMs <= options.olderThanMs) continue;
-    if (options.remove) await rm(path, { force: true });
-    yield { what: "temporary file", bytes: found.size };
-  }
+  return oldFiles(scratch, (name) => NAME.test(name), options, signal);
 }
 
 async function spool(scratch: string, source: BlobSource, signal: AbortSignal): Promise<Spooled> {
