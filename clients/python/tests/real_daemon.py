@@ -35,6 +35,13 @@ def daemon_in(folder: Path) -> Generator[connection.Connection]:
                 kept.close()
 
 
+@pytest.fixture(scope="module")
+def real_daemon(tmp_path_factory: pytest.TempPathFactory) -> Generator[connection.Connection]:
+    """One for all tests of a file."""
+    with daemon_in(tmp_path_factory.mktemp("d")) as made:
+        yield made
+
+
 def end(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
     """Ends a process and waits until it is gone, be it a child of this one or not."""
     try:

@@ -12,7 +12,6 @@ pytest.importorskip("safetensors")
 
 import jax.numpy as jnp  # noqa: E402
 import jax_models  # noqa: E402
-from real_daemon import daemon_in  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 
 from pipekit_experiment import errors  # noqa: E402
@@ -21,9 +20,8 @@ from pipekit_experiment.registry import LocalModelRegistry  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with daemon_in(tmp_path_factory.mktemp("d")):
-        yield LocalModelRegistry(tmp_path_factory.mktemp("models"), trust=["jax_models"])
+def registry(real_daemon, tmp_path_factory):
+    return LocalModelRegistry(tmp_path_factory.mktemp("models"), trust=["jax_models"])
 
 
 def operator(factory="mlp", **kwargs):

@@ -15,7 +15,6 @@ keras = pytest.importorskip("keras")
 
 import h5py  # noqa: E402
 import keras_models  # noqa: E402
-from real_daemon import daemon_in  # noqa: E402
 
 from pipekit_experiment import errors  # noqa: E402
 from pipekit_experiment.keras import KerasModelOp  # noqa: E402
@@ -25,9 +24,8 @@ X = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with daemon_in(tmp_path_factory.mktemp("d")):
-        yield LocalModelRegistry(tmp_path_factory.mktemp("models"), trust=["keras_models"])
+def registry(real_daemon, tmp_path_factory):
+    return LocalModelRegistry(tmp_path_factory.mktemp("models"), trust=["keras_models"])
 
 
 def operator(factory="net", **kwargs):

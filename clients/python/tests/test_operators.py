@@ -3,7 +3,6 @@
 import sys
 
 import pytest
-from real_daemon import daemon_in
 from registry_operators import Scale
 
 from pipekit_experiment import errors
@@ -12,9 +11,8 @@ from pipekit_experiment.registry import LocalModelRegistry
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with daemon_in(tmp_path_factory.mktemp("d")):
-        yield LocalModelRegistry(tmp_path_factory.mktemp("models"))
+def registry(real_daemon, tmp_path_factory):
+    return LocalModelRegistry(tmp_path_factory.mktemp("models"))
 
 
 class Stated:

@@ -7,21 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from preview_operators import Dtypes, Fixed, Heads, Silent
-from real_daemon import daemon_in
 
 from pipekit_experiment import errors
 from pipekit_experiment._src.preview import captured, check
 from pipekit_experiment.registry import LocalModelRegistry
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    with daemon_in(tmp_path_factory.mktemp("d")) as made:
-        yield made
-
-
 @pytest.fixture
-def registry(daemon, tmp_path):
+def registry(real_daemon, tmp_path):
     return LocalModelRegistry(tmp_path / "models", trust=["preview_operators"])
 
 

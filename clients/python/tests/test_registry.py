@@ -21,29 +21,23 @@ from pipekit_experiment.registry import LocalModelRegistry
 TRUST = ("registry_operators",)
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    with daemon_in(tmp_path_factory.mktemp("d")) as made:
-        yield made
-
-
 @pytest.fixture
-def registry(daemon, tmp_path):
+def registry(real_daemon, tmp_path):
     return LocalModelRegistry(tmp_path / "models", trust=TRUST)
 
 
-def staged(daemon):
-    return os.listdir(daemon.hello.staging_folder)
+def staged(real_daemon):
+    return os.listdir(real_daemon.hello.staging_folder)
 
 
 class TestStoreAndLoad:
-    def test_an_operator_comes_back_with_its_weights(self, registry, daemon):
+    def test_an_operator_comes_back_with_its_weights(self, registry, real_daemon):
         hash = registry.store(Scale("km", 2.5))
         assert len(hash) == 64
         loaded = registry.load(hash)
         assert (type(loaded), loaded.unit, loaded(2.0)) == (Scale, "km", 5.0)
         assert registry.load_weights(hash[:8]) == b"2.5"
-        assert staged(daemon) == []
+        assert staged(real_daemon) == []
 
     def test_an_operator_without_weights_comes_back_without(self, registry):
         hash = registry.store(Scale("km"))
@@ -137,12 +131,12 @@ class TestChunks:
     DATA = os.urandom(3 * registry_weights.CHUNK_BYTES + 17)
 
     @pytest.fixture
-    def apart(self, daemon, monkeypatch):
-        folder = daemon.hello.staging_folder
-        daemon.hello.staging_folder = "/not/here"
+    def apart(self, real_daemon, monkeypatch):
+        folder = real_daemon.hello.staging_folder
+        real_daemon.hello.staging_folder = "/not/here"
         monkeypatch.setattr("pipekit_experiment._src.registry_calls.read_file", lambda path, size: None)
         yield
-        daemon.hello.staging_folder = folder
+        real_daemon.hello.staging_folder = folder
 
     def test_bytes_and_files_travel_both_ways(self, registry, apart, tmp_path):
         hash = registry.store(Scale(), weights=self.DATA)
@@ -153,13 +147,13 @@ class TestChunks:
     def test_an_empty_file_travels_too(self, registry, apart):
         assert registry.load_weights(registry.store(Scale(), weights=b"")) == b""
 
-    def test_one_id_whatever_the_way(self, registry, daemon):
+    def test_one_id_whatever_the_way(self, registry, real_daemon):
         by_file = registry.store(Scale(), weights=self.DATA)
-        daemon.hello.staging_folder, folder = "/not/here", daemon.hello.staging_folder
+        real_daemon.hello.staging_folder, folder = "/not/here", real_daemon.hello.staging_folder
         try:
             assert registry.store(Scale(), weights=self.DATA) == by_file
         finally:
-            daemon.hello.staging_folder = folder
+            real_daemon.hello.staging_folder = folder
 
     def test_a_folder_that_is_another_one_for_the_daemon_is_found_out(self, registry, monkeypatch):
         monkeypatch.setattr(
@@ -170,7 +164,7 @@ class TestChunks:
 
 
 class TestTrust:
-    def test_untrusted_code_is_not_imported(self, daemon, tmp_path):
+    def test_untrusted_code_is_not_imported(self, real_daemon, tmp_path):
         (tmp_path / "evil_model.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
         registry = LocalModelRegistry(tmp_path / "models")
 
@@ -187,7 +181,7 @@ class TestTrust:
         assert isinstance(caught.value, errors.UntrustedModuleError)
         assert not (tmp_path / "ran").exists()
 
-    def test_trust_may_be_given_at_the_call(self, daemon, tmp_path):
+    def test_trust_may_be_given_at_the_call(self, real_daemon, tmp_path):
         registry = LocalModelRegistry(tmp_path / "models")
         hash = registry.store(Scale("km"))
         with pytest.raises(errors.UntrustedModuleError):
@@ -281,15 +275,15 @@ class TestBadInput:
             assert isinstance(caught.value, errors.RefInvalidError)
 
     @pytest.mark.parametrize("name", ["a/b", "..", "_x", ".x", "deadbeef", "x" * 129])
-    def test_bad_tag_names(self, registry, daemon, name):
+    def test_bad_tag_names(self, registry, real_daemon, name):
         with pytest.raises(errors.TagNameInvalidError):
             registry.store(Scale("m", 2.0), name=name)
-        assert staged(daemon) == []
+        assert staged(real_daemon) == []
         hash = registry.store(Scale())
         with pytest.raises(ValueError, match="tag"):
             registry.tag(hash, name)
 
-    def test_a_wrong_spec(self, daemon):
+    def test_a_wrong_spec(self, real_daemon):
         with pytest.raises(errors.InvalidRegistrySpecError):
             DaemonRegistry("gopher:x").list()
 
@@ -465,9 +459,9 @@ class TestProcesses:
             end(successor)
 
 
-def test_the_default_registry_is_the_one_in_the_state_folder(daemon):
+def test_the_default_registry_is_the_one_in_the_state_folder(real_daemon):
     hash = LocalModelRegistry().store(Scale("default"))
-    assert Path(daemon.hello.state_folder, "models", hash, "metadata.json").exists()
+    assert Path(real_daemon.hello.state_folder, "models", hash, "metadata.json").exists()
 
 
 def test_the_protocol_is_satisfied(registry):

@@ -14,7 +14,6 @@ pytest.importorskip("sklearn")
 skops = pytest.importorskip("skops.io")
 
 import sklearn_models  # noqa: E402
-from real_daemon import daemon_in  # noqa: E402
 from sklearn.ensemble import RandomForestClassifier  # noqa: E402
 from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
@@ -31,9 +30,8 @@ Y = np.where(X.sum(axis=1) > 0, "yes", "no")
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with daemon_in(tmp_path_factory.mktemp("d")):
-        yield LocalModelRegistry(tmp_path_factory.mktemp("models"))
+def registry(real_daemon, tmp_path_factory):
+    return LocalModelRegistry(tmp_path_factory.mktemp("models"))
 
 
 def linear():

@@ -11,21 +11,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 import torch_models  # noqa: E402
-from real_daemon import daemon_in  # noqa: E402
 
 from pipekit_experiment import errors  # noqa: E402
 from pipekit_experiment.registry import LocalModelRegistry  # noqa: E402
 from pipekit_experiment.torch import TorchModelOp  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    with daemon_in(tmp_path_factory.mktemp("d")) as made:
-        yield made
-
-
 @pytest.fixture
-def registry(daemon, tmp_path):
+def registry(real_daemon, tmp_path):
     return LocalModelRegistry(tmp_path / "models", trust=["torch_models"])
 
 
