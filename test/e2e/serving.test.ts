@@ -6,6 +6,8 @@ import { type Client, connect, type Registry } from "@pipekit/experiment";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type FollowEvent, FollowedModel } from "../../clients/typescript/examples/followed-model.ts";
 import { serve } from "../../clients/typescript/examples/serving.ts";
+import { gone } from "../support/gone.ts";
+import { pipekitEnv } from "./demo/processes.ts";
 
 const PER_SECOND = 200;
 const PROMOTIONS = 10;
@@ -26,14 +28,7 @@ let server: Awaited<ReturnType<typeof serve>>;
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), "pkx-"));
-  const env = {
-    ...process.env,
-    PKX_STATE_DIR: join(home, "state"),
-    PKX_RUNTIME_DIR: join(home, "run"),
-    PKX_ENDPOINT: undefined,
-    XDG_CONFIG_HOME: home,
-  };
-  client = await connect({ env });
+  client = await connect({ env: pipekitEnv(home) });
   registry = client.registry();
   events = [];
   const told = (event: FollowEvent) => events.push({ ...event, at: performance.now() });
@@ -48,10 +43,6 @@ afterEach(async () => {
   client.close();
   rmSync(home, { recursive: true, force: true });
 });
-
-async function gone(pid: number): Promise<void> {
-  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), { timeout: 15_000, interval: 10 });
-}
 
 /** Stores the model whose answer to `[1]` is `y`. */
 async function storeModel(y: number): Promise<string> {

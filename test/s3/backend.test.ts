@@ -2,10 +2,11 @@
 import { readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ObjectMissing, ObjectTooLarge, type RegistryBackend } from "@pipekit/adapters/registry";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { startS3Proxy } from "../support/s3-server-proxy.ts";
-import { type S3Server, startSeaweed } from "../support/seaweed.ts";
-import { collect, MIB, makeRoom, never, type Room, stream, through } from "./room.ts";
+import type { S3Server } from "../support/seaweed.ts";
+import { collect, MIB, never, type Room, stream, through } from "./room.ts";
+import { withServer } from "./server.ts";
 
 let server: S3Server;
 let room: Room;
@@ -13,13 +14,8 @@ let spec: string;
 let backend: RegistryBackend;
 const bytes = (text: string) => Buffer.from(text);
 
-beforeAll(async () => {
-  server = await startSeaweed();
-  room = await makeRoom(server);
-});
-afterAll(async () => {
-  await server.stop();
-  await room.close();
+withServer((started, made) => {
+  [server, room] = [started, made];
 });
 beforeEach(() => {
   spec = server.newSpec("&poll_ms=50");

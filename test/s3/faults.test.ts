@@ -2,11 +2,12 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BackendUnavailable, type RegistryBackend } from "@pipekit/adapters/registry";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
-import { type Harm, harmFirst, type S3Proxy, startS3Proxy } from "../support/s3-server-proxy.ts";
-import { type S3Server, startSeaweed } from "../support/seaweed.ts";
-import { collect, IMPATIENT, inBucket, MIB, makeRoom, never, type Room, through } from "./room.ts";
+import { type Harm, harmFirst, type S3Proxy } from "../support/s3-server-proxy.ts";
+import type { S3Server } from "../support/seaweed.ts";
+import { collect, IMPATIENT, inBucket, MIB, never, type Room, through } from "./room.ts";
+import { behindProxy, withServer } from "./server.ts";
 
 let server: S3Server;
 let room: Room;
@@ -15,20 +16,11 @@ let spec: string;
 let backend: RegistryBackend;
 const one = Buffer.from("one");
 
-beforeAll(async () => {
-  server = await startSeaweed();
-  room = await makeRoom(server);
-});
-afterAll(async () => {
-  await server.stop();
-  await room.close();
+withServer((started, made) => {
+  [server, room] = [started, made];
 });
 beforeEach(async () => {
-  proxy = await startS3Proxy(server.endpoint);
-  spec = through(server.newSpec("&poll_ms=50"), proxy.endpoint);
-  backend = room.open(spec);
-  // Probed and warm.
-  await backend.create("there", one, never);
+  ({ proxy, spec, backend } = await behindProxy(server, room));
 });
 afterEach(() => proxy.stop());
 

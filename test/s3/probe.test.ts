@@ -1,20 +1,16 @@
 /** A server is refused unless it keeps every primitive that the registry relies on. */
 import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type FakeS3Kind, startFakeS3 } from "../support/fake-s3.ts";
 import { harmFirst, startS3Proxy } from "../support/s3-server-proxy.ts";
-import { type S3Server, startSeaweed } from "../support/seaweed.ts";
-import { makeRoom, never, type Room, stream, through } from "./room.ts";
+import type { S3Server } from "../support/seaweed.ts";
+import { never, type Room, stream, through } from "./room.ts";
+import { withServer } from "./server.ts";
 
 let server: S3Server;
 let room: Room;
-beforeAll(async () => {
-  server = await startSeaweed();
-  room = await makeRoom(server);
-});
-afterAll(async () => {
-  await server.stop();
-  await room.close();
+withServer((started, made) => {
+  [server, room] = [started, made];
 });
 
 const one = Buffer.from("one");

@@ -1,10 +1,11 @@
 /** What a server will not do, and how it is told. */
 import { inspect } from "node:util";
 import { BackendRefused, type RegistryBackend } from "@pipekit/adapters/registry";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Harm, type S3Proxy, startS3Proxy } from "../support/s3-server-proxy.ts";
-import { ADMIN, type S3Identity, type S3Server, startSeaweed } from "../support/seaweed.ts";
-import { collect, MIB, makeRoom, never, type Room, through } from "./room.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Harm, S3Proxy } from "../support/s3-server-proxy.ts";
+import { ADMIN, type S3Identity, type S3Server } from "../support/seaweed.ts";
+import { collect, MIB, never, type Room } from "./room.ts";
+import { behindProxy, withServer } from "./server.ts";
 
 const READER: S3Identity = {
   name: "reader",
@@ -19,20 +20,14 @@ let spec: string;
 let backend: RegistryBackend;
 const one = Buffer.from("one");
 
-beforeAll(async () => {
-  server = await startSeaweed({ identities: [READER] });
-  room = await makeRoom(server);
-});
-afterAll(async () => {
-  await server.stop();
-  await room.close();
-});
+withServer(
+  (started, made) => {
+    [server, room] = [started, made];
+  },
+  { identities: [READER] },
+);
 beforeEach(async () => {
-  proxy = await startS3Proxy(server.endpoint);
-  spec = through(server.newSpec("&poll_ms=50"), proxy.endpoint);
-  backend = room.open(spec);
-  // Probed and warm.
-  await backend.create("there", one, never);
+  ({ proxy, spec, backend } = await behindProxy(server, room));
 });
 afterEach(() => proxy.stop());
 

@@ -2,23 +2,19 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { type S3Proxy, startS3Proxy } from "../support/s3-server-proxy.ts";
-import { type S3Server, startSeaweed } from "../support/seaweed.ts";
-import { collect, MIB, makeRoom, never, type Room, through } from "./room.ts";
+import type { S3Server } from "../support/seaweed.ts";
+import { collect, MIB, never, type Room, through } from "./room.ts";
+import { withServer } from "./server.ts";
 
 let server: S3Server;
 let room: Room;
 let proxy: S3Proxy;
 let spec: string;
 
-beforeAll(async () => {
-  server = await startSeaweed();
-  room = await makeRoom(server);
-});
-afterAll(async () => {
-  await server.stop();
-  await room.close();
+withServer((started, made) => {
+  [server, room] = [started, made];
 });
 beforeEach(async () => {
   proxy = await startS3Proxy(server.endpoint);

@@ -1,11 +1,12 @@
 /** A real `mlflow server` (SQLite store, proxied artifacts) on a free loopback port, for tests, demo and bench. */
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
+import { despiteTakenPorts, startGuarded } from "./guarded-server.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -37,29 +38,17 @@ export interface MlflowServerOptions {
   readonly deadlineMs?: number;
 }
 
-// The watcher holds the read end of a pipe whose write end is ours: when this process dies, however it dies, the
-// read returns and the whole process group goes with it. (A background job of sh has no stdin of its own, so the
-// pipe is moved to descriptor 3 first.)
-const GUARDED = 'exec 3<&0; (read -r _ <&3; kill -KILL 0) & exec "$@" </dev/null 3<&-';
-
 /** Starts the server and returns once it answers GET /health. Throws with the tail of its log when it does not. */
 export async function startMlflowServer(options: MlflowServerOptions = {}): Promise<MlflowServer> {
   const binary = join(ROOT, ".venv/bin/mlflow");
   if (!existsSync(binary)) throw new Error(`${binary} does not exist; run \`npm run setup\`.`);
-  // Another process may take the port between our look and the server's bind.
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnce(binary, options, options.port ?? (await freePort()));
-    } catch (error) {
-      const taken = error instanceof Error && /address already in use/i.test(error.message);
-      if (!taken || options.port !== undefined || attempt === 3) throw error;
-    }
-  }
+  const { port } = options;
+  if (port !== undefined) return startOnce(binary, options, port);
+  return despiteTakenPorts(async () => startOnce(binary, options, await freePort()));
 }
 
 async function startOnce(binary: string, options: MlflowServerOptions, port: number): Promise<MlflowServer> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "pipekit-mlflow-"));
-  const logPath = join(folder, "server.log");
   const prefix = options.staticPrefix ?? "";
   const command = [
     ...[binary, "server", "--host", "127.0.0.1", "--port", String(port), "--workers", "1"],
@@ -69,30 +58,14 @@ async function startOnce(binary: string, options: MlflowServerOptions, port: num
       : ["--artifacts-destination", join(folder, "artifacts")]),
     ...(prefix === "" ? [] : ["--static-prefix", prefix]),
   ];
-  const output = openSync(logPath, "a");
-  const child = spawn("/bin/sh", ["-c", GUARDED, "mlflow", ...command], {
-    cwd: folder,
-    detached: true,
-    stdio: ["pipe", output, output],
-    env: serverEnvironment(),
-  });
-  const log = () => (existsSync(logPath) ? readFileSync(logPath, "utf8") : "");
-  let stopped: Promise<void> | undefined;
-  const stop = () => {
-    stopped ??= endGroup(child).then(() => {
-      if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
-    });
-    return stopped;
-  };
   const host = `127.0.0.1:${port}`;
   const url = `http://${host}${prefix}`;
-  try {
-    await untilHealthy(child, url, options.deadlineMs ?? 90_000);
-  } catch (error) {
-    const tail = log().slice(-4000);
-    await stop();
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${tail}`);
-  }
+  const { log, stop } = await startGuarded(command, {
+    folder,
+    env: serverEnvironment(),
+    remove: options.folder === undefined ? [folder] : [],
+    untilReady: (child) => untilHealthy(child, url, options.deadlineMs ?? 90_000),
+  });
   return { url, host, folder, log, stop };
 }
 
@@ -122,26 +95,4 @@ async function untilHealthy(child: ChildProcess, url: string, deadlineMs: number
     await delay(100);
   }
   throw new Error(`mlflow server did not answer ${url}/health within ${deadlineMs} ms.`);
-}
-
-async function endGroup(child: ChildProcess): Promise<void> {
-  const pid = child.pid;
-  if (pid === undefined) return;
-  const gone = new Promise<void>((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve();
-    else child.once("exit", () => resolve());
-  });
-  signalGroup(pid, "SIGTERM");
-  await Promise.race([gone, delay(5000, undefined, { ref: false })]);
-  signalGroup(pid, "SIGKILL");
-  await gone;
-  child.stdin?.destroy();
-}
-
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // The group has ended already.
-  }
 }

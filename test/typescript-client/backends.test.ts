@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, type CopyPart, connect, type GcPart, type Registry } from "@pipekit/experiment";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { pipekitEnv } from "../e2e/demo/processes.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
 import { type S3Server, startSeaweed } from "../support/seaweed.ts";
 
@@ -18,16 +19,7 @@ let client: Client;
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), "pkx-"));
   [s3, mlflow] = await Promise.all([startSeaweed(), startMlflowServer()]);
-  client = await connect({
-    env: {
-      ...process.env,
-      ...s3.env(),
-      PKX_STATE_DIR: join(home, "state"),
-      PKX_RUNTIME_DIR: join(home, "run"),
-      PKX_ENDPOINT: undefined,
-      XDG_CONFIG_HOME: home,
-    },
-  });
+  client = await connect({ env: { ...pipekitEnv(home), ...s3.env() } });
 }, 120_000);
 
 afterAll(async () => {

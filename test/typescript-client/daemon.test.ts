@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type Client, connect, RunState, type TagMove } from "@pipekit/experiment";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { pipekitEnv } from "../e2e/demo/processes.ts";
+import { gone } from "../support/gone.ts";
 
 const OPERATOR = { module: "nets", class: "Digits", config: { width: 32 } };
 
@@ -15,13 +17,7 @@ let client: Client;
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), "pkx-"));
-  env = {
-    ...process.env,
-    PKX_STATE_DIR: join(home, "state"),
-    PKX_RUNTIME_DIR: join(home, "run"),
-    PKX_ENDPOINT: undefined,
-    XDG_CONFIG_HOME: home,
-  };
+  env = pipekitEnv(home);
   client = await connect({ env });
 });
 
@@ -32,10 +28,6 @@ afterEach(async () => {
   client.close();
   rmSync(home, { recursive: true, force: true });
 });
-
-async function gone(pid: number): Promise<void> {
-  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), { timeout: 15_000, interval: 20 });
-}
 
 function kill9(): Promise<void> {
   const { pid } = client.daemon;

@@ -10,6 +10,7 @@ export function pipekitEnv(home: string): NodeJS.ProcessEnv {
     ...process.env,
     PKX_STATE_DIR: join(home, "state"),
     PKX_RUNTIME_DIR: join(home, "run"),
+    PKX_ENDPOINT: undefined,
     XDG_CONFIG_HOME: join(home, "config"),
   };
 }
