@@ -2,7 +2,9 @@
 
 export * from "./columns.ts";
 export * from "./failure.ts";
+export * from "./generated/pipekit/experiment/v1/config.ts";
 export * from "./generated/pipekit/experiment/v1/daemon.ts";
+export * from "./generated/pipekit/experiment/v1/dataset.ts";
 export * from "./generated/pipekit/experiment/v1/errors.ts";
 export * from "./generated/pipekit/experiment/v1/registry.ts";
 export * from "./generated/pipekit/experiment/v1/tracker.ts";

@@ -37,6 +37,12 @@ const BY_CODE: { readonly [code in FailureCode]?: number } = {
   CORRUPT_MODEL: EXIT.corrupt,
   CORRUPT_JOURNAL: EXIT.corrupt,
   CORRUPT_ARCHIVE: EXIT.corrupt,
+  CORRUPT_ARTIFACT: EXIT.corrupt,
+  CORRUPT_DATASET: EXIT.corrupt,
+  DATASET_NOT_FOUND: EXIT.notFound,
+  DATASET_LOCKED: EXIT.conflict,
+  DATASET_CHANGED: EXIT.conflict,
+  DATASET_REMOTE_UNAVAILABLE: EXIT.unavailable,
 };
 
 /** The exit code of a failure. */

@@ -9,7 +9,7 @@ export type Phase = "receiving" | "sending" | "fetching" | "checking";
 export function bytesOf(phase: Phase, onProgress: OnProgress | undefined): OnBytes | undefined {
   if (onProgress === undefined) return undefined;
   return (bytesDone, bytesTotal) =>
-    onProgress({ phase, bytesDone, bytesTotal, modelsDone: 0, modelsTotal: 0 });
+    onProgress({ phase, bytesDone, bytesTotal, modelsDone: 0, modelsTotal: 0, filesDone: 0, filesTotal: 0 });
 }
 
 /** The same chunks, counted as they pass; how many there will be is not known. */

@@ -165,6 +165,7 @@ export function remoteRegistry(client: RegistryServiceClient, registry = "", ato
         hasWeights: weights !== undefined,
         weightsPath: path,
         weightsStaged: staged,
+        hashOnly: false,
       };
       call.write({ part: { $case: "header", value } });
       if (weights?.kind === "stream") {

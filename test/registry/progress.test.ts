@@ -45,7 +45,7 @@ test("over gRPC both tell it to those who ask", async () => {
   try {
     const stored = client.storeWithProgress();
     const header = { ...newModel(), weights: undefined, registry: "", hasWeights: true };
-    const request = { ...header, weightsPath: "", weightsStaged: false };
+    const request = { ...header, weightsPath: "", weightsStaged: false, hashOnly: false };
     stored.write({ request: { part: { $case: "header", value: request } } });
     stored.write({ request: { part: { $case: "weightsChunk", value: Buffer.from(TEXT) } } });
     stored.write({ request: { part: { $case: "weightsEnd", value: { size: TEXT.length } } } });

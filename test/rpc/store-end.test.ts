@@ -32,7 +32,14 @@ function store(parts: readonly StoreRequest[]): Promise<string> {
       error === null ? resolve(answer.model?.hash ?? "") : reject(PipekitError.fromServiceError(error)),
     );
     const { weights: _, ...model } = newModel();
-    const header = { ...model, registry: "", hasWeights: true, weightsPath: "", weightsStaged: false };
+    const header = {
+      ...model,
+      registry: "",
+      hasWeights: true,
+      weightsPath: "",
+      weightsStaged: false,
+      hashOnly: false,
+    };
     for (const part of [{ part: { $case: "header", value: header } } as const, ...parts]) call.write(part);
     call.end();
   });

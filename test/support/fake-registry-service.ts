@@ -99,7 +99,15 @@ export class FakeRegistryService {
           if (request?.part?.$case === "header") header = request.part.value;
           else if (request?.part?.$case === "weightsChunk") chunks.push(request.part.value);
           const bytesDone = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-          const progress = { phase: "receiving", bytesDone, bytesTotal: 0, modelsDone: 0, modelsTotal: 0 };
+          const progress = {
+            phase: "receiving",
+            bytesDone,
+            bytesTotal: 0,
+            modelsDone: 0,
+            modelsTotal: 0,
+            filesDone: 0,
+            filesTotal: 0,
+          };
           call.write({ part: { $case: "progress", value: progress } });
         });
         atItsEnd(call, () => {
@@ -120,6 +128,8 @@ export class FakeRegistryService {
               bytesTotal: 2,
               modelsDone: 0,
               modelsTotal: 0,
+              filesDone: 0,
+              filesTotal: 0,
             };
             yield { part: { $case: "progress", value: progress } };
           }

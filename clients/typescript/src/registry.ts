@@ -41,6 +41,7 @@ export class Registry extends CopyCalls {
       hasWeights: weights !== undefined,
       weightsPath: byPath ? resolve(weights) : "",
       weightsStaged: false,
+      hashOnly: false,
       weightsFormat: options.weightsFormat ?? "",
       actor: options.actor ?? defaultActor(),
     };

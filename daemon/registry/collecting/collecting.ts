@@ -128,6 +128,9 @@ function entry(value: ReturnType<typeof entryOf>): GcResponse {
 
 function progress(phase: string, modelsDone: number, modelsTotal: number): GcResponse {
   return {
-    part: { $case: "progress", value: { phase, bytesDone: 0, bytesTotal: 0, modelsDone, modelsTotal } },
+    part: {
+      $case: "progress",
+      value: { phase, bytesDone: 0, bytesTotal: 0, modelsDone, modelsTotal, filesDone: 0, filesTotal: 0 },
+    },
   };
 }

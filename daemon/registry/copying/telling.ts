@@ -63,6 +63,8 @@ export class Telling {
       bytesTotal: this.#bytesTotal,
       modelsDone: this.#sums.models,
       modelsTotal: this.#modelsTotal,
+      filesDone: 0,
+      filesTotal: 0,
     };
     this.#tell({ part: { $case: "progress", value } });
   }

@@ -22,7 +22,7 @@ class WeightsEnd(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class StoreHeader(_message.Message):
-    __slots__ = ("registry", "operator_json", "training_config_json", "dataset_hash", "metadata_json", "preview_json", "run_id", "name", "force", "has_weights", "weights_path", "weights_staged", "weights_format", "actor")
+    __slots__ = ("registry", "operator_json", "training_config_json", "dataset_hash", "metadata_json", "preview_json", "run_id", "name", "force", "has_weights", "weights_path", "weights_staged", "weights_format", "actor", "hash_only")
     REGISTRY_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_JSON_FIELD_NUMBER: _ClassVar[int]
     TRAINING_CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,7 @@ class StoreHeader(_message.Message):
     WEIGHTS_STAGED_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FORMAT_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    HASH_ONLY_FIELD_NUMBER: _ClassVar[int]
     registry: str
     operator_json: str
     training_config_json: str
@@ -51,7 +52,8 @@ class StoreHeader(_message.Message):
     weights_staged: bool
     weights_format: str
     actor: str
-    def __init__(self, registry: _Optional[str] = ..., operator_json: _Optional[str] = ..., training_config_json: _Optional[str] = ..., dataset_hash: _Optional[str] = ..., metadata_json: _Optional[str] = ..., preview_json: _Optional[str] = ..., run_id: _Optional[str] = ..., name: _Optional[str] = ..., force: bool = ..., has_weights: bool = ..., weights_path: _Optional[str] = ..., weights_staged: bool = ..., weights_format: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    hash_only: bool
+    def __init__(self, registry: _Optional[str] = ..., operator_json: _Optional[str] = ..., training_config_json: _Optional[str] = ..., dataset_hash: _Optional[str] = ..., metadata_json: _Optional[str] = ..., preview_json: _Optional[str] = ..., run_id: _Optional[str] = ..., name: _Optional[str] = ..., force: bool = ..., has_weights: bool = ..., weights_path: _Optional[str] = ..., weights_staged: bool = ..., weights_format: _Optional[str] = ..., actor: _Optional[str] = ..., hash_only: bool = ...) -> None: ...
 
 class StoreResponse(_message.Message):
     __slots__ = ("model", "created", "move")
@@ -78,18 +80,22 @@ class StoreWithProgressResponse(_message.Message):
     def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., stored: _Optional[_Union[StoreResponse, _Mapping]] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("phase", "bytes_done", "bytes_total", "models_done", "models_total")
+    __slots__ = ("phase", "bytes_done", "bytes_total", "models_done", "models_total", "files_done", "files_total")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     BYTES_DONE_FIELD_NUMBER: _ClassVar[int]
     BYTES_TOTAL_FIELD_NUMBER: _ClassVar[int]
     MODELS_DONE_FIELD_NUMBER: _ClassVar[int]
     MODELS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FILES_DONE_FIELD_NUMBER: _ClassVar[int]
+    FILES_TOTAL_FIELD_NUMBER: _ClassVar[int]
     phase: str
     bytes_done: int
     bytes_total: int
     models_done: int
     models_total: int
-    def __init__(self, phase: _Optional[str] = ..., bytes_done: _Optional[int] = ..., bytes_total: _Optional[int] = ..., models_done: _Optional[int] = ..., models_total: _Optional[int] = ...) -> None: ...
+    files_done: int
+    files_total: int
+    def __init__(self, phase: _Optional[str] = ..., bytes_done: _Optional[int] = ..., bytes_total: _Optional[int] = ..., models_done: _Optional[int] = ..., models_total: _Optional[int] = ..., files_done: _Optional[int] = ..., files_total: _Optional[int] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("hash", "manifest", "operator_json", "metadata_json", "weights_sha256", "weights_size", "has_weights", "weights_format", "run_id", "created_at_us", "tags", "training_config_json", "dataset_hash", "preview_json")

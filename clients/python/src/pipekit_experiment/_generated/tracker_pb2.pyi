@@ -46,20 +46,22 @@ class Frame(_message.Message):
     def __init__(self, writer_id: _Optional[str] = ..., seq: _Optional[int] = ..., run_id: _Optional[str] = ..., records: _Optional[_Iterable[_Union[Record, _Mapping]]] = ...) -> None: ...
 
 class Record(_message.Message):
-    __slots__ = ("start", "params", "metrics", "artifact", "tags", "end")
+    __slots__ = ("start", "params", "metrics", "artifact", "tags", "end", "resume")
     START_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
     start: RunStart
     params: Params
     metrics: MetricColumns
     artifact: Artifact
     tags: RunTags
     end: RunEnd
-    def __init__(self, start: _Optional[_Union[RunStart, _Mapping]] = ..., params: _Optional[_Union[Params, _Mapping]] = ..., metrics: _Optional[_Union[MetricColumns, _Mapping]] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ..., tags: _Optional[_Union[RunTags, _Mapping]] = ..., end: _Optional[_Union[RunEnd, _Mapping]] = ...) -> None: ...
+    resume: RunResume
+    def __init__(self, start: _Optional[_Union[RunStart, _Mapping]] = ..., params: _Optional[_Union[Params, _Mapping]] = ..., metrics: _Optional[_Union[MetricColumns, _Mapping]] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ..., tags: _Optional[_Union[RunTags, _Mapping]] = ..., end: _Optional[_Union[RunEnd, _Mapping]] = ..., resume: _Optional[_Union[RunResume, _Mapping]] = ...) -> None: ...
 
 class RunStart(_message.Message):
     __slots__ = ("name", "tracker", "sinks", "pipeline_hash", "config_json", "started_at_us", "client", "host", "pid", "tags", "system_metrics_interval_ms")
@@ -166,6 +168,20 @@ class RunEnd(_message.Message):
     reason: str
     ended_at_us: int
     def __init__(self, state: _Optional[_Union[RunState, str]] = ..., reason: _Optional[str] = ..., ended_at_us: _Optional[int] = ...) -> None: ...
+
+class RunResume(_message.Message):
+    __slots__ = ("resumed_at_us", "client", "host", "pid", "reason")
+    RESUMED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    resumed_at_us: int
+    client: str
+    host: str
+    pid: int
+    reason: str
+    def __init__(self, resumed_at_us: _Optional[int] = ..., client: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class StartRunRequest(_message.Message):
     __slots__ = ("frame",)

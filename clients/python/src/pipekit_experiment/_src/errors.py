@@ -232,6 +232,54 @@ class CorruptArchiveError(PipekitError, RuntimeError):
     code = "CORRUPT_ARCHIVE"
 
 
+class DatasetNotFoundError(PipekitError, KeyError):
+    """Neither the cache nor the remotes that were searched have the data of a hash."""
+
+    code = "DATASET_NOT_FOUND"
+
+
+class CorruptDatasetError(PipekitError, RuntimeError):
+    """Data does not have the hash that was recorded for it, or a file of DVC's cannot be read."""
+
+    code = "CORRUPT_DATASET"
+
+
+class DatasetLockedError(PipekitError, RuntimeError):
+    """Another process works on the DVC repository; try again."""
+
+    code = "DATASET_LOCKED"
+
+
+class DatasetChangedError(PipekitError, FileExistsError):
+    """Data in the workspace has changes that are saved nowhere and would be lost."""
+
+    code = "DATASET_CHANGED"
+
+
+class DatasetRemoteUnavailableError(PipekitError, ConnectionError):
+    """A remote of a DVC repository does not answer or does not permit the call."""
+
+    code = "DATASET_REMOTE_UNAVAILABLE"
+
+
+class CorruptArtifactError(PipekitError, RuntimeError):
+    """The file of a training or inference artifact is damaged, or none."""
+
+    code = "CORRUPT_ARTIFACT"
+
+
+class FormatTooNewError(PipekitError, RuntimeError):
+    """A file has a newer format than this version reads."""
+
+    code = "FORMAT_TOO_NEW"
+
+
+class EnvironmentDriftError(PipekitError, RuntimeError):
+    """The environment or the data differs from what an artifact recorded."""
+
+    code = "ENVIRONMENT_DRIFT"
+
+
 ERRORS: dict[str, type[PipekitError]] = {
     error.code: error
     for error in (
@@ -266,6 +314,14 @@ ERRORS: dict[str, type[PipekitError]] = {
         RegistryUnavailableError,
         GcAbortedError,
         CorruptArchiveError,
+        DatasetNotFoundError,
+        CorruptDatasetError,
+        DatasetLockedError,
+        DatasetChangedError,
+        DatasetRemoteUnavailableError,
+        CorruptArtifactError,
+        FormatTooNewError,
+        EnvironmentDriftError,
         InternalError,
     )
 }

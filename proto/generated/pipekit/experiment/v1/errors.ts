@@ -75,6 +75,22 @@ export const ErrorCode = {
   ERROR_CODE_GC_ABORTED: 31,
   /** ERROR_CODE_CORRUPT_ARCHIVE - DATA_LOSS. An archive of models is damaged, cut short, or none. */
   ERROR_CODE_CORRUPT_ARCHIVE: 32,
+  /** ERROR_CODE_DATASET_NOT_FOUND - NOT_FOUND. Neither the cache nor the remotes that were searched have the data of a hash. */
+  ERROR_CODE_DATASET_NOT_FOUND: 33,
+  /** ERROR_CODE_CORRUPT_DATASET - DATA_LOSS. Data does not have the hash that was recorded for it, or a file of DVC's cannot be read. */
+  ERROR_CODE_CORRUPT_DATASET: 34,
+  /** ERROR_CODE_DATASET_LOCKED - ABORTED. Another process works on the DVC repository; try again. */
+  ERROR_CODE_DATASET_LOCKED: 35,
+  /** ERROR_CODE_DATASET_CHANGED - FAILED_PRECONDITION. Data in the workspace has changes that are saved nowhere and would be lost. */
+  ERROR_CODE_DATASET_CHANGED: 36,
+  /** ERROR_CODE_DATASET_REMOTE_UNAVAILABLE - UNAVAILABLE. A remote of a DVC repository does not answer or does not permit the call. */
+  ERROR_CODE_DATASET_REMOTE_UNAVAILABLE: 37,
+  /** ERROR_CODE_CORRUPT_ARTIFACT - DATA_LOSS. The file of a training or inference artifact is damaged, or none (raised in clients). */
+  ERROR_CODE_CORRUPT_ARTIFACT: 38,
+  /** ERROR_CODE_FORMAT_TOO_NEW - FAILED_PRECONDITION. A file has a newer format than this version reads (raised in clients). */
+  ERROR_CODE_FORMAT_TOO_NEW: 39,
+  /** ERROR_CODE_ENVIRONMENT_DRIFT - FAILED_PRECONDITION. The environment or the data differs from what an artifact recorded (raised in clients). */
+  ERROR_CODE_ENVIRONMENT_DRIFT: 40,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -114,6 +130,14 @@ export namespace ErrorCode {
   export type ERROR_CODE_REGISTRY_UNAVAILABLE = typeof ErrorCode.ERROR_CODE_REGISTRY_UNAVAILABLE;
   export type ERROR_CODE_GC_ABORTED = typeof ErrorCode.ERROR_CODE_GC_ABORTED;
   export type ERROR_CODE_CORRUPT_ARCHIVE = typeof ErrorCode.ERROR_CODE_CORRUPT_ARCHIVE;
+  export type ERROR_CODE_DATASET_NOT_FOUND = typeof ErrorCode.ERROR_CODE_DATASET_NOT_FOUND;
+  export type ERROR_CODE_CORRUPT_DATASET = typeof ErrorCode.ERROR_CODE_CORRUPT_DATASET;
+  export type ERROR_CODE_DATASET_LOCKED = typeof ErrorCode.ERROR_CODE_DATASET_LOCKED;
+  export type ERROR_CODE_DATASET_CHANGED = typeof ErrorCode.ERROR_CODE_DATASET_CHANGED;
+  export type ERROR_CODE_DATASET_REMOTE_UNAVAILABLE = typeof ErrorCode.ERROR_CODE_DATASET_REMOTE_UNAVAILABLE;
+  export type ERROR_CODE_CORRUPT_ARTIFACT = typeof ErrorCode.ERROR_CODE_CORRUPT_ARTIFACT;
+  export type ERROR_CODE_FORMAT_TOO_NEW = typeof ErrorCode.ERROR_CODE_FORMAT_TOO_NEW;
+  export type ERROR_CODE_ENVIRONMENT_DRIFT = typeof ErrorCode.ERROR_CODE_ENVIRONMENT_DRIFT;
   export type UNRECOGNIZED = typeof ErrorCode.UNRECOGNIZED;
 }
 

@@ -80,6 +80,11 @@ export interface StoreHeader {
   weightsFormat: string;
   /** Who stores, such as `ej@host`. */
   actor: string;
+  /**
+   * Only tells the hash that the model would have, and whether it is there (`created` is false then): nothing is stored
+   * and no tag moves.
+   */
+  hashOnly: boolean;
 }
 
 /** StoreResponse names the stored model. */
@@ -125,6 +130,10 @@ export interface Progress {
   modelsDone: number;
   /** Models in all; 0 when unknown. */
   modelsTotal: number;
+  /** Files done, where the call is about a data set. */
+  filesDone: number;
+  /** Files in all; 0 when unknown. */
+  filesTotal: number;
 }
 
 /** Model describes a stored model. */
@@ -909,6 +918,7 @@ function createBaseStoreHeader(): StoreHeader {
     weightsStaged: false,
     weightsFormat: "",
     actor: "",
+    hashOnly: false,
   };
 }
 
@@ -955,6 +965,9 @@ export const StoreHeader: MessageFns<StoreHeader> = {
     }
     if (message.actor !== "") {
       writer.uint32(114).string(message.actor);
+    }
+    if (message.hashOnly !== false) {
+      writer.uint32(120).bool(message.hashOnly);
     }
     return writer;
   },
@@ -1084,6 +1097,14 @@ export const StoreHeader: MessageFns<StoreHeader> = {
             message.actor = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.hashOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1115,6 +1136,7 @@ export const StoreHeader: MessageFns<StoreHeader> = {
     message.weightsStaged = object.weightsStaged ?? false;
     message.weightsFormat = object.weightsFormat ?? "";
     message.actor = object.actor ?? "";
+    message.hashOnly = object.hashOnly ?? false;
     return message;
   },
 };
@@ -1337,7 +1359,7 @@ export const StoreWithProgressResponse: MessageFns<StoreWithProgressResponse> = 
 };
 
 function createBaseProgress(): Progress {
-  return { phase: "", bytesDone: 0, bytesTotal: 0, modelsDone: 0, modelsTotal: 0 };
+  return { phase: "", bytesDone: 0, bytesTotal: 0, modelsDone: 0, modelsTotal: 0, filesDone: 0, filesTotal: 0 };
 }
 
 export const Progress: MessageFns<Progress> = {
@@ -1356,6 +1378,12 @@ export const Progress: MessageFns<Progress> = {
     }
     if (message.modelsTotal !== 0) {
       writer.uint32(40).int64(message.modelsTotal);
+    }
+    if (message.filesDone !== 0) {
+      writer.uint32(48).int64(message.filesDone);
+    }
+    if (message.filesTotal !== 0) {
+      writer.uint32(56).int64(message.filesTotal);
     }
     return writer;
   },
@@ -1413,6 +1441,22 @@ export const Progress: MessageFns<Progress> = {
             message.modelsTotal = longToNumber(reader.int64());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.filesDone = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.filesTotal = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1435,6 +1479,8 @@ export const Progress: MessageFns<Progress> = {
     message.bytesTotal = object.bytesTotal ?? 0;
     message.modelsDone = object.modelsDone ?? 0;
     message.modelsTotal = object.modelsTotal ?? 0;
+    message.filesDone = object.filesDone ?? 0;
+    message.filesTotal = object.filesTotal ?? 0;
     return message;
   },
 };

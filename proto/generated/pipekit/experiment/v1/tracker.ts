@@ -108,8 +108,11 @@ export interface Record {
     /** Labels. */
     { $case: "tags"; value: RunTags }
     | //
-    /** Last record of a run. */
+    /** Last record of a run, unless it is resumed. */
     { $case: "end"; value: RunEnd }
+    | //
+    /** Goes on with a run, ended or not: the first record of a writer that resumes it. */
+    { $case: "resume"; value: RunResume }
     | undefined;
 }
 
@@ -216,6 +219,23 @@ export interface RunEnd {
   reason: string;
   /** Unix microseconds. */
   endedAtUs: number;
+}
+
+/**
+ * RunResume goes on with a run after its process was lost or its author had ended it: it is running again, and what comes
+ * is sent to the sinks that it has. Refused with RUN_PRUNED when its records were pruned.
+ */
+export interface RunResume {
+  /** Unix microseconds. */
+  resumedAtUs: number;
+  /** What writes, such as `python/0.1.0`. */
+  client: string;
+  /** Host name of the writing process. */
+  host: string;
+  /** Process id of the writing process on `host`; 0 when unknown. */
+  pid: number;
+  /** Why, such as `metaflow attempt 1`; may be empty. */
+  reason: string;
 }
 
 /** StartRunRequest carries the first frame; its first record is the RunStart. */
@@ -698,6 +718,9 @@ export const Record: MessageFns<Record> = {
       case "end":
         RunEnd.encode(message.record.value, writer.uint32(50).fork()).join();
         break;
+      case "resume":
+        RunResume.encode(message.record.value, writer.uint32(58).fork()).join();
+        break;
     }
     return writer;
   },
@@ -763,6 +786,14 @@ export const Record: MessageFns<Record> = {
             message.record = { $case: "end", value: RunEnd.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.record = { $case: "resume", value: RunResume.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -814,6 +845,12 @@ export const Record: MessageFns<Record> = {
       case "end": {
         if (object.record?.value !== undefined && object.record?.value !== null) {
           message.record = { $case: "end", value: RunEnd.fromPartial(object.record.value) };
+        }
+        break;
+      }
+      case "resume": {
+        if (object.record?.value !== undefined && object.record?.value !== null) {
+          message.record = { $case: "resume", value: RunResume.fromPartial(object.record.value) };
         }
         break;
       }
@@ -1696,6 +1733,109 @@ export const RunEnd: MessageFns<RunEnd> = {
     message.state = object.state ?? 0;
     message.reason = object.reason ?? "";
     message.endedAtUs = object.endedAtUs ?? 0;
+    return message;
+  },
+};
+
+function createBaseRunResume(): RunResume {
+  return { resumedAtUs: 0, client: "", host: "", pid: 0, reason: "" };
+}
+
+export const RunResume: MessageFns<RunResume> = {
+  encode(message: RunResume, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resumedAtUs !== 0) {
+      writer.uint32(8).int64(message.resumedAtUs);
+    }
+    if (message.client !== "") {
+      writer.uint32(18).string(message.client);
+    }
+    if (message.host !== "") {
+      writer.uint32(26).string(message.host);
+    }
+    if (message.pid !== 0) {
+      writer.uint32(32).int64(message.pid);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunResume {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunResume();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.resumedAtUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.client = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pid = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RunResume>): RunResume {
+    return RunResume.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunResume>): RunResume {
+    const message = createBaseRunResume();
+    message.resumedAtUs = object.resumedAtUs ?? 0;
+    message.client = object.client ?? "";
+    message.host = object.host ?? "";
+    message.pid = object.pid ?? 0;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
