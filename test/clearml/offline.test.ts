@@ -16,11 +16,12 @@ import { join } from "node:path";
 import { clearmlTracker } from "@pipekit/adapters/clearml";
 import type { AdapterMemo, SinkRun } from "@pipekit/adapters/tracker";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { toolPath } from "../support/tools.ts";
 import { sessionsOf } from "./sessions.ts";
 import { CONTEXT, file, NEVER, newRun, point } from "./support.ts";
 
 const END = { state: "completed", reason: "", endedAtUs: 1_770_000_000_000_000 } as const;
-const PYTHON = join(import.meta.dirname, "../../.venv/bin/python");
+const PYTHON = toolPath("python");
 
 let folder: string;
 

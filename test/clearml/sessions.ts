@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ShownRun } from "../contract/tracker-harness.ts";
 import { FakeClearmlState, type FakeTask, isRecord } from "../support/fake-clearml-state.ts";
+import { toolPath } from "../support/tools.ts";
 import { arrivedPoints, shownArtifacts, shownRun } from "./support.ts";
 
-const PYTHON = join(import.meta.dirname, "../../.venv/bin/python");
+const PYTHON = toolPath("python");
 
 /** A session as an import makes a task of it. */
 export interface ImportedSession {

@@ -8,6 +8,7 @@ import type { AdapterContext, SinkRun } from "@pipekit/adapters/tracker";
 import type { ShownRun } from "../contract/tracker-harness.ts";
 import { type FakeClearml, type FakeTask, KEYS } from "../support/fake-clearml.ts";
 import type { FakeClearmlState } from "../support/fake-clearml-state.ts";
+import { toolPath } from "../support/tools.ts";
 
 export { file, point } from "../support/sink-records.ts";
 
@@ -121,7 +122,7 @@ export async function realClient(
     PYTHONUTF8: "0",
     PYTHONCOERCECLOCALE: "0",
   };
-  const python = join(import.meta.dirname, "../../.venv/bin/python");
+  const python = toolPath("python");
   const path = join(import.meta.dirname, script);
   const { stdout } = await promisify(execFile)(python, [path, ...args], { env, cwd: home, timeout: 60_000 });
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");

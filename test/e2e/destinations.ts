@@ -6,7 +6,8 @@ import { type FakeHttp, startFakeHttp } from "../support/fake-http.ts";
 import { FAKE_KEY, type FakeWandb, shownRows, startFakeWandb } from "../support/fake-wandb.ts";
 import { runsOf, shownRun } from "../support/mlflow-client.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
-import { lastJson, output, python, ROOT } from "./demo/processes.ts";
+import { toolPath } from "../support/tools.ts";
+import { lastJson, output, python } from "./demo/processes.ts";
 
 /** Points of each key, in the order of their steps. */
 export type Shown = Readonly<Record<string, readonly (readonly [step: number, value: number])[]>>;
@@ -22,7 +23,7 @@ const NAME = "bad-day";
 const READER = join(import.meta.dirname, "read_files.py");
 /** Keys of a history row that are not metrics: W&B's own, and the x-axis that the adapter adds. */
 const OWN_KEY = /^(_|pipekit\/)/;
-const WANDB = join(ROOT, ".venv/bin/wandb");
+const WANDB = toolPath("wandb");
 
 /** Six destinations: three servers behind `networks`, and three folders below `folder`. */
 export class Destinations {

@@ -8,9 +8,10 @@ import type { SinkRecord } from "@pipekit/adapters/tracker";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import { toolPath } from "../support/tools.ts";
 import { file, NEVER, newRun, openRun } from "./support.ts";
 
-const PYTHON = join(import.meta.dirname, "../../.venv/bin/python");
+const PYTHON = toolPath("python");
 const EXPERIMENT = "differential";
 const SCRIPT = {
   name: "a run",

@@ -8,9 +8,9 @@ import type { SinkRecord } from "@pipekit/adapters/tracker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { experimentId, historyOf, mlflowCall, runsOf, shownRun } from "../support/mlflow-client.ts";
 import { type MlflowServer, startMlflowServer } from "../support/mlflow-server.ts";
+import { toolPath } from "../support/tools.ts";
 import { CONTEXT, file, NEVER, newRun, type Opened, openRun, point } from "./support.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const LONG = "long/".repeat(60).slice(0, 260);
 
 let server: MlflowServer;
@@ -71,7 +71,7 @@ describe("against a real MLflow", () => {
     const end = { state: "failed", reason: "killed", endedAtUs: 1_760_000_009_999_999 } as const;
     expect(await adapter.finish(end, NEVER)).toEqual({ status: "ok" });
 
-    const python = join(ROOT, ".venv/bin/python");
+    const python = toolPath("python");
     const script = join(import.meta.dirname, "read_back.py");
     const target = mkdtempSync(join(folder, "download-"));
     const { stdout } = await promisify(execFile)(python, [script, server.url, opened.remoteId, target]);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { mlflowTracker } from "@pipekit/adapters/mlflow";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { toolPath } from "../support/tools.ts";
 import {
   metadataOf,
   nameIn,
@@ -17,7 +18,7 @@ import {
 } from "./registry-support.ts";
 import { newRun, openRun } from "./support.ts";
 
-const PYTHON = join(import.meta.dirname, "../../.venv/bin/python");
+const PYTHON = toolPath("python");
 
 let world: World;
 beforeAll(async () => {

@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
 import { despiteTakenPorts, startGuarded } from "./guarded-server.ts";
-
-const ROOT = join(import.meta.dirname, "../..");
+import { toolPath } from "./tools.ts";
 
 /** A running server. */
 export interface MlflowServer {
@@ -40,7 +39,7 @@ export interface MlflowServerOptions {
 
 /** Starts the server and returns once it answers GET /health. Throws with the tail of its log when it does not. */
 export async function startMlflowServer(options: MlflowServerOptions = {}): Promise<MlflowServer> {
-  const binary = join(ROOT, ".venv/bin/mlflow");
+  const binary = toolPath("mlflow");
   if (!existsSync(binary)) throw new Error(`${binary} does not exist; run \`npm run setup\`.`);
   const { port } = options;
   if (port !== undefined) return startOnce(binary, options, port);

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { toolPath } from "./tools.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -19,7 +20,7 @@ export interface PythonReader {
 export function startPythonReader(script: string, packages: readonly string[] = []): PythonReader {
   const path = [import.meta.dirname, ...packages].join(":");
   const env = { ...process.env, PYTHONPATH: path, PYTHONDONTWRITEBYTECODE: "1" };
-  const child = spawn(join(ROOT, ".venv/bin/python"), [join(ROOT, script)], {
+  const child = spawn(toolPath("python"), [join(ROOT, script)], {
     stdio: ["pipe", "pipe", "pipe"],
     env,
   });

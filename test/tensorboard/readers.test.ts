@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { NO_CONTEXT } from "../contract/tracker-harness.ts";
 import { newRun, pointsFrom } from "../contract/tracker-records.ts";
 import { type PythonReader, startPythonReader } from "../support/python-reader.ts";
+import { toolPath } from "../support/tools.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const never = new AbortController().signal;
@@ -75,11 +76,7 @@ describe("TensorBoard's own code", () => {
     const theirs = join(base, "theirs");
     const rows = points.map(({ key, step, value, timeUs }) => [key, step, value, timeUs / 1e6]);
     const script = JSON.stringify({ params, points: rows });
-    execFileSync(join(ROOT, ".venv/bin/python"), [
-      join(ROOT, "test/tensorboard/with_torch.py"),
-      theirs,
-      script,
-    ]);
+    execFileSync(toolPath("python"), [join(ROOT, "test/tensorboard/with_torch.py"), theirs, script]);
     const { adapter, folder } = await open(newRun());
     const texts = Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]));
     await adapter.send([{ kind: "params", params: texts }, ...points], never);

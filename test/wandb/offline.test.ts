@@ -28,6 +28,7 @@ import { NO_CONTEXT } from "../contract/tracker-harness.ts";
 import { newRun, type PointRecord, pointsFrom, START_US } from "../contract/tracker-records.ts";
 import { FAKE_KEY, type FakeWandbRun, parseLine, shownRows, startFakeWandb } from "../support/fake-wandb.ts";
 import { type PythonReader, startPythonReader } from "../support/python-reader.ts";
+import { toolPath } from "../support/tools.ts";
 import { OfflineRecords } from "./offline-records.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -73,7 +74,7 @@ async function run(program: readonly string[], env: Record<string, string>, stdi
     WANDB_ERROR_REPORTING: "false",
   };
   const [command = "", ...args] = program;
-  const child = spawn(join(ROOT, ".venv/bin", command), args, {
+  const child = spawn(toolPath(command), args, {
     cwd: base,
     env: { PATH: process.env["PATH"], ...own, ...env },
     timeout: 50_000,

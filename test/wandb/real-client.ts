@@ -4,8 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-const ROOT = join(import.meta.dirname, "../..");
+import { toolPath } from "../support/tools.ts";
 
 /** What log_script.py logs. */
 export interface LogScript {
@@ -35,7 +34,7 @@ export async function logByClient(url: string, key: string, script: LogScript): 
     ...{ WANDB_BASE_URL: url, WANDB_API_KEY: key, WANDB_DIR: folder, WANDB_ERROR_REPORTING: "false" },
     ...{ WANDB_CACHE_DIR: folder, WANDB_CONFIG_DIR: folder, WANDB_DATA_DIR: folder },
   };
-  const child = spawn(join(ROOT, ".venv/bin/python"), [join(import.meta.dirname, "log_script.py")], {
+  const child = spawn(toolPath("python"), [join(import.meta.dirname, "log_script.py")], {
     env,
     cwd: folder,
     timeout: 90_000,

@@ -46,10 +46,26 @@ class TestRunMetrics:
         assert frame.values.tolist() == [["a", 4, 1.0], ["b", 3, 0.5]]
         assert [str(kind) for kind in frame.dtypes[1:]] == ["int64", "float64"]
 
-    def test_without_pandas_the_extra_is_named(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "pandas", None)
-        with pytest.raises(ImportError, match=r'pip install "pipekit-experiment\[dataframe\]"'):
-            pe.RunMetrics().to_dataframe()
+    def test_to_arrow_has_the_rows_of_the_dataframe(self):
+        metrics = pe.RunMetrics()
+        empty = metrics.to_arrow()
+        assert (empty.num_rows, [str(kind) for kind in empty.schema.types]) == (
+            0,
+            ["string", "int64", "double"],
+        )
+        metrics.log("b", float("nan"), step=3)
+        metrics.log("a", 1, step=4)
+        table = metrics.to_arrow()
+        assert table.schema == empty.schema
+        assert table.column("name").to_pylist() == ["a", "b"]
+        assert table.column("step").to_pylist() == [4, 3]
+        assert table.to_pandas().equals(metrics.to_dataframe().astype({"name": "str"}))
+
+    @pytest.mark.parametrize(("package", "method"), [("pandas", "to_dataframe"), ("pyarrow", "to_arrow")])
+    def test_without_the_package_the_extra_is_named(self, monkeypatch, package, method):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ImportError, match=rf"{package}.*pip install 'pipekit-experiment\[dataframe\]'"):
+            getattr(pe.RunMetrics(), method)()
 
 
 class Registry:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 from pipekit_experiment._src.active_run import ActiveRun
 from pipekit_experiment._src.errors import InvalidMetricError
+from pipekit_experiment._src.extras import missing_extra
 from pipekit_experiment._src.loud import Loud
 from pipekit_experiment._src.metrics import accept_values, check_key, check_metrics, check_step
 
@@ -22,10 +23,7 @@ try:
     import numpy as np
     from jax.experimental import io_callback
 except ImportError as error:
-    raise ImportError(
-        f"pipekit_experiment.jax needs {error.name}: run `pip install 'pipekit-experiment[jax]'`.",
-        name=error.name,
-    ) from error
+    raise missing_extra(error, "jax", "pipekit_experiment.jax") from error
 
 # After jax, whose absence names the extra.
 from pipekit_experiment._src.jax_operator import EquinoxModelOp, JaxModelOp  # isort: skip

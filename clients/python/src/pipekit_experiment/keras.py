@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipekit_experiment._src.active_run import ActiveRun
+from pipekit_experiment._src.extras import missing_extra
 from pipekit_experiment._src.guarded_tracker import GuardedTracker
 from pipekit_experiment._src.protocols import ExperimentTracker
 from pipekit_experiment._src.tracking import Tracker
@@ -28,10 +29,7 @@ else:
     try:
         from keras.callbacks import Callback
     except ImportError as error:
-        raise ImportError(
-            f"pipekit_experiment.keras needs {error.name}: run `pip install 'pipekit-experiment[keras]'`.",
-            name=error.name,
-        ) from error
+        raise missing_extra(error, "keras", "pipekit_experiment.keras") from error
 
 # After keras, whose absence names the extra.
 from pipekit_experiment._src.keras_operator import KerasModelOp  # isort: skip

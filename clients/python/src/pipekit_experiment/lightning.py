@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipekit_experiment._src.active_run import ActiveRun
 from pipekit_experiment._src.errors import RunExistsError
+from pipekit_experiment._src.extras import missing_extra
 from pipekit_experiment._src.hub import the_hub
 from pipekit_experiment._src.hyperparams import plain_hyperparams
 from pipekit_experiment._src.joined_run import join_run
@@ -40,9 +41,7 @@ else:
             from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
             from pytorch_lightning.utilities.rank_zero import rank_zero_only
         except ModuleNotFoundError as error:
-            raise ImportError(
-                'PipekitLogger needs PyTorch Lightning: pip install "pipekit-experiment[lightning]"'
-            ) from error
+            raise missing_extra(error, "lightning", "PipekitLogger", "PyTorch Lightning") from error
 
 __all__ = ["PipekitLogger"]
 

@@ -13,6 +13,7 @@ from pipekit_experiment._src.errors import (
     PipekitError,
     UntrustedModuleError,
 )
+from pipekit_experiment._src.extras import optional_module
 from pipekit_experiment._src.factory_operator import checked_config
 from pipekit_experiment._src.registry_trust import require_trusted, trusted_object
 from pipekit_experiment._src.skops_archive import canonical_archive
@@ -157,10 +158,4 @@ def _vet(name: str) -> None:
 
 
 def _skops() -> Any:
-    try:
-        return importlib.import_module("skops.io")
-    except ImportError as error:
-        raise ImportError(
-            "The weights format `skops` needs skops: run `pip install 'pipekit-experiment[sklearn]'`.",
-            name=error.name,
-        ) from error
+    return optional_module("skops.io", "sklearn", "The weights format `skops`")

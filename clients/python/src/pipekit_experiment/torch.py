@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 from pipekit_experiment._src.errors import InvalidArgumentError, InvalidConfigError, UntrustedModuleError
+from pipekit_experiment._src.extras import missing_extra
 from pipekit_experiment._src.factory_operator import FactoryOperator
 
 try:
     import safetensors.torch
     import torch
 except ImportError as error:
-    raise ImportError(
-        f"pipekit_experiment.torch needs {error.name}: run `pip install 'pipekit-experiment[torch]'`.",
-        name=error.name,
-    ) from error
+    raise missing_extra(error, "torch", "pipekit_experiment.torch") from error
 
 _ALIASES = "aliases"
 """Entry of the safetensors metadata: a JSON object, name of a tied tensor to the name it is stored under."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from pipekit_experiment._src.errors import InvalidArgumentError, InvalidConfigError
+from pipekit_experiment._src.extras import optional_module
 from pipekit_experiment._src.factory_operator import FactoryOperator, module_and_name
 from pipekit_experiment._src.pytree_weights import tree_bytes, tree_with
 from pipekit_experiment._src.registry_trust import named_object, trusted_factory
@@ -138,9 +138,4 @@ _EquinoxOp = TypeVar("_EquinoxOp", bound=EquinoxModelOp)
 
 
 def _equinox() -> Any:
-    try:
-        return importlib.import_module("equinox")
-    except ImportError as error:
-        raise ImportError(
-            "EquinoxModelOp needs equinox: run `pip install 'pipekit-experiment[equinox]'`.", name=error.name
-        ) from error
+    return optional_module("equinox", "equinox", "EquinoxModelOp")

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from pipekit_experiment._src.errors import InvalidArgumentError, InvalidConfigError
+from pipekit_experiment._src.extras import optional_module
 
 # Their published types leave too much open for a strict checker.
 jax: Any = importlib.import_module("jax")
@@ -161,10 +162,5 @@ def _mismatch(name: str, fault: str) -> InvalidArgumentError:
 
 
 def _safetensors() -> Any:
-    try:
-        importlib.import_module("safetensors.numpy")
-    except ImportError as error:
-        raise ImportError(
-            "Weights of JAX need safetensors: run `pip install 'pipekit-experiment[jax]'`.", name=error.name
-        ) from error
+    optional_module("safetensors.numpy", "jax", "A JaxModelOp")
     return importlib.import_module("safetensors")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pipekit_experiment._src.errors import NotAnOperatorError
+from pipekit_experiment._src.extras import optional_module
 
 if TYPE_CHECKING:
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
@@ -88,15 +88,19 @@ class RunMetrics:
 
         For one column a metric: `.pivot_table(index="step", columns="name", values="value")`.
         """
-        try:
-            pandas: Any = importlib.import_module("pandas")
-        except ImportError as error:
-            raise ImportError(
-                'RunMetrics.to_dataframe needs pandas: pip install "pipekit-experiment[dataframe]"'
-            ) from error
-        rows = [(name, step, value) for name in sorted(self.values) for step, value in self.values[name]]
-        frame = pandas.DataFrame(rows, columns=["name", "step", "value"])
+        pandas = optional_module("pandas", "dataframe", "RunMetrics.to_dataframe")
+        frame = pandas.DataFrame(self._columns())
         return frame.astype({"name": "str", "step": "int64", "value": "float64"})
+
+    def to_arrow(self) -> Any:
+        """The rows of `to_dataframe` as a pyarrow.Table; needs pyarrow, and no pandas."""
+        arrow = optional_module("pyarrow", "dataframe", "RunMetrics.to_arrow")
+        types = {"name": arrow.string(), "step": arrow.int64(), "value": arrow.float64()}
+        return arrow.table(self._columns(), schema=arrow.schema(types))
+
+    def _columns(self) -> dict[str, list[Any]]:
+        rows = [(name, step, value) for name in sorted(self.values) for step, value in self.values[name]]
+        return {column: [row[at] for row in rows] for at, column in enumerate(("name", "step", "value"))}
 
     def clear(self) -> None:
         """Forgets all points."""
