@@ -1,5 +1,6 @@
 /** Files whose digest was checked, so that an unchanged one is not hashed again. */
 import { stat } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { hashFile } from "@pipekit/adapters/files";
 import { type OnBytes, SourceUnreadable } from "@pipekit/adapters/registry";
 import { FileMemory } from "./cache/memory.ts";
@@ -7,6 +8,8 @@ import { Damage, type FileDigest } from "./metadata.ts";
 
 /** Two writes closer together than this may leave one time on a file, milliseconds. */
 export const CLOCK_GRAIN_MS = 20;
+/** Hashing this many bytes takes longer than waiting for the clock. */
+export const WORTH_WAITING_BYTES = 32 * 1024 * 1024;
 
 export class VerifiedFiles {
   readonly #memory: FileMemory;
@@ -32,7 +35,11 @@ export class VerifiedFiles {
     const before = await identity(path);
     if (before === undefined) throw new Damage(`${file} is missing.`);
     if (await this.#isAs(path, before, expected)) return;
-    // A write within the grain of the clock would leave the file looking as before.
+    // A write within the grain of the clock would leave the file looking as before. A large file that was stored just now
+    // is waited for, so that the next load need not hash it once more.
+    if (!isSettled(before) && expected.size >= WORTH_WAITING_BYTES) {
+      await setTimeout(CLOCK_GRAIN_MS + 1, undefined, { signal });
+    }
     const settled = isSettled(before);
     checkDigest(file, expected, await digestOf(path, file, signal, onBytes));
     if (settled) await this.remember(path, before, expected);

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FileMemory } from "../../daemon/registry/cache/memory.ts";
 import { SharedWork } from "../../daemon/registry/cache/shared-work.ts";
-import { CLOCK_GRAIN_MS, VerifiedFiles } from "../../daemon/registry/verified.ts";
+import { CLOCK_GRAIN_MS, VerifiedFiles, WORTH_WAITING_BYTES } from "../../daemon/registry/verified.ts";
 import { never, sha256 } from "../contract/registry-harness.ts";
 
 let folder: string;
@@ -89,6 +89,15 @@ test("a file is not believed that may change without a trace", async () => {
   expect(await memory.find(path)).toMatchObject({ sha256: digest.sha256 });
   await writeFile(path, "two");
   await expect(verified.check(path, "w", digest, never)).rejects.toThrow("w has the SHA-256");
+});
+
+test("a large file is remembered although it was written just now", async () => {
+  const path = join(folder, "w");
+  const memory = new FileMemory();
+  const bytes = Buffer.alloc(WORTH_WAITING_BYTES, 7);
+  await writeFile(path, bytes);
+  await new VerifiedFiles(memory).check(path, "w", { sha256: sha256(bytes), size: bytes.length }, never);
+  expect(await memory.find(path)).toMatchObject({ sha256: sha256(bytes) });
 });
 
 test("what holds until the machine stops is forgotten when it has been started anew", async () => {
