@@ -37,7 +37,7 @@ export class VerifiedFiles {
     if (await this.#isAs(path, before, expected)) return;
     // A write within the grain of the clock would leave the file looking as before. A large file that was stored just now
     // is waited for, so that the next load need not hash it once more.
-    if (!isSettled(before) && expected.size >= WORTH_WAITING_BYTES) {
+    if (expected.size >= WORTH_WAITING_BYTES && !isSettled(before)) {
       await setTimeout(CLOCK_GRAIN_MS + 1, undefined, { signal });
     }
     const settled = isSettled(before);
