@@ -1,6 +1,6 @@
 /**
  * `npm run drift`: runs the tests of each tool against its oldest supported and its newest release, and prints what became
- * of them. `-- --only TOOL[,TOOL]` chooses tools, `--oldest` and `--newest` one end, `--write` puts the table into
+ * of them. `-- --only NAME[,NAME]` chooses tools, `--oldest` and `--newest` one end, `--write` puts the table into
  * docs/compatibility.md, `--verbose` shows what the tests print. Exits 1 when a test failed.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -23,24 +23,23 @@ const { values } = parseArgs({
   },
 });
 const matrix = readMatrix();
-const wanted = values.only?.split(",") ?? matrix.map(({ tool }) => tool);
-const unknown = wanted.filter((tool) => !matrix.some((row) => row.tool === tool));
+const names = matrix.map(({ name }) => name);
+const wanted = values.only?.split(",") ?? names;
+const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
-  console.error(
-    `No tool is named ${unknown.join(", ")}. Tools: ${matrix.map(({ tool }) => tool).join(", ")}`,
-  );
+  console.error(`There is no ${unknown.join(", ")}. Choose from: ${names.join(", ")}`);
   process.exit(2);
 }
 const both = values.oldest === values.newest;
 const lines: Line[] = [];
-for (const row of matrix.filter(({ tool }) => wanted.includes(tool))) {
+for (const row of matrix.filter(({ name }) => wanted.includes(name))) {
   const ends = [
     ...(both || values.oldest ? [row.oldest] : []),
     ...(both || values.newest ? [undefined] : []),
   ];
   for (const end of ends) {
     const started = Date.now();
-    console.error(`${row.tool} ${end ?? "(newest)"} ...`);
+    console.error(`${row.name} ${end ?? "(newest)"} ...`);
     const line = await tryRelease(row, end);
     lines.push(line);
     const { passed, failed, skipped, faults } = line.outcome;
@@ -59,11 +58,11 @@ async function tryRelease(row: (typeof matrix)[number], end: string | undefined)
   try {
     const environment = await prepareEnvironment(row, end);
     const say = (text: string) => values.verbose && process.stderr.write(text);
-    return { tool: row.tool, version: environment.version, outcome: await runSuites(row, environment, say) };
+    return { name: row.name, version: environment.version, outcome: await runSuites(row, environment, say) };
   } catch (error) {
     const fault = String(error instanceof Error ? error.message : error).slice(-2000);
     return {
-      tool: row.tool,
+      name: row.name,
       version: end ?? "newest",
       outcome: { passed: 0, failed: 1, skipped: 0, faults: [fault] },
     };

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { z } from "zod";
 
 const Row = z.strictObject({
-  /** Its name on PyPI. */
+  /** What of ours is tried. */
+  name: z.string(),
+  /** The tool's name on PyPI. */
   tool: z.string(),
   /** The oldest supported release: what the client's extra of this tool asks for. */
   oldest: z.string().regex(/^\d+(\.\d+)+$/),

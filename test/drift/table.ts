@@ -4,7 +4,7 @@ import type { Outcome } from "./suites.ts";
 
 /** One release of one tool. */
 export interface Line {
-  readonly tool: string;
+  readonly name: string;
   readonly version: string;
   readonly outcome: Outcome;
 }
@@ -15,7 +15,7 @@ const HEAD = ["tool", "release", "passed", "failed", "skipped", "result"];
 
 /** A Markdown table. */
 export function table(lines: readonly Line[]): string {
-  const rows = lines.map(({ tool, version, outcome }) => rowOf(tool, version, outcome));
+  const rows = lines.map(({ name, version, outcome }) => rowOf(name, version, outcome));
   return [HEAD, HEAD.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
@@ -26,20 +26,20 @@ export function table(lines: readonly Line[]): string {
 export function withTable(page: string, lines: readonly Line[]): string {
   const [start, end] = [page.indexOf(START), page.indexOf(END)];
   if (start === -1 || end < start) throw new Error(`The page has no ${START} ... ${END}.`);
-  const tools = new Set(lines.map(({ tool }) => tool));
+  const names = new Set(lines.map(({ name }) => name));
   const kept = page
     .slice(start, end)
     .split("\n")
     .filter((line) => line.startsWith("| ") && !line.startsWith("| ---") && !line.startsWith("| tool "))
-    .filter((line) => !tools.has(line.split("|")[1]?.trim() ?? ""));
+    .filter((line) => !names.has(line.split("|")[1]?.trim() ?? ""));
   const made = table(lines).split("\n").slice(2);
   const rows = [...kept, ...made].sort();
   const head = table([]);
   return `${page.slice(0, start)}${START}\n\n${[head, ...rows].join("\n")}\n\n${page.slice(end)}`;
 }
 
-function rowOf(tool: string, version: string, outcome: Outcome): readonly string[] {
+function rowOf(name: string, version: string, outcome: Outcome): readonly string[] {
   const { passed, failed, skipped } = outcome;
   const works = failed === 0 && passed > 0;
-  return [tool, version, String(passed), String(failed), String(skipped), works ? "works" : "FAILS"];
+  return [name, version, String(passed), String(failed), String(skipped), works ? "works" : "FAILS"];
 }

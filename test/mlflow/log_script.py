@@ -5,6 +5,7 @@ The script: {"uri", "experiment", "name", "params", "tags", "rows": [[key, step,
 """
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ for key, value in script["params"].items():
     client.log_param(run_id, key, value)
 metrics = [Metric(key, float(value), time_ms, step) for key, step, value, time_ms in script["rows"]]
 client.log_batch(run_id, metrics=metrics)
+# Old clients look here for the server of artifacts, whatever the client was made with.
+os.environ["MLFLOW_TRACKING_URI"] = script["uri"]
 with tempfile.TemporaryDirectory() as folder:
     for path, text in script["files"].items():
         local = Path(folder, path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from mlflow.artifacts import download_artifacts
 
 def main() -> None:
     uri, run_id, folder = sys.argv[1:]
+    # Old clients look here for the server of artifacts, whatever `tracking_uri` says.
+    os.environ["MLFLOW_TRACKING_URI"] = uri
     client = MlflowClient(tracking_uri=uri)
     run = client.get_run(run_id)
     history = {

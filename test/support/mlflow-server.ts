@@ -86,11 +86,14 @@ async function untilHealthy(child: ChildProcess, url: string, deadlineMs: number
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`mlflow server ended with ${child.exitCode ?? child.signalCode} before it was ready.`);
     }
-    const ready = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2000) }).then(
-      async (response) => (await response.text()) === "OK" && response.ok,
-      () => false,
-    );
-    if (ready) return;
+    // Old releases have the page beside the prefix, not below it.
+    for (const page of new Set([`${url}/health`, new URL("/health", url).href])) {
+      const ready = await fetch(page, { signal: AbortSignal.timeout(2000) }).then(
+        async (response) => (await response.text()) === "OK" && response.ok,
+        () => false,
+      );
+      if (ready) return;
+    }
     await delay(100);
   }
   throw new Error(`mlflow server did not answer ${url}/health within ${deadlineMs} ms.`);

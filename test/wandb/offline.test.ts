@@ -281,7 +281,8 @@ describe("wandb sync", () => {
   });
 });
 
-test("an older client's DataStore reads the same records", async () => {
+// Another release of the client would be mixed with the older one.
+test.skipIf(process.env["PKX_TEST_TOOLS"])("an older client's DataStore reads the same records", async () => {
   const { adapter, file } = await open(newRun());
   const long = Array.from({ length: 400 }, (_, at) => point(`${"k".repeat(900)}${at}`, 1, at / 8));
   await adapter.send(
