@@ -13,7 +13,10 @@ from pathlib import Path
 import wandb
 
 script = json.load(sys.stdin)
-settings = wandb.Settings(console="off", x_disable_stats=True, silent=True)
+# Of another name in releases before 0.19.
+prefix = "x_" if "x_disable_stats" in wandb.Settings.__annotations__ else "_"
+private = {f"{prefix}{name}": True for name in ("disable_stats",)}
+settings = wandb.Settings(console="off", silent=True, **private)
 run = wandb.init(
     entity=script["entity"],
     project=script["project"],

@@ -1,6 +1,6 @@
 /** Runs in a folder: what `wandb sync` brings to a server, and what becomes of them when things go wrong. */
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   cpSync,
@@ -62,6 +62,11 @@ const point = (key: string, step: number, value: number, at = step): PointRecord
   return { kind: "point", key, step, value, timeUs: START_US + at * 1_000_000 };
 };
 
+/** What keeps `wandb sync` from asking; old releases do not ask. */
+const YES = execFileSync(toolPath("wandb"), ["sync", "--help"], { encoding: "utf8" }).includes("--yes")
+  ? ["--yes"]
+  : [];
+
 /** Runs a program of the Python environment in `base`; throws with what it printed. */
 async function run(program: readonly string[], env: Record<string, string>, stdin = ""): Promise<void> {
   const home = join(base, "home");
@@ -90,7 +95,7 @@ async function run(program: readonly string[], env: Record<string, string>, stdi
 async function sync(folders: readonly string[], again: readonly string[] = []) {
   const server = await startFakeWandb();
   try {
-    await run(["wandb", "sync", "--yes", ...again, ...folders], {
+    await run(["wandb", "sync", ...YES, ...again, ...folders], {
       WANDB_BASE_URL: server.url,
       WANDB_API_KEY: FAKE_KEY,
     });

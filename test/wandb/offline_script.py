@@ -9,7 +9,16 @@ import sys
 import wandb
 
 script = json.load(sys.stdin)
-settings = wandb.Settings(console="off", x_disable_stats=True, x_disable_meta=True, silent=True)
+# Of another name in releases before 0.19.
+prefix = "x_" if "x_disable_stats" in wandb.Settings.__annotations__ else "_"
+private = {
+    f"{prefix}{name}": True
+    for name in (
+        "disable_stats",
+        "disable_meta",
+    )
+}
+settings = wandb.Settings(console="off", silent=True, **private)
 run = wandb.init(
     mode="offline",
     entity=script["entity"],

@@ -89,7 +89,8 @@ export function isYoung(
   leaseMs: number,
 ): boolean {
   if (storedAtUs === undefined) return nowUs - newestUs <= Math.max(minAgeUs, leaseMs * 1000);
-  return marks.held.has(hash) || nowUs - storedAtUs < minAgeUs;
+  // A server's clock that counts whole seconds may be behind what it stored just now: that is no age to keep it for.
+  return marks.held.has(hash) || (minAgeUs > 0 && nowUs - storedAtUs < minAgeUs);
 }
 
 /** Of tags, and of logs whose tag a person has removed. */
