@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipekit_experiment.adapters import clearml as clearml
+    from pipekit_experiment.adapters import dvc as dvc
+    from pipekit_experiment.adapters import hydra as hydra
+    from pipekit_experiment.adapters import metaflow as metaflow
     from pipekit_experiment.adapters import mlflow as mlflow
     from pipekit_experiment.adapters import tensorboard as tensorboard
     from pipekit_experiment.adapters import wandb as wandb
 
-__all__ = ["clearml", "mlflow", "tensorboard", "wandb"]
+__all__ = ["clearml", "dvc", "hydra", "metaflow", "mlflow", "tensorboard", "wandb"]
 
 
 def __getattr__(name: str) -> Any:
