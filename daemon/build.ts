@@ -32,6 +32,8 @@ const BANNER = [
 const ENTRIES = {
   pkx: join(import.meta.dirname, "main.ts"),
   "journal-worker": join(import.meta.dirname, "journal/worker.ts"),
+  "config-worker": join(ROOT, "adapters/hydra/worker.ts"),
+  "dvc-hash-worker": join(ROOT, "adapters/dvc/hash-worker.ts"),
 };
 
 const adjustSources: Plugin = {

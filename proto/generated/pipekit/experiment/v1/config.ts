@@ -66,7 +66,7 @@ export interface ConfigRange {
   end: ConfigPosition | undefined;
 }
 
-/** ConfigNode is one node. */
+/** ConfigNode is one node that stands in the text. What an alias or a merge brings in stands at its anchor, and has none. */
 export interface ConfigNode {
   /** Where it stands in the config, such as `model.layers[0]._target_`; empty for the root. */
   path: string;
@@ -80,7 +80,7 @@ export interface ConfigNode {
   value:
     | ConfigRange
     | undefined;
-  /** The value resolved, as JSON; empty for what cannot be resolved. */
+  /** The value resolved, as JSON; empty for what cannot be resolved, and for a mapping or sequence, whose items tell it. */
   resolvedJson: string;
   /** Of a mapping with `_target_`: the target. */
   target: string;

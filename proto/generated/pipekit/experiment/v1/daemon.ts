@@ -37,7 +37,7 @@ export interface HelloResponse {
   protocol: number;
   /** The daemon's version. */
   daemonVersion: string;
-  /** What it can do beyond version 1, by name. */
+  /** What it can do beyond version 1, by name: `resume` (RunResume records). */
   capabilities: string[];
   /** Absolute path of the state folder. */
   stateFolder: string;

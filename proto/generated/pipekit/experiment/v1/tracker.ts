@@ -238,7 +238,7 @@ export interface RunResume {
   reason: string;
 }
 
-/** StartRunRequest carries the first frame; its first record is the RunStart. */
+/** StartRunRequest carries a writer's first frame; its first record is the RunStart or the RunResume. */
 export interface StartRunRequest {
   /** seq 1. */
   frame: Frame | undefined;
@@ -4677,7 +4677,9 @@ export type TrackerServiceService = typeof TrackerServiceService;
 export const TrackerServiceService = {
   /**
    * StartRun journals the first frame of a run and answers after it is on disk. Repeating it with the same
-   * frame is harmless. Errors: INVALID_TRACKER_SPEC, INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME.
+   * frame is harmless. A frame that begins with a RunResume goes on with a run; with a RunStart behind it, it starts the
+   * run where there is none, and where there is one, only the sinks of the RunStart count: they are added.
+   * Errors: INVALID_TRACKER_SPEC, INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME, RUN_NOT_FOUND, RUN_PRUNED.
    */
   startRun: {
     path: "/pipekit.experiment.v1.TrackerService/StartRun" as const,
@@ -4834,7 +4836,9 @@ export const TrackerServiceService = {
 export interface TrackerServiceServer extends UntypedServiceImplementation {
   /**
    * StartRun journals the first frame of a run and answers after it is on disk. Repeating it with the same
-   * frame is harmless. Errors: INVALID_TRACKER_SPEC, INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME.
+   * frame is harmless. A frame that begins with a RunResume goes on with a run; with a RunStart behind it, it starts the
+   * run where there is none, and where there is one, only the sinks of the RunStart count: they are added.
+   * Errors: INVALID_TRACKER_SPEC, INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME, RUN_NOT_FOUND, RUN_PRUNED.
    */
   startRun: handleUnaryCall<StartRunRequest, StartRunResponse>;
   /**
@@ -4889,7 +4893,9 @@ export interface TrackerServiceServer extends UntypedServiceImplementation {
 export interface TrackerServiceClient extends Client {
   /**
    * StartRun journals the first frame of a run and answers after it is on disk. Repeating it with the same
-   * frame is harmless. Errors: INVALID_TRACKER_SPEC, INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME.
+   * frame is harmless. A frame that begins with a RunResume goes on with a run; with a RunStart behind it, it starts the
+   * run where there is none, and where there is one, only the sinks of the RunStart count: they are added.
+   * Errors: INVALID_TRACKER_SPEC, INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME, RUN_NOT_FOUND, RUN_PRUNED.
    */
   startRun(
     request: StartRunRequest,
