@@ -21,16 +21,19 @@ import { checkPolicy } from "./collecting/policy.ts";
 import { type Processes, unknownProcesses } from "./collecting/tombstone.ts";
 import { type CopyParts, copyModels, exportModels, importModels } from "./copying/index.ts";
 import { diffModels } from "./diffing/index.ts";
+import { digestOfWeights } from "./hashing.ts";
 import { historyPage } from "./history.ts";
 import { Listing } from "./listing.ts";
 import { isAway, Loading } from "./loading.ts";
 import { manifestText } from "./manifest.ts";
+import { Damage } from "./metadata.ts";
 import { describe, readMetadata } from "./model.ts";
 import { checkNewModel, checkText, type Documents, type NewModel } from "./new-model.ts";
 import { pageSize } from "./paging.ts";
 import { Pins } from "./pins.ts";
 import { Promoting } from "./promoting.ts";
 import { Reading } from "./reading.ts";
+import { metadataOf } from "./ready-documents.ts";
 import { checkTagName } from "./ref.ts";
 import type {
   CopyOptions,
@@ -63,6 +66,7 @@ export class BackedRegistry implements Registry {
   readonly spec: string;
   readonly atomic: boolean;
   readonly #backend: RegistryBackend;
+  readonly #stagingFolder: string;
   readonly #tags: Tags;
   readonly #tagNames: TagNames;
   readonly #reading: Reading;
@@ -86,6 +90,7 @@ export class BackedRegistry implements Registry {
     this.spec = backend.spec;
     this.atomic = backend.properties.atomic;
     this.#backend = backend;
+    this.#stagingFolder = stagingFolder;
     this.#tags = new Tags(backend, () => this.#tagNames.forget(), clock);
     this.#tagNames = new TagNames(this.#tags);
     this.#resolving = new Resolving(backend, this.#tags);
@@ -123,6 +128,18 @@ export class BackedRegistry implements Registry {
     const tagging = name === "" ? undefined : tagIt;
     const stored = await this.#storing.store(model, documents, signal, tagging, onProgress);
     return { ...stored, model: describe(stored.metadata) };
+  }
+
+  async hash(model: NewModel, signal: AbortSignal, onProgress?: OnProgress): Promise<StoreResult> {
+    const documents = checkNewModel(model);
+    const weights = await digestOfWeights(model.weights, this.#stagingFolder, signal, onProgress);
+    const ours = metadataOf(model, documents, weights);
+    const there = await readMetadata(this.#backend, ours.hash, signal).catch((error: unknown) => {
+      // A store would write it anew.
+      if (error instanceof Damage) return undefined;
+      throw error;
+    });
+    return { model: describe(there ?? ours), created: there === undefined, move: undefined };
   }
 
   load(

@@ -82,6 +82,11 @@ export interface Registry {
    * STORAGE_FULL. Cancelled before the weights are in, it leaves nothing.
    */
   store(model: NewModel, signal: AbortSignal, onProgress?: OnProgress): Promise<StoreResult>;
+  /**
+   * What a store of the model would answer, while nothing is stored and no tag moves. Throws what store throws, but
+   * TAG_EXISTS.
+   */
+  hash(model: NewModel, signal: AbortSignal, onProgress?: OnProgress): Promise<StoreResult>;
   load(
     ref: string,
     options: { readonly byPath: boolean; readonly offset: number },

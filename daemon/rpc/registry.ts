@@ -108,7 +108,9 @@ async function store(
       "Set has_weights alone.",
     );
   }
-  return registry.store(model, signal, onProgress);
+  return header.hashOnly
+    ? registry.hash(model, signal, onProgress)
+    : registry.store(model, signal, onProgress);
 }
 
 async function* storeWithProgress(

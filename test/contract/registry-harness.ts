@@ -32,6 +32,7 @@ import {
   type NewModel,
   type Registries,
   type Registry,
+  type StoreResult,
 } from "../../daemon/registry/index.ts";
 import { registryService } from "../../daemon/rpc/registry.ts";
 
@@ -145,43 +146,45 @@ export function connect(socket: string): RegistryServiceClient {
 
 /** A Registry whose every call is a gRPC call. */
 export function remoteRegistry(client: RegistryServiceClient, registry = "", atomic = true): Registry {
+  const send = async (model: NewModel, signal: AbortSignal, hashOnly: boolean): Promise<StoreResult> => {
+    const { weights, ...header } = model;
+    const answer = Promise.withResolvers<StoreResponse>();
+    const call = client.store((error, response) =>
+      error === null ? answer.resolve(response) : answer.reject(PipekitError.fromServiceError(error)),
+    );
+    answer.promise.catch(() => undefined);
+    signal.addEventListener("abort", () => call.cancel());
+    call.on("error", () => undefined);
+    const path = weights?.kind === "path" ? weights.path : "";
+    const staged = weights?.kind === "path" && weights.staged;
+    const value = {
+      ...header,
+      registry,
+      hasWeights: weights !== undefined,
+      weightsPath: path,
+      weightsStaged: staged,
+      hashOnly,
+    };
+    call.write({ part: { $case: "header", value } });
+    if (weights?.kind === "stream") {
+      let size = 0;
+      for await (const chunk of weights.chunks) {
+        if (signal.aborted) break;
+        size += chunk.length;
+        const part = { $case: "weightsChunk", value: chunk } as const;
+        await Promise.race([new Promise((sent) => call.write({ part }, sent)), answer.promise]);
+      }
+      if (!signal.aborted) call.write({ part: { $case: "weightsEnd", value: { size } } });
+    }
+    if (!signal.aborted) call.end();
+    const { model: stored, created, move } = await answer.promise;
+    return { model: stored as Model, created, move };
+  };
   return {
     spec: registry,
     atomic,
-    async store(model, signal) {
-      const { weights, ...header } = model;
-      const answer = Promise.withResolvers<StoreResponse>();
-      const call = client.store((error, response) =>
-        error === null ? answer.resolve(response) : answer.reject(PipekitError.fromServiceError(error)),
-      );
-      answer.promise.catch(() => undefined);
-      signal.addEventListener("abort", () => call.cancel());
-      call.on("error", () => undefined);
-      const path = weights?.kind === "path" ? weights.path : "";
-      const staged = weights?.kind === "path" && weights.staged;
-      const value = {
-        ...header,
-        registry,
-        hasWeights: weights !== undefined,
-        weightsPath: path,
-        weightsStaged: staged,
-        hashOnly: false,
-      };
-      call.write({ part: { $case: "header", value } });
-      if (weights?.kind === "stream") {
-        let size = 0;
-        for await (const chunk of weights.chunks) {
-          if (signal.aborted) break;
-          size += chunk.length;
-          const part = { $case: "weightsChunk", value: chunk } as const;
-          await Promise.race([new Promise((sent) => call.write({ part }, sent)), answer.promise]);
-        }
-        if (!signal.aborted) call.write({ part: { $case: "weightsEnd", value: { size } } });
-      }
-      if (!signal.aborted) call.end();
-      const { model: stored, created, move } = await answer.promise;
-      return { model: stored as Model, created, move };
-    },
+    store: (model, signal) => send(model, signal, false),
+    hash: (model, signal) => send(model, signal, true),
     async load(ref, options, signal) {
       const call = client.load({ registry, ref, ...options, progress: false });
       signal.addEventListener("abort", () => call.cancel());

@@ -1,6 +1,8 @@
 import { Channel, credentials } from "@grpc/grpc-js";
 import {
+  ConfigServiceClient,
   DaemonServiceClient,
+  DatasetServiceClient,
   type HelloResponse,
   MAX_MESSAGE_BYTES,
   PipekitError,
@@ -18,7 +20,9 @@ const HELLO_TIMEOUT_MS = 5_000;
 
 /** The daemon's services over one channel. */
 export interface Services {
+  readonly config: ConfigServiceClient;
   readonly daemon: DaemonServiceClient;
+  readonly dataset: DatasetServiceClient;
   readonly registry: RegistryServiceClient;
   readonly tracker: TrackerServiceClient;
 }
@@ -43,7 +47,9 @@ export async function greet(socket: string, remainingMs: number): Promise<Live> 
   });
   const options = { channelOverride: channel };
   const services: Services = {
+    config: new ConfigServiceClient(target, insecure, options),
     daemon: new DaemonServiceClient(target, insecure, options),
+    dataset: new DatasetServiceClient(target, insecure, options),
     registry: new RegistryServiceClient(target, insecure, options),
     tracker: new TrackerServiceClient(target, insecure, options),
   };

@@ -4,6 +4,8 @@ import {
   type HelloResponse,
   PipekitError,
   type Run,
+  type Record as RunRecord,
+  type RunStart,
   RunState,
   type Sink,
   type StatusResponse,
@@ -11,7 +13,9 @@ import {
 import { ulid } from "ulid";
 import { type CallSettings, unary } from "./calls.ts";
 import { VERSION } from "./channel.ts";
+import { Configs } from "./configs.ts";
 import { Connection, type ConnectOptions } from "./connection.ts";
+import { Datasets } from "./datasets.ts";
 import { DeliveryCalls } from "./delivery.ts";
 import { toJson } from "./json.ts";
 import { type MetricSeries, type MetricsQuery, mergeSeries, readMetrics } from "./metrics.ts";
@@ -33,6 +37,11 @@ export interface StartRunOptions extends CallSettings {
   readonly pipelineHash?: string | undefined;
   /** A ULID; made anew by default. */
   readonly runId?: string | undefined;
+  /**
+   * Goes on with the run `runId`, running or ended, and starts it where there is none. A run that is there keeps its
+   * name, config, tags and sinks; sinks that are new are added. Steps that `log` gives go on behind the last one.
+   */
+  readonly resume?: boolean | undefined;
   /** Points kept while no daemon answers. Default 1 000 000. */
   readonly maxBufferedPoints?: number | undefined;
 }
@@ -66,6 +75,23 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   return new Client(await Connection.open(options));
 }
 
+/** A start, or before it what the daemon takes in its place where the run is there. */
+function startRecords(value: RunStart, resume: boolean): RunRecord[] {
+  const start: RunRecord = { record: { $case: "start", value } };
+  const { startedAtUs: resumedAtUs, client, host, pid } = value;
+  const record: RunRecord["record"] = {
+    $case: "resume",
+    value: { resumedAtUs, client, host, pid, reason: "" },
+  };
+  return resume ? [{ record }, start] : [start];
+}
+
+/** The step behind the last one of a run, system metrics apart. */
+function nextStepOf(run: Run | undefined): number {
+  const steps = run?.series.filter(({ key }) => !key.startsWith("system/")).map(({ lastStep }) => lastStep);
+  return Math.max(-1, ...(steps ?? [])) + 1;
+}
+
 /** What a process does with the daemon. Close it when done. */
 export class Client implements AsyncDisposable {
   readonly #connection: Connection;
@@ -81,11 +107,13 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Starts a run; resolves once its start is on the daemon's disk. Throws INVALID_TRACKER_SPEC, INVALID_CONFIG,
-   * RUN_EXISTS, INVALID_FRAME (run id that is no ULID), DAEMON_UNAVAILABLE.
+   * Starts a run, or goes on with one; resolves once that is on the daemon's disk. Throws INVALID_TRACKER_SPEC,
+   * INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME (run id that is no ULID), DAEMON_UNAVAILABLE; where a run is to be resumed
+   * INVALID_ARGUMENT (no run id), RUN_PRUNED (its records are gone), PROTOCOL_MISMATCH (the daemon is too old).
    */
   async startRun(options: StartRunOptions = {}): Promise<RunWriter> {
-    const { signal } = options;
+    const { signal, resume = false } = options;
+    if (resume) this.#checkResume(options.runId);
     const runId = options.runId ?? ulid();
     const writerId = ulid();
     const value = {
@@ -101,15 +129,32 @@ export class Client implements AsyncDisposable {
       systemMetricsIntervalMs: 0,
       tags: { ...options.tags },
     };
-    const frame = { writerId, seq: 1, runId, records: [{ record: { $case: "start" as const, value } }] };
-    await this.#connection.call(
+    const frame = { writerId, seq: 1, runId, records: startRecords(value, resume) };
+    const { run } = await this.#connection.call(
       ({ tracker }) => unary(tracker.startRun.bind(tracker), { frame }, { signal }),
       signal,
     );
     const { maxBufferedPoints } = options;
-    const writer = new RunWriter(this.#connection, { runId, writerId, nextSeq: 2, maxBufferedPoints });
+    const nextStep = nextStepOf(run);
+    const identity = { runId, writerId, nextSeq: 2, maxBufferedPoints, nextStep };
+    const writer = new RunWriter(this.#connection, identity);
     this.#writers.add(writer);
     return writer;
+  }
+
+  #checkResume(runId: string | undefined): void {
+    if (runId === undefined) {
+      throw new PipekitError("INVALID_ARGUMENT", "resume needs the id of the run to go on with.", {
+        field: "runId",
+        mend: "Give the runId of that run.",
+      });
+    }
+    const { capabilities, daemonVersion } = this.daemon;
+    if (capabilities.includes("resume")) return;
+    throw new PipekitError("PROTOCOL_MISMATCH", `The daemon (version ${daemonVersion}) cannot resume runs.`, {
+      field: "resume",
+      mend: "Stop it with `pkx stop`; a newer one then starts.",
+    });
   }
 
   /** Starts a run, does the work, and ends the run as completed, or as failed with the error's message when it throws. */
@@ -182,6 +227,11 @@ export class Client implements AsyncDisposable {
     );
   }
 
+  /** Composed Hydra configs. */
+  get configs(): Configs {
+    return new Configs(this.#connection);
+  }
+
   /** Back-fill, dead letters, pruning. */
   get delivery(): DeliveryCalls {
     return new DeliveryCalls(this.#connection);
@@ -190,6 +240,11 @@ export class Client implements AsyncDisposable {
   /** A registry by its spec, such as `local:/srv/models`; by default the one in the daemon's state folder. */
   registry(spec = ""): Registry {
     return new Registry(this.#connection, spec);
+  }
+
+  /** The data sets of the DVC repository that a folder of the daemon's host is, or lies in. */
+  datasets(repo = "."): Datasets {
+    return new Datasets(this.#connection, repo);
   }
 
   /** How the daemon is. */

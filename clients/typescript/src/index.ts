@@ -14,9 +14,16 @@
 
 export {
   type Artifact,
+  type ConfigNode,
+  ConfigNodeKind,
+  type ConfigProblem,
   type CopiedModel,
   type CopiedTag,
   type CopySummary,
+  type Dataset,
+  type DatasetEntry,
+  DatasetState,
+  type DatasetTransfer,
   type DeadLetter,
   type DiffEntry,
   type DiffResponse,
@@ -25,10 +32,12 @@ export {
   type GcSummary,
   type HelloResponse,
   type Model,
+  type ParseConfigResponse,
   type Pin,
   PipekitError,
   type Progress,
   type PruneResponse,
+  type ReadHydraRunResponse,
   type RedriveDeadLettersResponse,
   type Run,
   RunState,
@@ -50,7 +59,15 @@ export {
   type SinkReport,
   type StartRunOptions,
 } from "./client.ts";
+export type { ConfigOptions, Configs, ParseConfigOptions } from "./configs.ts";
 export type { ConnectOptions } from "./connection.ts";
+export {
+  type CheckoutOptions,
+  type DatasetCallSettings,
+  Datasets,
+  type PullOptions,
+  type PushOptions,
+} from "./datasets.ts";
 export type {
   DeadLetterQuery,
   DeliveryCalls,
@@ -70,6 +87,8 @@ export {
   defaultActor,
   type ExportOptions,
   type GcOptions,
+  type Hashed,
+  type HashOptions,
   type ImportOptions,
   type KeepPolicy,
   type ListModelsOptions,

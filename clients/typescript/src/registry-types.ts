@@ -35,6 +35,16 @@ export interface StoreOptions extends CallSettings {
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** What to hash. */
+export type HashOptions = Omit<StoreOptions, "name" | "force">;
+
+/** What a model would be called. */
+export interface Hashed {
+  readonly hash: string;
+  /** Whether it is in the registry. */
+  readonly stored: boolean;
+}
+
 /** What became of a store. */
 export interface Stored {
   readonly model: Model;

@@ -8,6 +8,8 @@ import { present } from "./registry-calls.ts";
 import { CopyCalls } from "./registry-copies.ts";
 import {
   defaultActor,
+  type Hashed,
+  type HashOptions,
   type ListModelsOptions,
   type Loaded,
   type LoadOptions,
@@ -25,35 +27,17 @@ import { piecesOf, upload } from "./upload.ts";
  */
 export class Registry extends CopyCalls {
   /** Stores a model; harmless when it is there. Throws NOT_AN_OPERATOR, INVALID_CONFIG, TAG_EXISTS, TAG_NAME_INVALID, STORAGE_FULL. */
-  async store(options: StoreOptions): Promise<Stored> {
-    const { weights, signal } = options;
-    const byPath = typeof weights === "string";
-    const header: StoreHeader = {
-      registry: this.spec,
-      operatorJson: toJson(options.operator, "operator"),
-      trainingConfigJson: optionalJson(options.trainingConfig, "trainingConfig"),
-      datasetHash: options.datasetHash ?? "",
-      metadataJson: optionalJson(options.metadata, "metadata"),
-      previewJson: optionalJson(options.preview, "preview"),
-      runId: options.runId ?? "",
-      name: options.name ?? "",
-      force: options.force ?? false,
-      hasWeights: weights !== undefined,
-      weightsPath: byPath ? resolve(weights) : "",
-      weightsStaged: false,
-      hashOnly: false,
-      weightsFormat: options.weightsFormat ?? "",
-      actor: options.actor ?? defaultActor(),
-    };
-    const chunks = byPath || weights === undefined ? undefined : piecesOf(weights);
-    // A stream can be read only once, so that nothing is left to send a second time.
-    const again = chunks === undefined || weights instanceof Uint8Array;
-    const make = () => {
-      const body = again && chunks ? piecesOf(weights as Uint8Array) : chunks;
-      return upload(this.connection.services.registry, header, body, options);
-    };
-    const { model, created, move } = again ? await this.ask(make, signal) : await make();
-    return { model: present(model, "model"), created, move };
+  store(options: StoreOptions): Promise<Stored> {
+    return this.#send(options, false);
+  }
+
+  /**
+   * The hash that the model would have, and whether it is there; stores nothing and moves no tag. Throws NOT_AN_OPERATOR,
+   * INVALID_CONFIG.
+   */
+  async hash(options: HashOptions): Promise<Hashed> {
+    const { model, created } = await this.#send(options, true);
+    return { hash: model.hash, stored: !created };
   }
 
   /** Describes a model. */
@@ -97,6 +81,37 @@ export class Registry extends CopyCalls {
       return this.ask((registry) => unary(registry.list.bind(registry), request, { signal }), signal);
     };
     for await (const page of pages(ask)) yield* page.models;
+  }
+
+  async #send(options: StoreOptions, hashOnly: boolean): Promise<Stored> {
+    const { weights, signal } = options;
+    const byPath = typeof weights === "string";
+    const header: StoreHeader = {
+      registry: this.spec,
+      operatorJson: toJson(options.operator, "operator"),
+      trainingConfigJson: optionalJson(options.trainingConfig, "trainingConfig"),
+      datasetHash: options.datasetHash ?? "",
+      metadataJson: optionalJson(options.metadata, "metadata"),
+      previewJson: optionalJson(options.preview, "preview"),
+      runId: options.runId ?? "",
+      name: options.name ?? "",
+      force: options.force ?? false,
+      hasWeights: weights !== undefined,
+      weightsPath: byPath ? resolve(weights) : "",
+      weightsStaged: false,
+      hashOnly,
+      weightsFormat: options.weightsFormat ?? "",
+      actor: options.actor ?? defaultActor(),
+    };
+    const chunks = byPath || weights === undefined ? undefined : piecesOf(weights);
+    // A stream can be read only once, so that nothing is left to send a second time.
+    const again = chunks === undefined || weights instanceof Uint8Array;
+    const make = () => {
+      const body = again && chunks ? piecesOf(weights as Uint8Array) : chunks;
+      return upload(this.connection.services.registry, header, body, options);
+    };
+    const { model, created, move } = again ? await this.ask(make, signal) : await make();
+    return { model: present(model, "model"), created, move };
   }
 
   async #loadByPath(ref: string, { signal, onProgress }: LoadOptions): Promise<Loaded> {

@@ -19,6 +19,8 @@ export interface WaitSettings extends CallSettings {
 export interface WriterIdentity extends SenderIdentity {
   /** Points kept while no daemon answers; the oldest are dropped beyond it. Default 1 000 000. */
   readonly maxBufferedPoints?: number | undefined;
+  /** Step of the first `log` that names none. Default 0. */
+  readonly nextStep?: number | undefined;
 }
 
 /**
@@ -31,7 +33,7 @@ export class RunWriter implements AsyncDisposable {
   readonly runId: string;
   readonly #buffer: LogBuffer;
   readonly #sender: FrameSender;
-  #nextStep = 0;
+  #nextStep: number;
   #ended = false;
   #dropped = 0;
   #rejected = 0;
@@ -39,6 +41,7 @@ export class RunWriter implements AsyncDisposable {
 
   constructor(connection: Connection, identity: WriterIdentity) {
     this.runId = identity.runId;
+    this.#nextStep = identity.nextStep ?? 0;
     this.#buffer = new LogBuffer(identity.maxBufferedPoints ?? DEFAULT_MAX_POINTS);
     this.#sender = new FrameSender(connection, identity, this.#buffer, (points, rejection) =>
       this.#countRejected(points, rejection),

@@ -10,10 +10,15 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pipekit_experiment import adapters as adapters
+    from pipekit_experiment import artifacts as artifacts
+    from pipekit_experiment import datasets as datasets
     from pipekit_experiment import errors as errors
     from pipekit_experiment import operators as operators
     from pipekit_experiment import registry as registry
+    from pipekit_experiment import training as training
     from pipekit_experiment._src.active_run import ActiveRun as ActiveRun
+    from pipekit_experiment._src.artifact_inference import InferenceArtifact as InferenceArtifact
+    from pipekit_experiment._src.artifact_training import TrainingArtifact as TrainingArtifact
     from pipekit_experiment._src.connection import Connection as Connection
     from pipekit_experiment._src.connection import connect as connect
     from pipekit_experiment._src.errors import PipekitError as PipekitError
@@ -36,6 +41,7 @@ _MODULE_OF = {
     "ActiveRun": "_src.active_run",
     "Connection": "_src.connection",
     "ExperimentTracker": "_src.protocols",
+    "InferenceArtifact": "_src.artifact_inference",
     "LocalModelRegistry": "_src.registry",
     "LogToExperiment": "callbacks",
     "MLflowModelRegistry": "_src.registry_mlflow",
@@ -47,17 +53,19 @@ _MODULE_OF = {
     "S3ModelRegistry": "_src.registry_s3",
     "SinkStatus": "_src.sink_status",
     "Tracker": "_src.tracking",
+    "TrainingArtifact": "_src.artifact_training",
     "connect": "_src.connection",
     "join_run": "_src.joined_run",
     "replay_spool": "_src.tracking",
     "start_run": "_src.tracking",
 }
-_SUBMODULES = ("adapters", "errors", "operators", "registry")
+_SUBMODULES = ("adapters", "artifacts", "datasets", "errors", "operators", "registry", "training")
 
 __all__ = [
     "ActiveRun",
     "Connection",
     "ExperimentTracker",
+    "InferenceArtifact",
     "LocalModelRegistry",
     "LogToExperiment",
     "MLflowModelRegistry",
@@ -69,15 +77,19 @@ __all__ = [
     "S3ModelRegistry",
     "SinkStatus",
     "Tracker",
+    "TrainingArtifact",
     "__version__",
     "adapters",
+    "artifacts",
     "connect",
+    "datasets",
     "errors",
     "join_run",
     "operators",
     "registry",
     "replay_spool",
     "start_run",
+    "training",
 ]
 
 

@@ -7,6 +7,7 @@ from pipekit_experiment._src.progress_line import Progress
 from pipekit_experiment._src.registry import DaemonRegistry, LocalModelRegistry
 from pipekit_experiment._src.registry_base import RegistryInfo
 from pipekit_experiment._src.registry_mlflow import MLflowModelRegistry
+from pipekit_experiment._src.registry_open import open_registry
 from pipekit_experiment._src.registry_s3 import S3ModelRegistry
 from pipekit_experiment._src.registry_types import Finding, ModelInfo, Pin, TagMove
 from pipekit_experiment._src.registry_watch import TagWatch
@@ -32,4 +33,5 @@ __all__ = [
     "TagMove",
     "TagWatch",
     "TensorDiff",
+    "open_registry",
 ]

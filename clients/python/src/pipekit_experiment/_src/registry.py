@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipekit_experiment._generated import registry_pb2 as pb
-from pipekit_experiment._src.errors import InvalidArgumentError
+from pipekit_experiment._src.loaded_models import remember
 from pipekit_experiment._src.progress_line import OnProgress, telling
-from pipekit_experiment._src.registry_base import PAGE, actor
+from pipekit_experiment._src.registry_base import PAGE
 from pipekit_experiment._src.registry_calls import ask, load, store
 from pipekit_experiment._src.registry_copies import CopyCalls
-from pipekit_experiment._src.registry_operator import rebuild, state_of, weights_of
+from pipekit_experiment._src.registry_hash import hash_model
+from pipekit_experiment._src.registry_header import add_notes, header_of, preview_of
+from pipekit_experiment._src.registry_operator import rebuild, weights_of
 from pipekit_experiment._src.registry_tags import TagCalls
 from pipekit_experiment._src.registry_trust import names_to_trust, trusting
 from pipekit_experiment._src.registry_types import ModelInfo, model_info
@@ -84,37 +86,29 @@ class DaemonRegistry(TagCalls, UpkeepCalls, CopyCalls):
             TagExistsError: a FileExistsError; `name` points elsewhere and `force` is false.
             TagNameInvalidError, ArtifactUnreadableError, StorageFullError.
         """
-        state = state_of(model_op)
-        if preview_inputs is not None:
-            if preview is not None:
-                raise InvalidArgumentError(
-                    "Both `preview` and `preview_inputs` are given.",
-                    field="preview",
-                    mend="Give one of them.",
-                )
-            # Only those who ask for it pay for the import of NumPy.
-            from pipekit_experiment._src.preview import captured
-
-            preview = captured(model_op, preview_inputs, preview_rtol, preview_atol)
+        preview = preview_of(model_op, preview, preview_inputs, preview_rtol, preview_atol)
+        header = header_of(self.spec, model_op, training_config, dataset_hash)
         given = checked_weights(weights if weights is not None else weights_of(model_op))
-        header = pb.StoreHeader(
-            registry=self.spec,
-            operator_json=strict_json(state, "state"),
-            training_config_json=""
-            if training_config is None
-            else strict_json(training_config, "training_config"),
-            dataset_hash=dataset_hash,
-            metadata_json="" if tags is None else strict_json(tags, "tags"),
-            preview_json="" if preview is None else strict_json(preview, "preview"),
-            run_id=_run_id(run),
-            name=name or "",
-            force=force,
-            has_weights=given is not None,
-            weights_format=str(getattr(model_op, "weights_format", "")),
-            actor=actor(),
-        )
+        header.has_weights = given is not None
+        add_notes(header, name=name, force=force, tags=tags, preview=preview, run=run)
         with telling(progress, "store") as tell:
-            return ask(lambda stub, connection: store(stub, connection, header, given, tell)).model.hash
+            stored = ask(lambda stub, connection: store(stub, connection, header, given, tell)).model.hash
+        remember(model_op, stored)
+        return stored
+
+    def hash(
+        self,
+        model_op: Any,
+        *,
+        weights: bytes | bytearray | memoryview | str | os.PathLike[str] | None = None,
+        training_config: Any = None,
+        dataset_hash: str = "",
+        progress: bool | OnProgress | None = None,
+    ) -> str:
+        """The hash that store() would give; nothing is stored. The same in every registry.
+
+        Raises what store() raises of these arguments."""
+        return hash_model(self.spec, model_op, weights, training_config, dataset_hash, progress).hash
 
     def load(
         self,
@@ -141,7 +135,8 @@ class DaemonRegistry(TagCalls, UpkeepCalls, CopyCalls):
                 from pipekit_experiment._src.preview import check
 
                 check(operator, json.loads(model.preview_json or "null"), rtol, atol, model.hash)
-            return operator
+        remember(operator, model.hash)
+        return operator
 
     def load_weights(self, ref: str, *, progress: bool | OnProgress | None = None) -> bytes | None:
         """The model's weights, verified; None when it has none. Raises CorruptModelError."""
@@ -173,12 +168,3 @@ class LocalModelRegistry(DaemonRegistry):
         given = None if root is None else str(os.fspath(root))
         self.root = None if given is None else os.path.abspath(os.path.expanduser(given))
         super().__init__("" if self.root is None else f"local:{self.root}", trust=trust)
-
-
-def _run_id(run: Run | str | None) -> str:
-    found: Any = getattr(run, "run_id", run) or ""
-    if not isinstance(found, str):
-        raise InvalidArgumentError(
-            f"`run` is a {type(run).__name__}.", field="run", mend="Give a Run, or the id of one."
-        )
-    return found

@@ -25,11 +25,15 @@ from pipekit_experiment._generated.registry_pb2_grpc import RegistryServiceStub 
 _Answer = TypeVar("_Answer")
 
 
-def ask(call: Callable[[Any, Connection], _Answer], repeatable: bool = True) -> _Answer:
+def ask(
+    call: Callable[[Any, Connection], _Answer],
+    repeatable: bool = True,
+    service: type[Any] = RegistryServiceStub,
+) -> _Answer:
     """Calls `call` with a stub; once more, with a new connection, when the daemon left meanwhile."""
     connection = connect()
     try:
-        return call(connection.stub(RegistryServiceStub), connection)
+        return call(connection.stub(service), connection)
     except grpc.RpcError as error:
         failure = from_rpc_error(error)
         if not (repeatable and isinstance(failure, DaemonUnavailableError)):
@@ -37,7 +41,7 @@ def ask(call: Callable[[Any, Connection], _Answer], repeatable: bool = True) -> 
     connection.discard()
     connection = connect()
     try:
-        return call(connection.stub(RegistryServiceStub), connection)
+        return call(connection.stub(service), connection)
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
 

@@ -29,12 +29,17 @@ def state_of(operator: object) -> Mapping[str, Any]:
             field="model_op",
             mend=_MEND,
         )
-    entries = cast("Mapping[str, Any]", state)
+    return checked_state(cast("object", state), f"A value of type {kind}")
+
+
+def checked_state(state: object, whose: str) -> Mapping[str, Any]:
+    """A state, if it has module, class and config. Raises NotAnOperatorError that says `whose` it is."""
+    entries = cast("Mapping[str, Any]", state if isinstance(state, Mapping) else {})
     for name in ("module", "class", "config"):
         expected = Mapping if name == "config" else str
         if not isinstance(entries.get(name), expected):
             raise NotAnOperatorError(
-                f"A value of type {kind} is not an Operator: its `.state` has no `{name}`.",
+                f"{whose} is not an Operator: its `.state` has no `{name}`.",
                 field=name,
                 mend=_MEND,
             )

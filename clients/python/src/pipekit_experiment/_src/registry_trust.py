@@ -38,6 +38,11 @@ def trusting(names: Iterable[str]) -> Generator[None]:
         _trusted.reset(token)
 
 
+def trusted_names() -> tuple[str, ...]:
+    """What is trusted now; for code that imports later."""
+    return _trusted.get()
+
+
 def require_trusted(module: str) -> None:
     """Raises UntrustedModuleError unless `module` or a parent of it is trusted."""
     if any(module == name or module.startswith(f"{name}.") for name in _trusted.get()):
@@ -95,7 +100,17 @@ def trusted_factory(module: str, name: str) -> Any:
 def named_object(module: str, name: str) -> Any:
     """The class or function that `module` calls `name`. For names that the caller's own code gave."""
     full_name = f"{module}.{name}"
-    found: Any = importlib.import_module(module)
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # Another name is that of a module which this one needs: its own error says which.
+        if not error.name or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise NotAnOperatorError(
+            f"The module {module} is not installed.",
+            field=module,
+            mend="Install the package that has it, or put its folder on the path.",
+        ) from error
     for part in name.split("."):
         try:
             found = getattr(found, part)
