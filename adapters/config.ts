@@ -1,7 +1,8 @@
 /**
  * The seam between the daemon and readers of composed configs: YAML with values that refer to each other.
  *
- * A reader imports and runs nothing that a config names. Places in a text count from 0, in UTF-16 code units, as editors
+ * Architecture Invariant: an adapter of data sets or configs imports and runs nothing that a file names: whoever opens a
+ * stranger's repository or config runs none of the stranger's code. Places in a text count from 0, in UTF-16 code units, as editors
  * do; paths look like `model.layers[0]._target_`, and the root's is empty.
  */
 

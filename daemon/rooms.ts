@@ -1,11 +1,19 @@
 import { homedir } from "node:os";
 import { clearmlTracker } from "@pipekit/adapters/clearml";
+import type { ConfigReader } from "@pipekit/adapters/config";
+import type { DatasetContext, DatasetTool } from "@pipekit/adapters/dataset";
 import { localRegistry } from "@pipekit/adapters/local";
 import { mlflowRegistry, mlflowTracker } from "@pipekit/adapters/mlflow";
 import { s3Registry } from "@pipekit/adapters/s3";
 import { tensorboardTracker } from "@pipekit/adapters/tensorboard";
 import { wandbTracker } from "@pipekit/adapters/wandb";
-import { PipekitError, RegistryServiceService, TrackerServiceService } from "@pipekit/proto";
+import {
+  ConfigServiceService,
+  DatasetServiceService,
+  PipekitError,
+  RegistryServiceService,
+  TrackerServiceService,
+} from "@pipekit/proto";
 import type { Logger } from "pino";
 import { type Config, ensurePrivateFolder, type StateLayout, socketPathOf } from "./config/index.ts";
 import { openContentStore } from "./content/index.ts";
@@ -21,6 +29,8 @@ import {
   type PruneChoice,
   prunes,
 } from "./retention/index.ts";
+import { configService } from "./rpc/config.ts";
+import { datasetService } from "./rpc/dataset.ts";
 import { Intake } from "./rpc/intake.ts";
 import { registryService } from "./rpc/registry.ts";
 import type { ServedService } from "./rpc/server.ts";
@@ -55,7 +65,7 @@ export interface Watch {
 
 /** The rooms behind the services. */
 export interface Rooms {
-  readonly journal: Pick<Journal, "append" | "run" | "runs" | "onCommit" | "totals" | "close">;
+  readonly journal: Pick<Journal, "append" | "run" | "runs" | "onCommit" | "onResume" | "totals" | "close">;
   readonly delivery: HostedDelivery;
   readonly retention: HostedRetention;
   readonly writers: RunWriters;
@@ -133,7 +143,14 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
   });
   const tracker = trackerService({
     ...intakeOptions,
+    takeLeftovers: () => writers.lookAnew(),
     foreign: { ownFolder: stateFolder, open: (file) => openForeignJournal(file, log) },
+  });
+  const datasets = lazyDatasets({
+    env: process.env,
+    home: homedir(),
+    cacheFolder: layout.cacheFolder,
+    note: (sentence) => log.warn({}, sentence),
   });
   return {
     journal,
@@ -152,7 +169,29 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
     services: [
       { definition: TrackerServiceService, implementation: tracker },
       { definition: RegistryServiceService, implementation: registryService({ registries, log }) },
+      { definition: ConfigServiceService, implementation: configService({ reader: configReader, log }) },
+      { definition: DatasetServiceService, implementation: datasetService({ datasets, log }) },
     ],
+  };
+}
+
+/** Loaded when a config is first read: most daemons never do. */
+const configReader: ConfigReader = {
+  parse: async (config, signal) =>
+    (await import("@pipekit/adapters/hydra")).hydraReader.parse(config, signal),
+  readRun: async (run, signal) => (await import("@pipekit/adapters/hydra")).hydraReader.readRun(run, signal),
+};
+
+/** Likewise loaded when a data set is first spoken of. */
+function lazyDatasets(context: DatasetContext): DatasetTool {
+  let loading: Promise<DatasetTool> | undefined;
+  const tool = (): Promise<DatasetTool> => {
+    loading ??= import("@pipekit/adapters/dvc").then(({ dvcDatasets }) => dvcDatasets(context));
+    return loading;
+  };
+  return {
+    open: async (folder) => (await tool()).open(folder),
+    hash: async (path, work) => (await tool()).hash(path, work),
   };
 }
 

@@ -12,6 +12,7 @@ import { constants } from "node:fs";
 import { chmod, link, open, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { copyHashed, type Digest, hashAndSync, syncFolder, writeDurably, writeHashed } from "../files.ts";
+import { folderMode, makeFolder } from "../new-folder.ts";
 import { oldFiles } from "../old-files.ts";
 import {
   type BlobSource,
@@ -26,7 +27,6 @@ import {
   type StoredObject,
 } from "../registry.ts";
 import { asDenied } from "./denied.ts";
-import { folderMode, makeFolder } from "./folder.ts";
 import { foldersUnder, keysUnder } from "./listing.ts";
 import { FolderLock } from "./lock.ts";
 import { readChunks, readExactly } from "./read.ts";

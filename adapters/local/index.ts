@@ -2,10 +2,10 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureFolder } from "../files.ts";
+import { folderMode, makeFolder } from "../new-folder.ts";
 import type { RegistryKind } from "../registry.ts";
 import { LocalBackend, TEMP_FOLDER } from "./backend.ts";
 import { isDenied } from "./denied.ts";
-import { folderMode, makeFolder } from "./folder.ts";
 import { localRoot, parseLocalSpec } from "./spec.ts";
 
 /** Age after which a temporary file is taken for the remains of a dead process. */

@@ -75,6 +75,11 @@ export class Bucket {
       throw asFault(error, call, signal);
     }
   }
+
+  /** Lets the connections go. No call may follow. */
+  close(): void {
+    this.#client.destroy();
+  }
 }
 
 function clientConfig(spec: S3Spec, env: NodeJS.ProcessEnv, tuning: Tuning): S3ClientConfig {

@@ -2,7 +2,7 @@
  * Registry backend for S3 and servers that speak its protocol: `s3://BUCKET/PREFIX/`.
  *
  * Architecture Invariant: the AWS SDK is loaded when the first S3 registry is opened, and not before: the daemon starts
- * without it. Only `opening.ts`, and what it imports, names the SDK's values.
+ * without it. Only `opening.ts` and `objects.ts`, the door for data sets in buckets, and what they import, name the SDK's values.
  */
 import type { RegistryKind } from "../registry.ts";
 import { formatSpec, parseSpec } from "./spec.ts";

@@ -149,7 +149,7 @@ async function checkOrAbort(
   }
 }
 
-/** The digest lies beside the object, for whoever looks at it without reading it. */
-function metadataOf(source: Source): Record<string, string> {
-  return { sha256: source.digest.sha256 };
+/** The digest, where it is known, lies beside the object, for whoever looks at it without reading it. */
+function metadataOf({ digest }: Source): Record<string, string> {
+  return digest.sha256 === "" ? {} : { sha256: digest.sha256 };
 }

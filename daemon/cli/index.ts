@@ -2,16 +2,19 @@
  * `pkx`: the commands of a person at a terminal.
  *
  * Architecture Invariant: commands reach the daemon through `@pipekit/experiment`, as every client does; only `doctor`
- * and `logs` look at files, and change none, `journal` works on the journal while no daemon can, and `models cache` on files
+ * and `logs` look at files, and change none, `artifact` reads the file that it is given, `journal` works on the journal while no daemon can, and `models cache` on files
  * that can be fetched again.
  */
 import { Command } from "commander";
 import { VERSION } from "../version.ts";
+import { addArtifactCommands } from "./artifact.ts";
 import { Commands, report } from "./context.ts";
 import { addDaemonCommands } from "./daemon.ts";
+import { addDataCommands } from "./data.ts";
 import { addDeadLetterCommands } from "./dead-letters.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { EXIT_HELP } from "./exit.ts";
+import { addHydraCommands } from "./hydra.ts";
 import { addJournalCommands } from "./journal.ts";
 import { addLogCommand } from "./logs.ts";
 import { addModelCommands } from "./models.ts";
@@ -49,6 +52,9 @@ export async function runCli(
   addLogCommand(program, commands);
   addModelCommands(program, commands);
   addTagCommands(program, commands);
+  addHydraCommands(program, commands);
+  addDataCommands(program, commands);
+  addArtifactCommands(program, commands);
   prepare(program, terminal);
   try {
     await program.parseAsync(args, { from: "user" });

@@ -6,11 +6,16 @@ import type { HealthImplementation, ServingStatus } from "grpc-health-check";
 import { LazyService, type LoadedService, type MethodShape } from "./lazy.ts";
 
 /** Names under which health is asked for; the empty name is the daemon as a whole. */
-const HEALTH_NAMES = ["", "TrackerService", "RegistryService", "ConfigService", "DaemonService"].map(
-  (name) => (name === "" ? name : `pipekit.experiment.v1.${name}`),
-);
+const HEALTH_NAMES = [
+  "",
+  "TrackerService",
+  "RegistryService",
+  "ConfigService",
+  "DatasetService",
+  "DaemonService",
+].map((name) => (name === "" ? name : `pipekit.experiment.v1.${name}`));
 
-const PROTO_FILES = ["config", "daemon", "registry", "tracker"].map(
+const PROTO_FILES = ["config", "daemon", "dataset", "registry", "tracker"].map(
   (name) => `pipekit/experiment/v1/${name}.proto`,
 );
 

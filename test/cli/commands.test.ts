@@ -53,6 +53,9 @@ test("help names every command and the exit codes", async () => {
     "tag",
     "resolve",
     "history",
+    "data",
+    "artifact",
+    "hydra",
   ]) {
     expect(out).toMatch(new RegExp(`^  ${name}\\b`, "m"));
   }
@@ -94,6 +97,8 @@ const COMMANDS = [
   ["untag"],
   ["resolve"],
   ["history"],
+  ["hydra", "check"],
+  ["hydra", "show"],
 ];
 
 test.each(COMMANDS)("pkx %s %s has examples, --json and --state-dir", async (...args) => {

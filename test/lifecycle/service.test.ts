@@ -102,7 +102,9 @@ test("any gRPC tool can ask health and reflection", async () => {
     const [listed] = await once(stream, "data");
     const names = listed.listServicesResponse.service.map(({ name }: { name: string }) => name);
     expect(names.sort()).toEqual(
-      ["DaemonService", "RegistryService", "TrackerService"].map((name) => `pipekit.experiment.v1.${name}`),
+      ["ConfigService", "DaemonService", "DatasetService", "RegistryService", "TrackerService"].map(
+        (name) => `pipekit.experiment.v1.${name}`,
+      ),
     );
     stream.end();
     await once(stream, "end");

@@ -24,6 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "adapters/wandb",
     "adapters/tensorboard",
     "adapters/clearml",
+    "adapters/dvc",
+    "adapters/hydra",
     "adapters/local",
     "adapters/s3",
     "seams",
@@ -46,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "daemon/registry",
     "daemon/retention",
     "daemon/spool",
+    "seams",
     "proto",
   ],
   "daemon/retention": ["daemon/content", "daemon/journal", "proto"],
@@ -61,6 +64,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "adapters/wandb": ["seams"],
   "adapters/tensorboard": ["seams"],
   "adapters/clearml": ["seams"],
+  "adapters/dvc": ["adapters/s3", "seams"],
+  "adapters/hydra": ["seams"],
   "adapters/local": ["seams"],
   "adapters/s3": ["seams"],
   seams: [],
@@ -92,7 +97,9 @@ function targetRoom(from: string, specifier: string): string | undefined {
   if (specifier.startsWith("@pipekit/experiment")) return "clients/typescript";
   const adapter = /^@pipekit\/adapters\/(.+)$/.exec(specifier)?.[1];
   if (adapter === undefined) return undefined;
-  return ["tracker", "registry", "files", "http", "keyed-mutex", "workers"].includes(adapter)
+  return ["tracker", "registry", "config", "dataset", "files", "http", "keyed-mutex", "workers"].includes(
+    adapter,
+  )
     ? "seams"
     : `adapters/${adapter}`;
 }
@@ -121,11 +128,11 @@ describe("rooms", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("the journal alone knows SQLite, beside the lock and the local backend", () => {
+  test("the journal alone knows SQLite, beside the lock, the local backend and the digests of data sets", () => {
     const users = SOURCES.filter((path) => importsOf(path).includes("node:sqlite")).map(roomOf);
     expect(
       [...new Set(users)].filter(
-        (room) => !["daemon/journal", "daemon/lifecycle", "adapters/local"].includes(room),
+        (room) => !["daemon/journal", "daemon/lifecycle", "adapters/dvc", "adapters/local"].includes(room),
       ),
     ).toEqual([]);
   });

@@ -34,6 +34,9 @@ class Progress:
     models_done: int = 0
     models_total: int = 0
     """0 where the call is about one model, or while it is unknown."""
+    files_done: int = 0
+    files_total: int = 0
+    """0 where the call is not about a data set, or while it is unknown."""
 
 
 OnProgress = Callable[[Progress], object]
@@ -60,7 +63,13 @@ def telling(progress: bool | OnProgress | None, what: str) -> Generator[OnProgre
 def progress_of(message: registry_pb2.Progress) -> Progress:
     """Reads a Progress message."""
     return Progress(
-        message.phase, message.bytes_done, message.bytes_total, message.models_done, message.models_total
+        phase=message.phase,
+        bytes_done=message.bytes_done,
+        bytes_total=message.bytes_total,
+        models_done=message.models_done,
+        models_total=message.models_total,
+        files_done=message.files_done,
+        files_total=message.files_total,
     )
 
 
@@ -117,6 +126,8 @@ class ProgressLine:
             parts.append(f"{duration_text((total - done) / rate)} left")
         if progress.models_total > 0:
             parts.append(f"{progress.models_done:,} of {counted(progress.models_total, 'model')}")
+        if progress.files_total > 0:
+            parts.append(f"{progress.files_done:,} of {counted(progress.files_total, 'file')}")
         filled = 0 if total == 0 else min(_BAR, _BAR * done // total)
         bar = f"[{'#' * filled}{'.' * (_BAR - filled)}] " if total > 0 else ""
         return f"{bar}{progress.phase} {', '.join(parts)}"

@@ -1,0 +1,85 @@
+/**
+ * A folder's listing, the `.dir` object of DVC: a JSON array of `{"md5", "relpath"}` sorted by path, byte for byte what
+ * Python's `json.dumps(entries, sort_keys=True)` writes (dvc_data/hashfile/tree.py, `Tree.as_bytes`).
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { DatasetFault } from "../dataset.ts";
+
+/** A file of a folder. */
+export interface ListingEntry {
+  /** Relative to the folder, forward slashes. */
+  readonly relpath: string;
+  /** Lowercase hex. */
+  readonly md5: string;
+}
+
+const LISTING = z.array(
+  z.looseObject({ md5: z.string().regex(/^[0-9a-f]{32}$/), relpath: z.string().min(1) }),
+);
+
+/** Orders strings by code points, as Python does. JavaScript's own order is by UTF-16 units, and differs beyond U+FFFF. */
+export function byCodePoint(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const [left, right] = [a.charCodeAt(at), b.charCodeAt(at)];
+    if (left !== right) return rank(left) - rank(right);
+  }
+  return a.length - b.length;
+}
+
+/** A surrogate stands for a code point above all those that one unit can write. */
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
+}
+
+/** The listing's bytes; the entries in any order. */
+export function formatListing(entries: readonly ListingEntry[]): Buffer {
+  const sorted = entries.toSorted((a, b) => byCodePoint(a.relpath, b.relpath));
+  const items = sorted.map(({ md5, relpath }) => `{"md5": ${quoted(md5)}, "relpath": ${quoted(relpath)}}`);
+  return Buffer.from(`[${items.join(", ")}]`, "ascii");
+}
+
+/** The hash of a listing: MD5 of its bytes, and `.dir`. */
+export function listingHash(bytes: Uint8Array): string {
+  return `${createHash("md5").update(bytes).digest("hex")}.dir`;
+}
+
+/** Reads a listing. Throws DatasetFault `corrupt` that names `path`, also for an entry that leads out of its folder. */
+export function parseListing(bytes: Buffer, path: string): readonly ListingEntry[] {
+  let entries: readonly ListingEntry[];
+  try {
+    entries = LISTING.parse(JSON.parse(bytes.toString("utf8")));
+  } catch (cause) {
+    throw unreadable(path, "is no listing of a folder", cause);
+  }
+  for (const { relpath } of entries) {
+    if (leadsOut(relpath)) {
+      throw unreadable(path, `names the file ${JSON.stringify(relpath)}, which is not in its folder`);
+    }
+  }
+  return entries;
+}
+
+/** Whether a relative path is no plain way down. */
+export function leadsOut(relpath: string): boolean {
+  return (
+    relpath.split("/").some((part) => part === "" || part === "." || part === "..") || relpath.includes("\0")
+  );
+}
+
+function unreadable(path: string, fault: string, cause?: unknown): DatasetFault {
+  return new DatasetFault("corrupt", `${path} ${fault}.`, {
+    field: path,
+    mend: "Remove it, and fetch it again from a remote.",
+    cause,
+  });
+}
+
+/** Python writes printable ASCII alone: everything else as `\uXXXX` of each UTF-16 unit. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
