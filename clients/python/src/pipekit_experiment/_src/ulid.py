@@ -11,7 +11,11 @@ _LENGTH = 26
 
 def new_ulid() -> str:
     """A fresh ULID. Two made in the same millisecond sort in no particular order."""
-    number = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    return ulid_of((time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big"))
+
+
+def ulid_of(number: int) -> str:
+    """A number of 128 bits as a ULID."""
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
