@@ -98,7 +98,7 @@ class TorchModelOp(FactoryOperator):
             if isinstance(tensor, torch.Tensor) and name in tensors and tensor.dtype != tensors[name].dtype:
                 tensor.data = tensor.data.to(tensors[name].dtype)
         module.load_state_dict(tensors)
-        return self._with_model(module)
+        return self.with_model(module)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The module's output."""

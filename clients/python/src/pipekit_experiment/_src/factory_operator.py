@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 from pipekit_experiment._src.errors import InvalidArgumentError, NotAnOperatorError
+from pipekit_experiment._src.operator_base import Operator
 from pipekit_experiment._src.registry_trust import named_object, trusted_factory
-from pipekit_experiment.operators import Operator
 
 _Op = TypeVar("_Op", bound="FactoryOperator")
 
@@ -69,7 +69,14 @@ class FactoryOperator(Operator):
         make = self._trusted_factory or named_object(*self._factory_name)
         return make(**self.kwargs)
 
-    def _with_model(self: _Op, model: Any) -> _Op:
+    @property
+    def has_model(self) -> bool:
+        """Whether a model was given or made; else the factory makes it when it is first asked for."""
+        return self._model is not None
+
+    def with_model(self: _Op, model: Any) -> _Op:
+        """An operator of the same configuration that holds `model`; None: one that the factory is still to
+        make."""
         operator = copy.copy(self)
         operator._model = model
         return operator

@@ -68,13 +68,14 @@ class JaxModelOp(FactoryOperator):
         """An operator with a tree fresh from the factory that has these weights.
 
         Raises InvalidArgumentError that names the first leaf which does not fit."""
-        return self._with_model(tree_with(weights, self._make()))
+        return self.with_model(tree_with(weights, self._make()))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What `apply`, or the tree itself, computes."""
-        return self._compute(self.tree, *args, **kwargs)
+        return self.compute(self.tree, *args, **kwargs)
 
-    def _compute(self, tree: Any, *args: Any, **kwargs: Any) -> Any:
+    def compute(self, tree: Any, *args: Any, **kwargs: Any) -> Any:
+        """What `apply`, or `tree` itself, computes, for a tree like the operator's."""
         if self._apply_name:
             return (self._trusted_apply or named_object(*self._apply_name))(tree, *args, **kwargs)
         if not callable(tree):
@@ -126,11 +127,11 @@ class EquinoxModelOp(JaxModelOp):
                 field="weights",
                 mend="Use the factory and the kwargs that the model was trained with.",
             ) from (fault if isinstance(fault, Exception) else None)
-        return self._with_model(module)
+        return self.with_model(module)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes in inference mode."""
-        return self._compute(_equinox().nn.inference_mode(self.tree), *args, **kwargs)
+        return self.compute(_equinox().nn.inference_mode(self.tree), *args, **kwargs)
 
 
 _JaxOp = TypeVar("_JaxOp", bound=JaxModelOp)

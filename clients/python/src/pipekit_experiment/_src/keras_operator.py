@@ -73,7 +73,7 @@ class KerasModelOp(FactoryOperator):
                 model.save_weights(path)
                 for name in sorted(stored ^ tensor_paths(path.read_bytes())):
                     raise self._not_its(f"{name} is in one of them only")
-        return self._with_model(model)
+        return self.with_model(model)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The model's output."""

@@ -19,7 +19,12 @@ def strict_json(value: Any, root: str) -> str:
 
     NumPy scalars count as the numbers they are. Raises InvalidConfigError whose `field` is the path of what
     is at fault, beginning with `root`, such as `config.layers[2].rate`."""
-    return json.dumps(_plain(value, root, 0), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(plain_json(value, root), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def plain_json(value: Any, root: str) -> Any:
+    """`value` in Python's own types; refuses what `strict_json` does."""
+    return _plain(value, root, 0)
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:
