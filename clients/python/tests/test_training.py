@@ -22,9 +22,9 @@ HELD = ArrayDataset(x=X[:10], y=X[:10] @ [1.0, -2.0, 0.5])
 TRUST = ["training_models"]
 
 
-def a_loop(*callbacks, model_op=None, **others):
+def a_loop(*callbacks, model_op=None, dataset=DATA, **others):
     given = {"loss": "mse", "n_epochs": 3, "backend": "plain", "batch_size": 16, **others}
-    return TrainingLoop(model_op or Line(noise=0.01), DATA, callbacks=callbacks, **given)
+    return TrainingLoop(model_op or Line(noise=0.01), dataset, callbacks=callbacks, **given)
 
 
 class TestRun:
@@ -353,6 +353,20 @@ class TestLogging:
         assert own.calls[0] == ("start_run", {})
 
 
+class TestTrainingConfig:
+    def test_it_is_of_what_shapes_the_weights_and_of_nothing_else(self, tmp_path):
+        DATA.save(tmp_path / "data.npz")
+        plain = a_loop().training_config
+        watched = a_loop(LogToExperiment(Own()), Checkpoint(), dataset=FileDataset(tmp_path / "data.npz"))
+        assert watched.training_config == plain
+        assert json.loads(json.dumps(plain)) == plain
+        for other in ({"n_epochs": 9}, {"seed": 3}, {"batch_size": 5}, {"shuffle": False}):
+            assert a_loop(**other).training_config != plain, other
+
+    def test_there_is_none_when_it_cannot_be_said(self):
+        assert a_loop(loss=lambda prediction, target: 0).training_config is None
+
+
 class TestCheckpoint:
     @pytest.fixture
     def registry(self, real_daemon, tmp_path):
@@ -361,9 +375,11 @@ class TestCheckpoint:
     def test_it_stores_and_moves_its_name(self, registry):
         log = LogToExperiment(pe.Tracker())
         checkpoint = Checkpoint(registry, every_n_epochs=2, name="line")
-        trained = a_loop(checkpoint, log, n_epochs=5).run()
+        loop = a_loop(checkpoint, log, n_epochs=5)
+        trained = loop.run()
         assert len(checkpoint.hashes) == 3, "after 2, 4 and the last"
-        assert registry.resolve_tag("line") == checkpoint.hashes[-1] == registry.store(trained)
+        identity = {"training_config": loop.training_config, "dataset_hash": loop.dataset.content_hash()}
+        assert registry.resolve_tag("line") == checkpoint.hashes[-1] == registry.hash(trained, **identity)
         moves = registry.history("line")
         assert [move.hash for move in moves] == checkpoint.hashes[::-1]
         info = registry.stat(checkpoint.hashes[0])

@@ -18,6 +18,7 @@ from pipekit_experiment._src.errors import PipekitError
 from pipekit_experiment._src.lock_file import find_lock
 from pipekit_experiment._src.registry import DaemonRegistry
 from pipekit_experiment._src.registry_types import ModelInfo
+from pipekit_experiment._src.training_identity import training_config_of
 
 
 def captured_surroundings(path: str | os.PathLike[str], backend: Any) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def captured_training(
     dataset_hash, about_data = recorded_data(getattr(loop, "dataset", None))
     run = _run_of(loop) if run is None else run
     trained = getattr(loop, "trained_op", None) if model is None else model
-    info = _model(trained, opened, run, dataset_hash)
+    info = _model(trained, loop, opened, run, dataset_hash)
     tracker = _tracker(run)
     fields["metadata"].update(
         loop={"module": type(loop).__module__, "class": type(loop).__qualname__},
@@ -69,7 +70,7 @@ def captured_training(
     }
 
 
-def _model(model: Any, registry: DaemonRegistry, run: Any, dataset_hash: str) -> ModelInfo | None:
+def _model(model: Any, loop: Any, registry: DaemonRegistry, run: Any, dataset_hash: str) -> ModelInfo | None:
     if model is None:
         return None
     if isinstance(model, str):
@@ -77,7 +78,8 @@ def _model(model: Any, registry: DaemonRegistry, run: Any, dataset_hash: str) ->
     known = known_model(model, registry, "model")
     if known is not None:
         return known
-    return registry.stat(registry.store(model, run=run, dataset_hash=dataset_hash))
+    config = training_config_of(loop)
+    return registry.stat(registry.store(model, run=run, training_config=config, dataset_hash=dataset_hash))
 
 
 def _about(info: ModelInfo) -> dict[str, Any]:

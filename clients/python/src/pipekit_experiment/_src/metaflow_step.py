@@ -12,6 +12,7 @@ from pipekit_experiment._src.metaflow_run import step_run
 from pipekit_experiment._src.metaflow_task import MetaflowTask
 from pipekit_experiment._src.metaflow_training import config_of, logging_to, trackers_of
 from pipekit_experiment._src.protocols import ExperimentTracker, ModelRegistry
+from pipekit_experiment._src.training_identity import identity_of, store_trained
 
 
 def is_loop(work: Any) -> bool:
@@ -65,8 +66,7 @@ def train(
     registry = registry or _default_registry()
     given = config_of(loop) if config is None else config
     # Asked for before hours of training are spent.
-    content_hash = getattr(getattr(loop, "dataset", None), "content_hash", None)
-    dataset_hash = str(content_hash()) if callable(content_hash) else ""
+    identity = identity_of(loop)
     with step_run(task, name, given, tracker, [*trackers_of(loop), *sinks]) as run:
         with logging_to(run, loop):
             trained = loop.run(*values)
@@ -74,7 +74,7 @@ def train(
             trained = getattr(loop, "model_op", None)
         run_id = "" if run is None else run.run_id
         tags = {"metaflow_pathspec": task.pathspec}
-        model_hash = _store(registry, trained, run_id, dataset_hash, tags)
+        model_hash = store_trained(registry, trained, run_id, identity, tags)
         link(task, *([f"pipekit_run:{run_id}"] if run_id else []), f"pipekit_model:{model_hash}")
         if run is not None:
             run.set_tags({"pipekit/model": model_hash})
@@ -99,16 +99,6 @@ def call(
         output = operator(*values)
     run_id = "" if run is None else run.run_id
     return StepResult(run_id=run_id, pathspec=task.pathspec, operator=operator, output=output)
-
-
-def _store(registry: Any, trained: Any, run_id: str, dataset_hash: str, tags: dict[str, str]) -> str:
-    from pipekit_experiment._src.registry import DaemonRegistry
-
-    if isinstance(registry, DaemonRegistry):
-        return registry.store(trained, tags=tags, run=run_id, dataset_hash=dataset_hash)
-    # A registry of the user's own takes what the protocol says; the rest can only be told.
-    told = {**tags, "training_run_id": run_id, "training_dataset_hash": dataset_hash}
-    return registry.store(trained, tags={key: value for key, value in told.items() if value})
 
 
 def _default_registry() -> ModelRegistry:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pipekit_experiment._src.errors import InvalidArgumentError, InvalidConfigError
 from pipekit_experiment._src.factory_operator import checked_config
 from pipekit_experiment._src.loud import Loud
+from pipekit_experiment._src.training_identity import identity_of, store_trained
 from pipekit_experiment._src.training_stopping import check_monitor, is_better, unknown_metric
 from pipekit_experiment._src.ulid import is_ulid
 
@@ -57,6 +58,7 @@ class Checkpoint:
         self.failures = 0
         self._best: float | None = None
         self._kept: list[tuple[float, str]] = []
+        self._identity: dict[str, Any] | None = None
         self._loud = Loud(interval_s=float("inf"))
 
     @property
@@ -93,6 +95,12 @@ class Checkpoint:
     def on_train_begin(self, loop: Any, state: Any) -> None:
         """Forgets an earlier training."""
         self.hashes, self._kept, self._best = [], [], None
+        try:
+            # Asked for once: it reads all data.
+            self._identity = identity_of(loop)
+        except Exception:
+            # Asked for again, and told, when there is something to store.
+            self._identity = None
 
     def on_epoch_end(self, loop: Any, state: Any, metrics: Mapping[str, Any]) -> None:
         """Stores, unless it waits for the evaluation."""
@@ -124,8 +132,9 @@ class Checkpoint:
     def _stored(self, loop: Any, state: Any) -> str:
         run = next((found for callback in loop.callbacks if (found := _run_id(callback))), None)
         tags = {"epoch": state.epoch, "step": state.step, "metrics": _finite(state.metrics)}
-        options = {} if run is None else {"run": run}
-        hash = self.registry.store(state.operator, tags={**tags, "training": run or ""}, **options)
+        tags["training"] = run or ""
+        identity = self._identity or identity_of(loop)
+        hash = store_trained(self.registry, state.operator, run or "", identity, tags)
         self.hashes.append(hash)
         return hash
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pipekit_experiment._src.errors import InvalidArgumentError, NotAnOperatorError
+from pipekit_experiment._src.errors import InvalidArgumentError, NotAnOperatorError, PipekitError
 from pipekit_experiment._src.operator_yaml import state_in_yaml
 from pipekit_experiment._src.registry_operator import state_of
 from pipekit_experiment._src.registry_trust import names_to_trust, require_trusted_state, trusting
@@ -16,6 +16,8 @@ from pipekit_experiment._src.training_data import TrainingData
 from pipekit_experiment._src.training_losses import check_loss
 from pipekit_experiment._src.training_optimizer import check_optimizer
 from pipekit_experiment._src.training_start import resumed
+
+_NOT_IN_IDENTITY = ("dataset", "eval_dataset", "callbacks", "callbacks_left_out")
 
 BACKENDS = ("lightning", "jax", "keras", "sklearn", "plain")
 
@@ -135,6 +137,18 @@ class TrainingLoop:
         """The arguments by name, as JSON values; what cannot be said in JSON is its text. `to_yaml` refuses
         such."""
         return config_of(self, strict=False)
+
+    @property
+    def training_config(self) -> dict[str, Any] | None:
+        """What shapes the weights besides the data: part of a trained model's identity in a registry. These
+        are the arguments without data sets and callbacks, so that neither where data lie nor who watches
+        changes it. None when some of them cannot be said in JSON, such as a function of the script as
+        `loss`."""
+        try:
+            config = config_of(self, strict=True)
+        except PipekitError:
+            return None
+        return {name: value for name, value in config.items() if name not in _NOT_IN_IDENTITY}
 
     @property
     def state(self) -> dict[str, Any]:
