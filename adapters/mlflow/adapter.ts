@@ -18,6 +18,7 @@ import { Progress } from "../progress.ts";
 import { MlflowApi } from "./api.ts";
 import { ArtifactUploader, type MultipartLimits } from "./artifacts.ts";
 import { Credentials } from "./credentials.ts";
+import type { Fault } from "./faults.ts";
 import { countHistories } from "./history.ts";
 import { BatchSender, type Stop } from "./log-batch.ts";
 import { Names } from "./names.ts";
@@ -40,6 +41,7 @@ const PROPERTIES: Properties = {
 };
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/;
+const REASON_TAG = "pipekit.reason";
 const Empty = z.looseObject({});
 
 export class MlflowAdapter implements TrackerAdapter {
@@ -75,6 +77,8 @@ export class MlflowAdapter implements TrackerAdapter {
       remote = found.value;
       this.#context.log("debug", "MLflow run opened", { run: run.runId, mlflowRun: remote.mlflowRunId });
     }
+    const fault = run.resumed ? await this.#reopen(remote, this.#until(signal)) : undefined;
+    if (fault !== undefined) return failureOf(fault);
     this.#remote = remote;
     const { experimentId, mlflowRunId } = remote;
     const remoteUrl = `${this.#api.url}/#/experiments/${experimentId}/runs/${mlflowRunId}`;
@@ -135,7 +139,7 @@ export class MlflowAdapter implements TrackerAdapter {
     const until = this.#until(signal);
     if (end.reason !== "") {
       const value = cut(storable(end.reason), VALUE_LIMITS.tags.before);
-      const tag = { run_id, key: "pipekit.reason", value };
+      const tag = { run_id, key: REASON_TAG, value };
       const tagged = await this.#api.post("runs/set-tag", tag, Empty, until);
       if (!tagged.ok) return failureOf(tagged.fault);
     }
@@ -167,6 +171,14 @@ export class MlflowAdapter implements TrackerAdapter {
   /** Ends calls under way. Connections are shared by all runs and close by themselves when idle. */
   async close(): Promise<void> {
     this.#closed.abort();
+  }
+
+  /** Shows the run as running, as MLflow's own client does when it goes on with a run, and without its earlier reason. */
+  async #reopen({ mlflowRunId: run_id }: RemoteRun, signal: AbortSignal): Promise<Fault | undefined> {
+    const updated = await this.#api.post("runs/update", { run_id, status: "RUNNING" }, Empty, signal);
+    if (!updated.ok) return updated.fault;
+    const removed = await this.#api.post("runs/delete-tag", { run_id, key: REASON_TAG }, Empty, signal);
+    return removed.ok || removed.fault.kind === "missing" ? undefined : removed.fault;
   }
 
   #until(signal: AbortSignal): AbortSignal {

@@ -53,6 +53,28 @@ const anchorsOf = async (spec: string): Promise<unknown[]> => {
   );
 };
 
+describe("an old release", () => {
+  const say = (release: string) =>
+    world.network.script(({ path }) => {
+      return path === "/version" ? { kind: "answer", status: 200, body: release } : undefined;
+    });
+
+  test.each(["1.30.0", "2.16.2"])("%s is refused before anything is made", async (release) => {
+    say(release);
+    const spec = world.freshSpec();
+    const refused = await rejection(world.open(spec));
+    expect(refused).toBeInstanceOf(BackendRefused);
+    expect(refused.message).toBe(`MLflow ${release} cannot remove a single file, which a registry has to.`);
+    const path = `registered-models/get?${new URLSearchParams({ name: nameIn(spec) })}`;
+    await expect(mlflowCall(world.server.url, path)).rejects.toThrow("404");
+  });
+
+  test.each(["2.17.0", "3.0.0rc1", "10.1", "databricks"])("%s is taken", async (release) => {
+    say(release);
+    await world.open(world.freshSpec());
+  });
+});
+
 describe("an answer that is lost", () => {
   test.each([
     "experiments/create",

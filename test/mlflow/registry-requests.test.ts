@@ -40,7 +40,7 @@ test("requests for each operation", { timeout: 120_000 }, async () => {
     for await (const _ of loaded.weights);
   });
   expect(counts["resolve"]).toBe(1);
-  const most = { open: 1, "open, first": 11, store: 20, "store again": 13, tag: 16, promote: 16, load: 5 };
+  const most = { open: 1, "open, first": 12, store: 20, "store again": 13, tag: 16, promote: 16, load: 5 };
   for (const [name, ceiling] of Object.entries(most)) {
     expect(counts[name], name).toBeLessThanOrEqual(ceiling);
   }

@@ -6,7 +6,7 @@ import { filesUnder, splitPrefix } from "./listing.ts";
 import type { Versions } from "./versions.ts";
 
 const METADATA = /^([0-9a-f]{64})\/metadata\.json$/;
-const MODEL_FOLDER = /^[0-9a-f]{64}\/$/;
+const MODEL_FOLDER = /^([0-9a-f]{64})\/$/;
 
 export class FileStore {
   readonly #files: Files;
@@ -100,13 +100,17 @@ export class FileStore {
   }
 
   /**
-   * When a folder was written to. Its smallest file tells it, since some stores read a whole file to look at it; where
-   * the server tells nothing it is now: what has no age is not old.
+   * When a folder was written to. Its smallest file tells it, since some stores read a whole file to look at it. Servers
+   * before 3.5 tell nothing of files; of a model its version tells it, which comes after its last file. Else it is now:
+   * what has no age is not old.
    */
   async #writtenAtUs(folder: string, beside: readonly Listed[], signal: AbortSignal): Promise<number> {
     const files = beside.filter(({ size }) => size !== undefined);
     const [smallest] = files.toSorted((a, b) => (a.size ?? 0) - (b.size ?? 0));
     const told = smallest && (await this.#files.writtenAtUs(folder + smallest.name, signal));
-    return told ?? Date.now() * 1000;
+    if (told !== undefined) return told;
+    const hash = beside.some(({ name }) => name === "metadata.json") && MODEL_FOLDER.exec(folder)?.[1];
+    const versionMs = hash ? await this.#versions.writtenAtMs(hash, signal) : undefined;
+    return versionMs ? versionMs * 1000 : Date.now() * 1000;
   }
 }

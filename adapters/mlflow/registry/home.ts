@@ -13,6 +13,7 @@ import { z } from "zod";
 import { artifactPath } from "../keys.ts";
 import { unproxied } from "./failures.ts";
 import { findModel } from "./registered-model.ts";
+import { refuseOldRelease } from "./release.ts";
 import type { Server } from "./server.ts";
 
 export interface Home {
@@ -45,6 +46,7 @@ const Names = z.object({ registered_models: z.array(z.object({ name: z.string() 
 export async function findHome(server: Server, name: string, signal: AbortSignal): Promise<Home> {
   const known = homeIn((await findModel(server, name, signal))?.tags);
   if (known !== undefined) return known;
+  await refuseOldRelease(server.api, signal);
   const home = (await anchorOf(server, name, signal)) ?? {
     root: `mlflow-artifacts:/${EXPERIMENT}/${artifactPath(name)}`,
     anchor: undefined,

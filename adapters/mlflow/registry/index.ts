@@ -9,7 +9,6 @@ import { MlflowBackend } from "./backend.ts";
 import { Files } from "./files.ts";
 import { findHome } from "./home.ts";
 import { RegisteredModel } from "./registered-model.ts";
-import { refuseOldRelease } from "./release.ts";
 import { PATIENCE, type Patience, Server } from "./server.ts";
 import { parseRegistrySpec } from "./spec.ts";
 import { Versions } from "./versions.ts";
@@ -31,9 +30,7 @@ export function mlflowRegistryWith(limits: {
       const credentials = new Credentials(named, { env, home: env["HOME"] ?? homedir() });
       const api = new MlflowApi(trackingUrl(named), credentials, limits.timeouts);
       const server = new Server(api, limits.patience ?? PATIENCE);
-      const { signal } = new AbortController();
-      const home = await findHome(server, spec.name, signal);
-      await refuseOldRelease(api, signal);
+      const home = await findHome(server, spec.name, new AbortController().signal);
       const versions = new Versions(server, spec.name, home, spec.place);
       const model = new RegisteredModel(server, spec.name);
       const files = new Files(server, home.root);

@@ -68,6 +68,14 @@ export class Versions {
     return this.#known.get(hash) ?? (await this.#search(hash, signal))[0];
   }
 
+  /** When the hash's version was written last, unix milliseconds by the server; undefined without one. */
+  async writtenAtMs(hash: string, signal: AbortSignal): Promise<number | undefined> {
+    const versions = await this.#of(hash, signal);
+    return versions.length === 0
+      ? undefined
+      : Math.max(...versions.map(({ last_updated_timestamp }) => last_updated_timestamp));
+  }
+
   /** The number of the hash's version, made when there is none. */
   async ensure(hash: string, metadataJson: Buffer, signal: AbortSignal): Promise<string> {
     return await turns.run(`${this.#place} version ${hash}`, async () => {
@@ -155,13 +163,16 @@ export class Versions {
 
   /** Numbers of the hash's versions, lowest first. */
   async #search(hash: string, signal: AbortSignal): Promise<string[]> {
-    const filter = `name = '${this.#name}' AND tags.\`${HASH_TAG}\` = '${hash}'`;
-    const found = await this.#page(filter, 100, "", signal);
-    const numbers = found.model_versions
+    const numbers = (await this.#of(hash, signal))
       .map(({ version }) => version)
       .toSorted((a, b) => Number(a) - Number(b));
     if (numbers[0] !== undefined) this.#known.set(hash, numbers[0]);
     return numbers;
+  }
+
+  async #of(hash: string, signal: AbortSignal): Promise<z.infer<typeof ModelVersion>[]> {
+    const filter = `name = '${this.#name}' AND tags.\`${HASH_TAG}\` = '${hash}'`;
+    return (await this.#page(filter, 100, "", signal)).model_versions;
   }
 
   async #page(
