@@ -41,6 +41,8 @@ export interface SinkRun {
   readonly host: string;
   readonly client: string;
   readonly tags: Readonly<Record<string, string>>;
+  /** True when the run went on after an end: where the tool shows that end, `open` makes it show a running run again. */
+  readonly resumed?: boolean;
 }
 
 /** How a run ended. */

@@ -22,8 +22,22 @@ import { EventWriter } from "./events.ts";
 import type { Fault } from "./faults.ts";
 import { type Item, type Post, type Stop, sendItems } from "./halving.ts";
 import { Names } from "./names.ts";
-import { findOrCreateTask, isPublished, type RemoteTask, readMemo, whyGone } from "./remote-task.ts";
-import { endAction, endProperties, type Hyperparameter, param, property } from "./run-text.ts";
+import {
+  findOrCreateTask,
+  hasEnded,
+  isPublished,
+  type RemoteTask,
+  readMemo,
+  whyGone,
+} from "./remote-task.ts";
+import {
+  endAction,
+  endProperties,
+  type Hyperparameter,
+  param,
+  property,
+  resumedProperties,
+} from "./run-text.ts";
 import type { ServerSpec } from "./spec.ts";
 
 /** ClearML's id of a point is its task, iteration, title and series, so that a point sent again replaces itself. */
@@ -89,6 +103,8 @@ export class ClearmlAdapter implements TrackerAdapter {
       task = found.value;
       this.#context.log("debug", "ClearML task opened", { run: run.runId, task: task.taskId });
     }
+    const fault = run.resumed ? await this.#reopen(task, until) : undefined;
+    if (fault !== undefined) return failureOf(fault);
     this.#opened = { task, writer: new EventWriter(this.#names, task.taskId) };
     const { web = servers.value.api } = servers.value;
     const remoteUrl = `${web}/projects/${task.projectId}/experiments/${task.taskId}/output/log`;
@@ -144,7 +160,7 @@ export class ClearmlAdapter implements TrackerAdapter {
   async finish(end: SinkEnd, signal: AbortSignal): Promise<SendResult> {
     const { taskId } = this.#ready().task;
     const until = this.#until(signal);
-    const noted = await this.#editHyperparameters(endProperties(end), until);
+    const noted = await this.#editHyperparameters(taskId, endProperties(end), until);
     if (noted?.kind === "transient") return failureOf(noted);
     const published = await isPublished(this.#api, taskId, until);
     if (!published.ok) return failureOf(published.fault);
@@ -203,15 +219,26 @@ export class ClearmlAdapter implements TrackerAdapter {
     return async (items) => {
       // Of two values for one name in a request ClearML takes the last.
       const parameters = items.map(({ json }): Hyperparameter => JSON.parse(json));
-      return await this.#editHyperparameters(parameters, signal);
+      return await this.#editHyperparameters(this.#ready().task.taskId, parameters, signal);
     };
   }
 
+  /** Starts a task that has ended once more; its points and artifacts stay. */
+  async #reopen({ taskId }: RemoteTask, signal: AbortSignal): Promise<Fault | undefined> {
+    const ended = await hasEnded(this.#api, taskId, signal);
+    if (!ended.ok) return ended.fault;
+    if (!ended.value) return undefined;
+    const body = { task: taskId, status_reason: "", status_message: "", force: true };
+    const started = await this.#api.post("tasks.started", body, Anything, signal);
+    return started.ok ? await this.#editHyperparameters(taskId, resumedProperties(), signal) : started.fault;
+  }
+
   async #editHyperparameters(
+    task: string,
     hyperparams: readonly Hyperparameter[],
     signal: AbortSignal,
   ): Promise<Fault | undefined> {
-    const body = { task: this.#ready().task.taskId, hyperparams, replace_hyperparams: "none", force: true };
+    const body = { task, hyperparams, replace_hyperparams: "none", force: true };
     const told = await this.#api.post("tasks.edit_hyper_params", body, Anything, signal);
     return told.ok ? undefined : told.fault;
   }

@@ -96,6 +96,17 @@ export async function whyGone(
   };
 }
 
+/** Whether the task has ended, so that it must be started again to go on. One that is published is not ours to start. */
+export async function hasEnded(
+  api: ClearmlApi,
+  taskId: string,
+  signal: AbortSignal,
+): Promise<Result<boolean>> {
+  const status = await taskStatus(api, taskId, signal);
+  const rest = ["created", "queued", "in_progress", ...LOCKED];
+  return status.ok ? { ok: true, value: status.value !== undefined && !rest.includes(status.value) } : status;
+}
+
 /** Whether a person has published the task, after which its status is not ours to change. */
 export async function isPublished(
   api: ClearmlApi,

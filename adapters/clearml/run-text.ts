@@ -78,6 +78,12 @@ export function endProperties(end: SinkEnd): Hyperparameter[] {
   return ownProperties(own);
 }
 
+/** User properties of a run that goes on after an end, in place of those of the end. */
+export function resumedProperties(): Hyperparameter[] {
+  const own = { pipekit_state: "running", pipekit_reason: "", pipekit_ended_at: "" };
+  return Object.entries(own).map(([name, value]) => ({ section: PROPERTY_SECTION, name, value }));
+}
+
 /** ClearML's own time of an end is the time at which it heard of it. */
 function isoTime(timeUs: number): string {
   const date = new Date(timeUs / 1000);

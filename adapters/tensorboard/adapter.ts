@@ -20,7 +20,7 @@ import { encodeBatch } from "./batch.ts";
 import { countPoints } from "./count.ts";
 import { type Memo, readMemo } from "./memo.ts";
 import { pointFiles } from "./places.ts";
-import { addParams, endOf, resumeRun, salvageRun, startRun } from "./run-files.ts";
+import { addParams, endOf, reopenRun, resumeRun, salvageRun, startRun } from "./run-files.ts";
 
 const PROPERTIES: Properties = {
   maxPoints: 16_384,
@@ -53,10 +53,11 @@ export class TensorBoardAdapter implements TrackerAdapter {
       const known = readMemo(memo);
       const { note } = this.#file;
       const begin = memo === undefined ? startRun : salvageRun;
+      const goOn = run.resumed && known?.end ? reopenRun : resumeRun;
       const opened =
         known === undefined
           ? await begin(this.#base, run, note, signal)
-          : await resumeRun(this.#base, run, known, note, signal);
+          : await goOn(this.#base, run, known, note, signal);
       this.#file.opened(run, opened);
       this.#context.log("debug", "event file opened", { run: run.runId, file: opened.file.path });
       const { folder } = opened.memo;

@@ -86,6 +86,26 @@ export async function resumeRun(
   return { file, memo: { ...memo, bytes: file.length } };
 }
 
+/**
+ * Goes on with a run that had ended, in a file behind the others: a reader that has read the end never looks back, and the
+ * first end that it meets is the one that it shows.
+ */
+export async function reopenRun(
+  base: string,
+  run: SinkRun,
+  memo: Memo,
+  note: Note,
+  signal: AbortSignal,
+): Promise<OpenFile<Memo>> {
+  const before = await resumeRun(base, run, { ...memo, end: null }, note, signal);
+  if (before.memo.file !== memo.file) return before;
+  before.file.close();
+  const folder = join(base, memo.folder);
+  const name = await laterName(folder, run, memo.file);
+  const file = await createFile(join(folder, name), versionOnly(run), new Uint8Array(), signal);
+  return { file, memo: { ...before.memo, file: name, bytes: file.length } };
+}
+
 /** Goes on with a run whose memo cannot be read: behind all that is there. */
 export async function salvageRun(
   base: string,

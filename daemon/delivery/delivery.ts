@@ -80,7 +80,7 @@ class RunDelivery implements Delivery {
   readonly #sinkless = new Set<string>();
   readonly #listeners = new Set<(runId: string) => void>();
   readonly #quietListeners = new Set<() => void>();
-  #unsubscribe = () => {};
+  readonly #unsubscribes: (() => void)[] = [];
   #stopped = false;
 
   constructor(options: DeliveryOptions) {
@@ -107,13 +107,16 @@ class RunDelivery implements Delivery {
   }
 
   async start(): Promise<void> {
-    this.#unsubscribe = this.#parts.journal.onCommit((runIds) => this.#onCommit(runIds));
+    this.#unsubscribes.push(
+      this.#parts.journal.onResume((runIds) => this.#onResume(runIds)),
+      this.#parts.journal.onCommit((runIds) => this.#onCommit(runIds)),
+    );
     for (const entry of await this.#parts.journal.openSinks()) this.#add(entry);
   }
 
   async stop(deadlineMs: number): Promise<void> {
     this.#stopped = true;
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribes) unsubscribe();
     const sinks = [...this.#loops.values()].flatMap((bySpec) => [...bySpec.values()]);
     for (const { loop } of sinks) loop.stop();
     const deadline = new AbortController();
@@ -154,6 +157,14 @@ class RunDelivery implements Delivery {
     }
   }
 
+  /** Delivers again to the sinks that were done with a run, while others perhaps have loops still. */
+  #onResume(runIds: ReadonlySet<string>): void {
+    for (const runId of runIds) {
+      this.#sinkless.delete(runId);
+      void this.#discover(runId);
+    }
+  }
+
   async addSinks(runId: string, specs: readonly string[]): Promise<void> {
     if (specs.length === 0) return;
     await this.#parts.journal.addSinks(runId, specs);
@@ -188,9 +199,9 @@ class RunDelivery implements Delivery {
     return { ...NOTHING_REDRIVEN, waiting: letters.length };
   }
 
-  /** Begins to deliver a run that is new here. */
+  /** Begins to deliver a run that is new here, or goes on. */
   async #discover(runId: string): Promise<void> {
-    if (this.#sinkless.has(runId) || this.#discovering.has(runId)) return;
+    if (this.#sinkless.has(runId)) return;
     try {
       await this.#takeUp(runId);
       if (!this.#loops.has(runId)) this.#rememberSinkless(runId);
@@ -241,6 +252,8 @@ class RunDelivery implements Delivery {
       bySpec.delete(spec);
       if (bySpec.size === 0) this.#loops.delete(runId);
       this.#leave(key);
+      // A resume that came while the loop ended is nobody else's to see.
+      if (loop.missedWake && !this.#stopped) void this.#discover(runId);
     });
     bySpec.set(spec, { loop, ended });
   }

@@ -16,8 +16,8 @@ const UNANSWERED: Setback = {
 };
 
 /**
- * Ends the run in the tool and compares the counts; false when that has to be tried again. `again` are the dead letters
- * of an earlier end: what this one brings takes their place.
+ * Ends the run in the tool and compares the counts; false when that has to be tried again, or when the run was resumed
+ * meanwhile. `again` are the dead letters of an earlier end: what this one brings takes their place.
  */
 export async function finishRun(
   sink: Sink,
@@ -40,8 +40,9 @@ export async function finishRun(
     spec,
     kind: "end",
     points: 0,
-    from: again[0]?.from ?? cursor,
-    to: again[0]?.to ?? to,
+    // Where the cursor has passed the end already, only the letter knows where it stands.
+    from: to === cursor ? (again[0]?.from ?? cursor) : cursor,
+    to: to === cursor ? (again[0]?.to ?? to) : to,
   };
   const series = await sink.parts.journal.series(runId);
   const keys = series.map(({ key }) => key);
@@ -55,7 +56,10 @@ export async function finishRun(
   for (const id of settled) {
     sink.letters.progressed(id, { pointsTaken: 0, refused: reason !== undefined, rest: undefined });
   }
-  return true;
+  if (sink.entry.state === "done") return true;
+  // The next open shows the run as running again.
+  await sink.session.close();
+  return false;
 }
 
 /** Asks the tool what it shows, a few times when it does not answer; undefined when it cannot tell. */

@@ -105,8 +105,10 @@ export class Ledger {
     for (let failures = 1; ; failures++) {
       try {
         crashpoint("before-cursor");
-        await journal.saveSink(entry, deadLetters, settled);
+        const state = await journal.saveSink(entry, deadLetters, settled);
         crashpoint("after-cursor");
+        // The journal knows better whether a run goes on.
+        if (state !== entry.state) this.#entry = { ...this.#entry, state, pointsShown: -1 };
         this.#stuck = false;
         this.#parts.onSaved(entry.runId);
         return;

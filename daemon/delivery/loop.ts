@@ -1,19 +1,18 @@
 import type { TrackerKind } from "@pipekit/adapters/tracker";
-import { RunState } from "@pipekit/proto";
 import type { DeadLetterEntry, SinkEntry } from "../journal/journal.ts";
 import { backoffMs } from "./backoff.ts";
 import { Bell } from "./bell.ts";
 import { sleep } from "./clock.ts";
+import { endLetters, endRun, passedEnd } from "./ending.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { finishRun } from "./finishing.ts";
 import { describeFault } from "./guard.ts";
 import type { Redriven } from "./letters.ts";
 import { openRun } from "./opening.ts";
 import type { SinkParts } from "./parts.ts";
-import { allLetters, redriveLetter } from "./redrive.ts";
+import { redriveLetter } from "./redrive.ts";
 import { sendBatch } from "./sending.ts";
 import { Sink } from "./sink.ts";
-import type { SourceEnd } from "./source.ts";
 
 /**
  * Takes one run to one sink, strictly in order: read a batch, send it, settle the answer, save the cursor, go on.
@@ -45,9 +44,14 @@ export class SinkLoop {
 
   /** Tells that the run may have new records. */
   wake(): void {
-    if (this.#ended || this.#sink.entry.state === "refused") return;
-    this.#parts.onQuiet(this.#sink, false);
+    if (this.#sink.entry.state === "refused") return;
+    if (!this.#ended) this.#parts.onQuiet(this.#sink, false);
     this.#bell.ring();
+  }
+
+  /** True when `wake` was called too late for this loop: the run may have been resumed. */
+  get missedWake(): boolean {
+    return this.#ended && this.#bell.rung;
   }
 
   /** Sends dead letters once more, between new records; undefined when the loop has ended. */
@@ -118,8 +122,8 @@ export class SinkLoop {
     else if (session.isOpen || (await openRun(this.#sink))) {
       await this.#gather();
       if (source.hasRecords) await sendBatch(this.#sink);
-      else if (!source.isEmpty) ledger.update({ cursor: source.take().end });
-      else if (source.end !== undefined) return finishRun(this.#sink, source.end);
+      else if (!source.isBlank) ledger.update({ cursor: source.take().end });
+      else if (source.end !== undefined) return endRun(this.#sink, source.end);
     }
     return false;
   }
@@ -140,30 +144,14 @@ export class SinkLoop {
   /** Goes on with dead letters, ends the run anew where it had ended before, or waits; true when the run is done. */
   async #nothingNew(): Promise<boolean> {
     if (this.#nextLetter !== undefined) return false;
-    const end = await this.#passedEnd();
-    if (end === undefined) await this.#rest();
-    else if (this.#sink.session.isOpen || (await openRun(this.#sink))) {
-      const { runId, spec } = this.#sink.entry;
-      const again: DeadLetterEntry[] = [];
-      for await (const letter of allLetters(this.#parts.journal, { runId, spec })) {
-        if (letter.kind === "end") again.push(letter);
-      }
-      return finishRun(this.#sink, end, again);
+    const end = this.#mayBePastEnd ? await passedEnd(this.#sink) : undefined;
+    if (end === undefined) {
+      this.#mayBePastEnd = false;
+      await this.#rest();
+    } else if (this.#sink.session.isOpen || (await openRun(this.#sink))) {
+      return finishRun(this.#sink, end, await endLetters(this.#sink));
     }
     return false;
-  }
-
-  /** The run's end when the cursor stands behind it already. */
-  async #passedEnd(): Promise<SourceEnd | undefined> {
-    if (!this.#mayBePastEnd) return undefined;
-    const { runId, cursor } = this.#sink.entry;
-    const { state, reason, endedAtUs, lastPosition } = await this.#parts.journal.run(runId);
-    if (state === "running" || cursor.position < lastPosition) {
-      this.#mayBePastEnd = false;
-      return undefined;
-    }
-    const how = state === "completed" ? RunState.RUN_STATE_COMPLETED : RunState.RUN_STATE_FAILED;
-    return { end: { state: how, reason, endedAtUs }, to: cursor };
   }
 
   /** Waits for new records. An adapter without work is closed after a while. */

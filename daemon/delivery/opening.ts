@@ -5,12 +5,12 @@ import { toSinkRun } from "./translate.ts";
 /** Opens the run in the tool; false when that has to be tried again. */
 export async function openRun(sink: Sink): Promise<boolean> {
   const { runId, memo, remoteId } = sink.entry;
-  const { start } = await sink.parts.journal.run(runId);
+  const entry = await sink.parts.journal.run(runId);
   const known = Object.keys(memo).length === 0 ? undefined : memo;
   const answer = await sink.call<OpenResult>({
     name: "open",
     wait: () => sink.rewind(),
-    run: (signal) => sink.session.adapter.open(toSinkRun(runId, start), known, signal),
+    run: (signal) => sink.session.adapter.open(toSinkRun(entry), known, signal),
   });
   if (answer.status === "retry") {
     sink.rewind();

@@ -47,7 +47,7 @@ export class Source {
     this.#readFrom = cursor;
   }
 
-  /** The run's end, once everything before it is in batches. */
+  /** The next end, once everything before it is in batches. Nothing behind it is read: the run may have been resumed. */
   get end(): SourceEnd | undefined {
     return this.#end;
   }
@@ -57,9 +57,9 @@ export class Source {
     return this.#batch.records.length > 0;
   }
 
-  /** True when there is nothing to hand out but perhaps the end. */
-  get isEmpty(): boolean {
-    return this.#batch.isBlank && this.#raw.length === 0;
+  /** True when there is nothing to hand out but perhaps an end. */
+  get isBlank(): boolean {
+    return this.#batch.isBlank;
   }
 
   /** Forgets what was read and goes on from `place`. */
@@ -76,8 +76,8 @@ export class Source {
   /** Looks whether there is anything after what was handed out, reading raw records when none are held. */
   load(): Promise<boolean> {
     return this.#inTurn(async () => {
-      if (this.#end === undefined && this.isEmpty) await this.#read(FIRST_READ_POINTS);
-      return this.#end !== undefined || !this.isEmpty;
+      if (this.#end === undefined && this.#isEmpty) await this.#read(FIRST_READ_POINTS);
+      return this.#end !== undefined || !this.#isEmpty;
     });
   }
 
@@ -110,6 +110,10 @@ export class Source {
     const result = this.#busy.then(work);
     this.#busy = result.catch(() => undefined);
     return result;
+  }
+
+  get #isEmpty(): boolean {
+    return this.#batch.isBlank && this.#raw.length === 0;
   }
 
   /** Puts the next raw record, or as much of it as fits, into the batch, or closes the batch. */

@@ -1,5 +1,6 @@
 import type { SinkEnd, SinkRecord, SinkRun } from "@pipekit/adapters/tracker";
-import { type Artifact, type Record, type RunEnd, type RunStart, RunState } from "@pipekit/proto";
+import { type Artifact, type Record, type RunEnd, RunState } from "@pipekit/proto";
+import type { RunEntry } from "../journal/journal.ts";
 import { flattenJson } from "./flatten.ts";
 
 /** Where the content store keeps a file. */
@@ -49,9 +50,20 @@ function artifactOf(artifact: Artifact, content: ContentPaths): SinkRecord {
 }
 
 /** The run as an adapter sees it. */
-export function toSinkRun(runId: string, start: RunStart): SinkRun {
+export function toSinkRun({ runId, start, resume }: Pick<RunEntry, "runId" | "start" | "resume">): SinkRun {
+  const resumed = resume !== undefined;
   const { name, pipelineHash, configJson, startedAtUs, host, client, tags } = start;
-  return { runId, name, pipelineHash, configJson: configJson || "{}", startedAtUs, host, client, tags };
+  return {
+    runId,
+    name,
+    pipelineHash,
+    configJson: configJson || "{}",
+    startedAtUs,
+    host,
+    client,
+    tags,
+    resumed,
+  };
 }
 
 /** The run's end as an adapter sees it. */

@@ -19,11 +19,12 @@ export interface RunRow {
   readonly bytes: number;
   readonly pruned_at_us: number;
   readonly seal: number | null;
+  readonly resume: string;
 }
 
 /** Which parts of what the tables say of a run its frames do not say. A salvaged run may know more than its frames do. */
 export function differences(db: DatabaseSync, run: RunRow, summary: RunSummary): string[] {
-  const { start, end } = summary;
+  const { start, resume, end } = summary;
   const endIs = (state: string, reason: string, endedAtUs: number) =>
     run.state === state && run.reason === reason && run.ended_at_us === endedAtUs;
   const pairs = (table: string) =>
@@ -39,6 +40,7 @@ export function differences(db: DatabaseSync, run: RunRow, summary: RunSummary):
   const checks: readonly (readonly [string, boolean])[] = [
     ["start", start === undefined || (start.json === run.start && start.name === run.name)],
     ["start time", start === undefined || start.startedAtUs === run.started_at_us],
+    ["resume", resume === undefined || resume.json === run.resume],
     ["end", end === undefined ? isEnd(run) : endIs(end.state, end.reason, end.endedAtUs)],
     ["points", summary.points === run.points],
     ["bytes", summary.bytes === run.bytes],

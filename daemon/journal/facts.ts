@@ -3,10 +3,19 @@ import {
   type MetricColumns,
   PipekitError,
   type RunEnd,
+  type RunResume,
   type RunStart,
   RunState,
 } from "@pipekit/proto";
-import { type FrameFacts, type Pair, type SeriesSums, STATS_PER_KEY, type StartFacts } from "./messages.ts";
+import type { Resumption } from "./journal.ts";
+import {
+  type FrameFacts,
+  type Pair,
+  type ResumeFacts,
+  type SeriesSums,
+  STATS_PER_KEY,
+  type StartFacts,
+} from "./messages.ts";
 import { flattenParams } from "./params.ts";
 
 /**
@@ -20,12 +29,17 @@ export function frameFacts(frame: Frame): FrameFacts {
   const artifacts: string[] = [];
   const metrics: MetricColumns[] = [];
   let start: StartFacts | undefined;
+  let resume: FrameFacts["resume"];
   let end: FrameFacts["end"];
   frame.records.forEach(({ record }, i) => {
     switch (record?.$case) {
       case "start":
         if (i > 0) throw invalid(i, "A start record stands behind other records.");
         start = startFacts(record.value);
+        return;
+      case "resume":
+        if (i > 0) throw invalid(i, "A resume record stands behind other records.");
+        resume = resumeFacts(record.value, frame.writerId);
         return;
       case "end":
         if (i < frame.records.length - 1) throw invalid(i, "Records stand behind an end record.");
@@ -54,6 +68,7 @@ export function frameFacts(frame: Frame): FrameFacts {
     empty: frame.records.length === 0,
     points: metrics.reduce((sum, columns) => sum + columns.values.length / 8, 0),
     ...(start === undefined ? {} : { start }),
+    ...(resume === undefined ? {} : { resume }),
     ...(end === undefined ? {} : { end }),
     tags,
     params,
@@ -72,10 +87,18 @@ function checkNumbers(frame: Frame): void {
 }
 
 function startFacts(start: RunStart): StartFacts {
-  const tags = Object.entries(start.tags).sort(([a], [b]) => (a < b ? -1 : 1));
-  const fields = Object.entries({ ...start, tags: Object.fromEntries(tags) });
-  const json = JSON.stringify(Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1))));
+  const tags = sorted(start.tags);
+  const json = JSON.stringify(Object.fromEntries(sorted({ ...start, tags: Object.fromEntries(tags) })));
   return { json, name: start.name, startedAtUs: start.startedAtUs, tags };
+}
+
+function resumeFacts(resume: RunResume, writerId: string): ResumeFacts {
+  const resumption = { ...resume, writerId } satisfies Resumption;
+  return { json: JSON.stringify(Object.fromEntries(sorted(resumption))), writerId };
+}
+
+function sorted<T>(fields: { readonly [name: string]: T }): [string, T][] {
+  return Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function endFacts(end: RunEnd, index: number): FrameFacts["end"] {

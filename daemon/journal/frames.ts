@@ -2,57 +2,85 @@ import type { DatabaseSync } from "node:sqlite";
 import { bodyCrc } from "./checksum.ts";
 import { Refusal } from "./faults.ts";
 import type { GroupSums } from "./group.ts";
-import type { AppendResult, RunEntry } from "./journal.ts";
-import type { FrameFacts, StartFacts, WriteCalls } from "./messages.ts";
-import { newSink, rowOfSink, SAVE_SINK } from "./sinks.ts";
+import type { AppendResult, RunEntry, SinkEntry } from "./journal.ts";
+import type { FrameFacts, ResumeFacts, StartFacts, WriteCalls } from "./messages.ts";
+import { resumptionOf, runPruned } from "./rows.ts";
+import { newSink, reopened, rowOfSink, SAVE_SINK, sinkReader } from "./sinks.ts";
+import { endsRun } from "./summary.ts";
 import { WriterTable } from "./writers.ts";
 
 interface RunRow {
   readonly number: number;
   readonly state: RunEntry["state"];
+  readonly lastPosition: number;
+  readonly prunedAtUs: number;
+  readonly resume: string;
 }
+
+/** What became of a frame. `stored` tells whether records came in, `resumed` whether they go on with the run. */
+interface Appended {
+  readonly result: AppendResult;
+  readonly stored: boolean;
+  readonly resumed: boolean;
+}
+
+const DUPLICATE: Appended = { result: "duplicate", stored: false, resumed: false };
 
 /** Writes frames, and the runs that they start and end, within the caller's transaction. */
 export class FrameWriter {
   readonly #sums: GroupSums;
   readonly #writers: WriterTable;
+  readonly #sinksOf: (run: number) => readonly SinkEntry[];
   readonly #sql: ReturnType<typeof prepare>;
 
   constructor(db: DatabaseSync, file: string, sums: GroupSums) {
     this.#sums = sums;
     this.#writers = new WriterTable(db, file);
+    this.#sinksOf = sinkReader(db, file, "sinks.run = ?");
     this.#sql = prepare(db);
   }
 
-  /** `stored` tells whether records came in. Throws Refusal, before the first write. */
-  append(
-    { facts, body, sinks }: WriteCalls["append"]["args"],
-    atUs: number,
-  ): { readonly result: AppendResult; readonly stored: boolean } {
+  /** Throws Refusal, before the first write. `onlyBehind` needs the sums of the group to be written. */
+  append({ facts, body, sinks, onlyBehind }: WriteCalls["append"]["args"], atUs: number): Appended {
     const { runId, writerId, seq } = facts;
     const run = this.#sql.run.get(runId) as RunRow | undefined;
     const lastSeq = this.#lastSeq(facts, run);
-    if (seq <= lastSeq) return { result: "duplicate", stored: false };
+    if (seq <= lastSeq) return DUPLICATE;
     if (run === undefined && facts.start === undefined) throw noSuchRun(runId);
+    const resumed = facts.resume !== undefined;
+    if (resumed && run !== undefined && run.prunedAtUs > 0) throw runPruned(runId, run.prunedAtUs);
+    if (onlyBehind !== undefined && run?.lastPosition !== onlyBehind)
+      return { ...DUPLICATE, result: "overtaken" };
     const endedAgain = facts.end?.alone === true && facts.end.state === run?.state;
-    if (run !== undefined && run.state !== "running" && !endedAgain) throw runEnded(facts, run);
+    if (run !== undefined && run.state !== "running" && !endedAgain && !resumed) throw runEnded(facts, run);
     if (run !== undefined && facts.start !== undefined) this.#checkSameStart(runId, facts.start, run);
     checkNoGap(facts, lastSeq);
     const number = run?.number ?? this.#startRun(runId, facts.start, sinks);
     this.#writers.set(writerId, { run: number, lastSeq: seq });
-    if (endedAgain) return { result: "duplicate", stored: false };
-    if (!facts.empty) this.#addFrame(number, facts, body, atUs);
-    return { result: "appended", stored: !facts.empty };
+    if (endedAgain) return DUPLICATE;
+    if (run !== undefined && facts.resume !== undefined) this.#resumeRun(run, facts.resume);
+    if (!facts.empty) this.#addFrame(number, facts, run?.resume ?? "", body, atUs);
+    return { result: "appended", stored: !facts.empty, resumed };
   }
 
-  #addFrame(run: number, facts: FrameFacts, body: Uint8Array, atUs: number): void {
+  /** An ended run is running again, and the sinks that were done with it are open again, where they stood. */
+  #resumeRun({ number, state }: RunRow, { json }: ResumeFacts): void {
+    this.#sql.resumeRun.run(json, number);
+    if (state === "running") return;
+    this.#sums.runResumed();
+    for (const sink of this.#sinksOf(number)) {
+      if (sink.state === "done") this.#sql.saveSink.run(...rowOfSink(number, reopened(sink)));
+    }
+  }
+
+  #addFrame(run: number, facts: FrameFacts, resumed: string, body: Uint8Array, atUs: number): void {
     const { writerId, seq, points } = facts;
     const position = Number(this.#sql.nextPosition.get()?.["position"]);
     this.#sql.addFrame.run(position, run, writerId, seq, points, body, bodyCrc(position, body), atUs);
     for (const [name, value] of facts.tags) this.#sql.setTag.run(run, name, value);
     for (const [name, value] of facts.params) this.#sql.setParam.run(run, name, value);
     for (const artifact of facts.artifacts) this.#sql.addArtifact.run(run, artifact);
-    if (facts.end !== undefined) {
+    if (facts.end !== undefined && endsRun(facts, facts.resume ?? resumptionOf(resumed))) {
       this.#sql.endRun.run(facts.end.state, facts.end.reason, facts.end.endedAtUs, run);
       this.#sums.runEnded();
     }
@@ -96,10 +124,15 @@ export class FrameWriter {
 
 function prepare(db: DatabaseSync) {
   return {
-    run: db.prepare("SELECT number, state FROM runs WHERE run_id = ?"),
+    run: db.prepare(`
+      SELECT number, state, last_position AS lastPosition, pruned_at_us AS prunedAtUs, resume
+      FROM runs WHERE run_id = ?`),
     start: db.prepare("SELECT start FROM runs WHERE number = ?"),
     addRun: db.prepare("INSERT INTO runs (run_id, name, start, started_at_us) VALUES (?, ?, ?, ?)"),
     endRun: db.prepare("UPDATE runs SET state = ?, reason = ?, ended_at_us = ? WHERE number = ?"),
+    resumeRun: db.prepare(
+      "UPDATE runs SET state = 'running', reason = '', ended_at_us = 0, resume = ? WHERE number = ?",
+    ),
     nextPosition: db.prepare(`
       SELECT 1 + max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'frames'), 0),
         ifnull((SELECT max(position) FROM frames), 0)) AS position`),
@@ -134,7 +167,7 @@ function runEnded(facts: FrameFacts, run: RunRow): Refusal {
     `The run ${facts.runId} has ended as ${run.state} and takes no more records.`,
     {
       field: "run_id",
-      mend: "Start a new run.",
+      mend: "Start a new run, or go on with this one: start_run(run_id=..., resume=True).",
     },
   );
 }

@@ -17,6 +17,7 @@ export class GroupSums {
   #points = 0;
   #started = 0;
   #ended = 0;
+  #resumed = 0;
   #deadLetters = 0;
   readonly #addRun: StatementSync;
   readonly #addSeries: StatementSync;
@@ -42,6 +43,10 @@ export class GroupSums {
 
   runEnded(): void {
     this.#ended++;
+  }
+
+  runResumed(): void {
+    this.#resumed++;
   }
 
   /** `count` is negative when letters were forgotten. */
@@ -75,7 +80,7 @@ export class GroupSums {
       }
     }
     if (this.#frames > 0 || this.#deadLetters !== 0) {
-      const running = this.#started - this.#ended;
+      const running = this.#started + this.#resumed - this.#ended;
       this.#addTotals.run(this.#frames, this.#points, this.#started, running, this.#deadLetters);
     }
     this.clear();
@@ -88,6 +93,7 @@ export class GroupSums {
     this.#points = 0;
     this.#started = 0;
     this.#ended = 0;
+    this.#resumed = 0;
     this.#deadLetters = 0;
   }
 }

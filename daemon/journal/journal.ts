@@ -1,4 +1,12 @@
-import type { Artifact, Frame, MetricColumns, Record, RunStart, SeriesSummary } from "@pipekit/proto";
+import type {
+  Artifact,
+  Frame,
+  MetricColumns,
+  Record,
+  RunResume,
+  RunStart,
+  SeriesSummary,
+} from "@pipekit/proto";
 
 /**
  * The journal: the daemon's durable, ordered store of records, and the store of record.
@@ -10,12 +18,15 @@ export interface Journal {
   /**
    * Appends a frame, grouped with others into one commit. A frame with a seq seen before is `duplicate`.
    * A frame may have no records: it stands for one whose records were all rejected, so that its seq is used up.
+   * A resume record makes an ended run a running one, and its sinks that were done open again, in the same commit.
    * Throws PipekitError: INVALID_FRAME (gap in seq, writer of another run), RUN_NOT_FOUND (no start
-   * yet), RUN_EXISTS (another start), RUN_ENDED (also when it was pruned), STORAGE_FULL, CORRUPT_JOURNAL.
+   * yet), RUN_EXISTS (another start), RUN_ENDED (also when it was pruned), RUN_PRUNED (a resume), STORAGE_FULL,
+   * CORRUPT_JOURNAL.
    * The caller has checked the records (columns, JSON) and turned artifacts into content-store files.
    * `sinks` are the canonical specs of the run's sinks; they count only when the frame starts the run.
+   * With `onlyBehind` the frame is `overtaken`, and not written, unless the run's last frame is at that position still.
    */
-  append(frame: Frame, sinks: readonly string[]): Promise<AppendResult>;
+  append(frame: Frame, sinks: readonly string[], onlyBehind?: number): Promise<AppendResult>;
   /** Seq of the last frame of a writer that is on disk; 0 when there is none. */
   lastSeq(writerId: string): Promise<number>;
   /** One run by id or unique prefix of 8 characters or more. Throws RUN_NOT_FOUND, REF_AMBIGUOUS. */
@@ -42,13 +53,14 @@ export interface Journal {
   sinksOf(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly ReadSinkEntry[]>>;
   /**
    * Durably moves a sink's cursor together with everything else known of the sink and its new dead letters, and
-   * forgets those of its dead letters that have the ids `settled`: they were sent once more.
+   * forgets those of its dead letters that have the ids `settled`: they were sent once more. Resolves to the state that
+   * was saved: `idle` in place of `done` when the run was resumed meanwhile, so that there is more to send.
    */
   saveSink(
     sink: SinkEntry,
     deadLetters: readonly NewDeadLetter[],
     settled?: readonly number[],
-  ): Promise<void>;
+  ): Promise<SinkEntry["state"]>;
   /**
    * Adds sinks to a run, running or ended, with their cursors at the start; a sink that the run has is left as it is.
    * A run whose records were pruned takes no new one. Answers with the sinks named, each once, as they are now.
@@ -77,15 +89,25 @@ export interface Journal {
   contentInUse(): Promise<ReadonlySet<string>>;
   /** Called with the runs that a commit added frames to, at most once a tick; returns the stop function. */
   onCommit(listener: (runIds: ReadonlySet<string>) => void): () => void;
+  /** Called with the runs that a commit resumed, before the listeners of `onCommit`; returns the stop function. */
+  onResume(listener: (runIds: ReadonlySet<string>) => void): () => void;
   /** Waits for pending commits, then closes. */
   close(): Promise<void>;
 }
 
-export type AppendResult = "appended" | "duplicate";
+export type AppendResult = "appended" | "duplicate" | "overtaken";
+
+/** What the last resume record of a run says. */
+export interface Resumption extends RunResume {
+  /** ULID of who wrote it. */
+  readonly writerId: string;
+}
 
 export interface RunEntry {
   readonly runId: string;
   readonly start: RunStart;
+  /** Undefined for a run that was never resumed. */
+  readonly resume: Resumption | undefined;
   readonly state: "running" | "completed" | "failed";
   readonly reason: string;
   readonly endedAtUs: number;
@@ -228,6 +250,16 @@ export interface JournalTotals {
   readonly runsRunning: number;
   readonly pointsPending: number;
   readonly deadLetters: number;
+}
+
+/** The process that writes a run, and since when: the one that resumed it last, else the one that started it. */
+export function writingProcess({ start, resume }: Pick<RunEntry, "start" | "resume">): {
+  readonly pid: number;
+  readonly host: string;
+  readonly sinceUs: number;
+} {
+  const { pid, host } = resume ?? start;
+  return { pid, host, sinceUs: resume?.resumedAtUs ?? start.startedAtUs };
 }
 
 /** Number of delivery items in a record: its points, or 1. */

@@ -25,8 +25,8 @@ interface Session {
 export interface LinkOptions {
   readonly setup: WorkerSetup;
   readonly log: Logger;
-  /** Called with the runs that a commit changed, before its calls are answered. */
-  readonly onTouched?: (runIds: readonly string[]) => void;
+  /** Called with the runs that a commit changed, and those that it resumed, before its calls are answered. */
+  readonly onTouched?: (runIds: readonly string[], resumed: readonly string[]) => void;
   /** The worker is stopped after this long without a call, milliseconds; the next call starts another. */
   readonly idleMs?: number;
 }
@@ -108,7 +108,7 @@ export class WorkerLink<C extends CallTable & CloseCall> {
   }
 
   #take(session: Session, report: WorkerReport): void {
-    if (report.touched.length > 0) this.#options.onTouched?.(report.touched);
+    if (report.touched.length > 0) this.#options.onTouched?.(report.touched, report.resumed ?? []);
     if (report.trouble !== undefined) this.#options.log.warn(report.trouble, "the journal could not tidy up");
     for (const answer of report.answers) {
       const waiting = session.waiting.get(answer.id);

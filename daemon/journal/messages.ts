@@ -44,6 +44,8 @@ export type Answer =
 export interface WorkerReport {
   readonly answers: readonly Answer[];
   readonly touched: readonly string[];
+  /** Those of them that the commit resumed. */
+  readonly resumed?: readonly string[];
   /** What went wrong with work that nobody waits for. */
   readonly trouble?: Fault;
 }
@@ -67,6 +69,7 @@ export interface FrameFacts {
   readonly empty: boolean;
   readonly points: number;
   readonly start?: StartFacts;
+  readonly resume?: ResumeFacts;
   readonly end?: {
     readonly state: "completed" | "failed";
     readonly reason: string;
@@ -91,13 +94,26 @@ export interface StartFacts {
   readonly tags: readonly Pair[];
 }
 
+/** The resume record. */
+export interface ResumeFacts {
+  /** A Resumption as JSON with a fixed order of fields. */
+  readonly json: string;
+  /** ULID of who wrote it: an end of an older writer does not end the run, however late it comes. */
+  readonly writerId: string;
+}
+
 /** Name and value. */
 export type Pair = readonly [name: string, value: string];
 
 /** The writes that stand in the writer's queue together are committed together. */
 export type WriteCalls = {
   append: {
-    args: { readonly facts: FrameFacts; readonly body: Uint8Array; readonly sinks: readonly string[] };
+    args: {
+      readonly facts: FrameFacts;
+      readonly body: Uint8Array;
+      readonly sinks: readonly string[];
+      readonly onlyBehind?: number | undefined;
+    };
     answer: AppendResult;
   };
   saveSink: {
@@ -106,7 +122,7 @@ export type WriteCalls = {
       readonly deadLetters: readonly NewDeadLetter[];
       readonly settled: readonly number[];
     };
-    answer: null;
+    answer: SinkEntry["state"];
   };
   addSinks: {
     args: { readonly runId: string; readonly specs: readonly string[] };

@@ -3,11 +3,17 @@ import { rowCrc } from "./checksum.ts";
 import { SCHEMA_VERSION } from "./tables.ts";
 
 /**
- * Brings the tables of version 1 to the present version, within the caller's transaction. The bodies of frames stay
- * as they lie: rewriting them would take the journal's size once more, and vouch for what was never checked.
- * `nowUs` counts as the time at which the frames were journaled, so that the lag of a sink starts from it.
+ * Brings the tables of an older version to the present version, within the caller's transaction. The bodies of frames
+ * stay as they lie: rewriting them would take the journal's size once more, and vouch for what was never checked.
+ * `nowUs` counts as the time at which frames of version 1 were journaled, so that the lag of a sink starts from it.
  */
-export function migrate(db: DatabaseSync, nowUs: number): void {
+export function migrate(db: DatabaseSync, version: number, nowUs: number): void {
+  if (version < 2) toVersion2(db, nowUs);
+  if (version < 3) toVersion3(db);
+  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+}
+
+function toVersion2(db: DatabaseSync, nowUs: number): void {
   db.function("row_crc", { varargs: true, deterministic: true }, (...values) => rowCrc(...values));
   db.exec(`
     ALTER TABLE runs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
@@ -27,6 +33,10 @@ export function migrate(db: DatabaseSync, nowUs: number): void {
     ALTER TABLE dead_letters ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
     UPDATE dead_letters SET crc = row_crc(
       run, spec, kind, points, reason, from_position, from_offset, to_position, to_offset, at_us);
-    PRAGMA user_version = ${SCHEMA_VERSION};
   `);
+}
+
+/** A daemon of version 2 would take the first end of a resumed run for the last: it must not read such a journal. */
+function toVersion3(db: DatabaseSync): void {
+  db.exec("ALTER TABLE runs ADD COLUMN resume TEXT NOT NULL DEFAULT ''");
 }

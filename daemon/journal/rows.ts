@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Artifact, RunStart, SeriesSummary } from "@pipekit/proto";
 import { Refusal } from "./faults.ts";
-import type { RunEntry } from "./journal.ts";
+import type { Resumption, RunEntry } from "./journal.ts";
 
 /** How rows of the tables become what the journal answers. */
 
@@ -9,7 +9,7 @@ import type { RunEntry } from "./journal.ts";
 export const MIN_PREFIX = 8;
 
 /** The columns of a RunRow, from `runs`. */
-export const RUN_COLUMNS = `run_id, start, state, reason, ended_at_us, points, last_position, pruned_at_us,
+export const RUN_COLUMNS = `run_id, start, resume, state, reason, ended_at_us, points, last_position, pruned_at_us,
   (SELECT json_group_object(name, value) FROM tags WHERE run = number) AS tags,
   (SELECT json_group_object(name, value) FROM params WHERE run = number) AS params,
   (SELECT json_group_array(json(artifact)) FROM
@@ -18,6 +18,7 @@ export const RUN_COLUMNS = `run_id, start, state, reason, ended_at_us, points, l
 interface RunRow {
   readonly run_id: string;
   readonly start: string;
+  readonly resume: string;
   readonly state: RunEntry["state"];
   readonly reason: string;
   readonly ended_at_us: number;
@@ -35,6 +36,7 @@ export function runOfRow(row: unknown): RunEntry {
   return {
     runId: run.run_id,
     start: JSON.parse(run.start) as RunStart,
+    resume: resumptionOf(run.resume),
     state: run.state,
     reason: run.reason,
     endedAtUs: run.ended_at_us,
@@ -45,6 +47,11 @@ export function runOfRow(row: unknown): RunEntry {
     lastPosition: run.last_position,
     prunedAtUs: run.pruned_at_us,
   };
+}
+
+/** What a run's column `resume` says. */
+export function resumptionOf(text: string): Resumption | undefined {
+  return text === "" ? undefined : (JSON.parse(text) as Resumption);
 }
 
 /** Takes the number of a run. */
@@ -122,7 +129,8 @@ export function runNotFound(runId: string): Refusal {
   });
 }
 
-function runPruned(runId: string, prunedAtUs: number): Refusal {
+/** RUN_PRUNED: its records are gone. */
+export function runPruned(runId: string, prunedAtUs: number): Refusal {
   const when = new Date(prunedAtUs / 1000).toISOString();
   return new Refusal("RUN_PRUNED", `The records of run ${runId} were pruned at ${when}.`, {
     field: "run_id",

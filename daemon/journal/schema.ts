@@ -62,7 +62,7 @@ function createTables(db: DatabaseSync): void {
     // Another process may have made them while this one waited for the lock.
     const version = numberOf(db, "PRAGMA user_version");
     if (version === 0) db.exec(TABLES);
-    else if (version < SCHEMA_VERSION) migrate(db, nowUs());
+    else if (version < SCHEMA_VERSION) migrate(db, version, nowUs());
     db.exec("COMMIT");
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");

@@ -2,13 +2,15 @@ import type { DatabaseSync } from "node:sqlite";
 import { Refusal } from "./faults.ts";
 import { noSuchRun } from "./frames.ts";
 import type { GroupSums } from "./group.ts";
-import type { SinkEntry } from "./journal.ts";
+import type { RunEntry, SinkEntry } from "./journal.ts";
 import { ADD_LETTER, rowOfLetter } from "./letters.ts";
 import type { WriteCalls } from "./messages.ts";
-import { newSink, rowOfSink, SAVE_SINK, sinkReader } from "./sinks.ts";
+import { newSink, reopened, rowOfSink, SAVE_SINK, sinkReader } from "./sinks.ts";
 
 interface RunRow {
   readonly number: number;
+  readonly state: RunEntry["state"];
+  readonly lastPosition: number;
   readonly prunedAtUs: number;
 }
 
@@ -24,16 +26,21 @@ export class SinkWriter {
     this.#sql = prepare(db);
   }
 
-  /** Throws RUN_NOT_FOUND. */
-  save({ sink, deadLetters, settled }: WriteCalls["saveSink"]["args"], atUs: number): null {
-    const { number } = this.#run(sink.runId);
-    this.#sql.saveSink.run(...rowOfSink(number, sink));
+  /**
+   * Returns the state that was saved: a sink is done only when its run has ended and it has all of it; whoever says so
+   * may not know yet that the run was resumed. `done` needs the sums of the group to be written. Throws RUN_NOT_FOUND.
+   */
+  save({ sink, deadLetters, settled }: WriteCalls["saveSink"]["args"], atUs: number): SinkEntry["state"] {
+    const { number, state, lastPosition } = this.#run(sink.runId);
+    const hasMore = state === "running" || sink.cursor.position < lastPosition;
+    const saved = sink.state === "done" && hasMore ? reopened(sink) : sink;
+    this.#sql.saveSink.run(...rowOfSink(number, saved));
     for (const letter of deadLetters) this.#sql.addLetter.run(...rowOfLetter(number, letter, atUs));
     // Only its own: an id that was settled before, or is another sink's, takes nothing away.
     const forgotten = settled.map((id) => this.#sql.forgetLetter.run(id, number, sink.spec).changes);
     const less = forgotten.reduce<number>((sum, changes) => sum + Number(changes), 0);
     this.#sums.deadLettersAdded(deadLetters.length - less);
-    return null;
+    return saved.state;
   }
 
   /** Throws RUN_NOT_FOUND, and INVALID_ARGUMENT for a new sink of a pruned run. */
@@ -55,7 +62,9 @@ export class SinkWriter {
 
 function prepare(db: DatabaseSync) {
   return {
-    run: db.prepare("SELECT number, pruned_at_us AS prunedAtUs FROM runs WHERE run_id = ?"),
+    run: db.prepare(`
+      SELECT number, state, last_position AS lastPosition, pruned_at_us AS prunedAtUs
+      FROM runs WHERE run_id = ?`),
     saveSink: db.prepare(SAVE_SINK),
     addLetter: db.prepare(ADD_LETTER),
     forgetLetter: db.prepare("DELETE FROM dead_letters WHERE id = ? AND run = ? AND spec = ?"),

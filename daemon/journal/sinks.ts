@@ -29,6 +29,11 @@ export function newSink(runId: string, spec: string): SinkEntry {
   };
 }
 
+/** A sink that was done with a run which goes on: it takes what comes from where it stands, and is counted anew. */
+export function reopened(sink: SinkEntry): SinkEntry {
+  return { ...sink, state: "idle", lastError: "", retryAtUs: 0, pointsShown: -1 };
+}
+
 /** What has no column of its own, as JSON. */
 export type Detail = Pick<
   SinkEntry,

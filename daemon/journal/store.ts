@@ -29,14 +29,18 @@ import { recordsBehind } from "./records.ts";
 /** The reader's thread is given back after this long without a question, milliseconds: it costs about 10 MB. */
 const READER_IDLE_MS = 30_000;
 
+type Listener = (runIds: ReadonlySet<string>) => void;
+
 /** The journal's main-thread half: turns calls into messages to the writer and the reader. */
 export class SqliteJournal implements Journal {
   readonly #file: string;
   readonly #log: Logger;
   readonly #writer: WorkerLink<WriterCalls>;
   readonly #reader: WorkerLink<ReaderCalls & CloseCall>;
-  readonly #listeners = new Set<(runIds: ReadonlySet<string>) => void>();
+  readonly #listeners = new Set<Listener>();
+  readonly #resumeListeners = new Set<Listener>();
   #touched = new Set<string>();
+  #resumed = new Set<string>();
 
   constructor(file: string, log: Logger) {
     this.#file = file;
@@ -44,7 +48,7 @@ export class SqliteJournal implements Journal {
     this.#writer = new WorkerLink({
       setup: { role: "writer", file },
       log,
-      onTouched: (runIds) => this.#touch(runIds),
+      onTouched: (runIds, resumed) => this.#touch(runIds, resumed),
     });
     this.#reader = new WorkerLink({ setup: { role: "reader", file }, log, idleMs: READER_IDLE_MS });
   }
@@ -54,12 +58,12 @@ export class SqliteJournal implements Journal {
     await this.#writer.call("open", null);
   }
 
-  async append(frame: Frame, sinks: readonly string[]): Promise<AppendResult> {
+  async append(frame: Frame, sinks: readonly string[], onlyBehind?: number): Promise<AppendResult> {
     const facts = frameFacts(frame);
     const body = Frame.encode(frame).finish();
     // The encoder gives memory that nobody else uses: it moves to the writer without a copy.
     const transfer = body.buffer instanceof ArrayBuffer ? [body.buffer, facts.series.stats.buffer] : [];
-    return this.#writer.call("append", { facts, body, sinks }, transfer as ArrayBuffer[]);
+    return this.#writer.call("append", { facts, body, sinks, onlyBehind }, transfer as ArrayBuffer[]);
   }
 
   lastSeq(writerId: string): Promise<number> {
@@ -112,8 +116,8 @@ export class SqliteJournal implements Journal {
     sink: SinkEntry,
     deadLetters: readonly NewDeadLetter[],
     settled: readonly number[] = [],
-  ): Promise<void> {
-    await this.#writer.call("saveSink", { sink, deadLetters, settled });
+  ): Promise<SinkEntry["state"]> {
+    return this.#writer.call("saveSink", { sink, deadLetters, settled });
   }
 
   addSinks(runId: string, specs: readonly string[]): Promise<readonly SinkEntry[]> {
@@ -145,10 +149,17 @@ export class SqliteJournal implements Journal {
     return { ...totals, bytes: file + log };
   }
 
-  onCommit(listener: (runIds: ReadonlySet<string>) => void): () => void {
+  onCommit(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
+    };
+  }
+
+  onResume(listener: Listener): () => void {
+    this.#resumeListeners.add(listener);
+    return () => {
+      this.#resumeListeners.delete(listener);
     };
   }
 
@@ -158,17 +169,24 @@ export class SqliteJournal implements Journal {
     await this.#writer.close();
   }
 
-  #touch(runIds: readonly string[]): void {
+  #touch(runIds: readonly string[], resumed: readonly string[]): void {
     if (this.#touched.size === 0) setImmediate(() => this.#tell());
     for (const runId of runIds) this.#touched.add(runId);
+    for (const runId of resumed) this.#resumed.add(runId);
   }
 
   #tell(): void {
-    const touched = this.#touched;
+    const [resumed, touched] = [this.#resumed, this.#touched];
+    this.#resumed = new Set();
     this.#touched = new Set();
-    for (const listener of this.#listeners) {
+    if (resumed.size > 0) this.#tellEach(this.#resumeListeners, resumed);
+    this.#tellEach(this.#listeners, touched);
+  }
+
+  #tellEach(listeners: ReadonlySet<Listener>, runIds: ReadonlySet<string>): void {
+    for (const listener of listeners) {
       try {
-        listener(touched);
+        listener(runIds);
       } catch (error) {
         this.#log.error({ err: error }, "a listener of the journal failed");
       }

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import { addSums } from "./group.ts";
-import { type FrameFacts, STATS_PER_KEY, type StartFacts } from "./messages.ts";
+import { type FrameFacts, type ResumeFacts, STATS_PER_KEY, type StartFacts } from "./messages.ts";
 
 /** What the tables say of a run in few rows, made again from the frames of the run. */
 export class RunSummary {
   start: StartFacts | undefined;
+  resume: FrameFacts["resume"];
   end: FrameFacts["end"];
   frames = 0;
   points = 0;
@@ -24,7 +25,11 @@ export class RunSummary {
     this.bytes += bytes;
     this.lastPosition = position;
     this.start ??= facts.start;
-    this.end ??= facts.end;
+    if (facts.resume !== undefined) {
+      this.resume = facts.resume;
+      this.end = undefined;
+    }
+    if (endsRun(facts, this.resume)) this.end ??= facts.end;
     for (const [name, value] of [...(facts.start?.tags ?? []), ...facts.tags]) this.tags.set(name, value);
     for (const [name, value] of facts.params) this.params.set(name, value);
     this.artifacts.push(...facts.artifacts);
@@ -33,6 +38,14 @@ export class RunSummary {
       addSums(this.series, key, facts.series.stats.slice(i * STATS_PER_KEY, (i + 1) * STATS_PER_KEY));
     });
   }
+}
+
+/** Whether a frame ends its run: not by an end that an older writer had on its way when the run was resumed. */
+export function endsRun(
+  { end, writerId }: FrameFacts,
+  resume: Pick<ResumeFacts, "writerId"> | undefined,
+): boolean {
+  return end !== undefined && (resume === undefined || writerId >= resume.writerId);
 }
 
 /** A frame's row, whole. */

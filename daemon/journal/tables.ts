@@ -1,5 +1,5 @@
 /** Version of the tables below, kept in `PRAGMA user_version`. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 /** "pkxj": tells a journal from another program's SQLite file. */
 export const APPLICATION_ID = 0x706b786a;
 /** Bodies are long: large pages mean short overflow chains. */
@@ -12,6 +12,7 @@ export const PAGE_SIZE = 8192;
  * What no body repeats has a checksum: writers, sinks and dead letters a `crc` in each row (rowCrc), a pruned run, whose
  * bodies are gone, a `seal` over all that is kept of it. A frame's `crc` is that of its body; NULL when a daemon of
  * journal version 1 wrote it. `bytes` are those of the run's bodies, 0 once they are cleared away after pruning.
+ * `resume` is what the last resume record says, as JSON; empty when there is none.
  */
 export const TABLES = `
 CREATE TABLE runs (
@@ -27,7 +28,8 @@ CREATE TABLE runs (
   last_position INTEGER NOT NULL DEFAULT 0,
   bytes INTEGER NOT NULL DEFAULT 0,
   pruned_at_us INTEGER NOT NULL DEFAULT 0,
-  seal INTEGER
+  seal INTEGER,
+  resume TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX runs_by_start ON runs (started_at_us, number);
 CREATE INDEX runs_to_clear ON runs (number) WHERE pruned_at_us > 0 AND bytes > 0;

@@ -25,6 +25,7 @@ export class GroupWriter {
   readonly #sinks: SinkWriter;
   readonly #pruner: Pruner;
   readonly #touched = new Set<string>();
+  readonly #resumed = new Set<string>();
 
   /** `now` tells unix microseconds. */
   constructor(db: DatabaseSync, file: string, now: () => number = nowUs) {
@@ -45,9 +46,9 @@ export class GroupWriter {
       const answers = calls.map((call) => this.#apply(call, atUs));
       this.#sums.write();
       this.#db.exec("COMMIT");
-      const touched = [...this.#touched];
-      this.#touched.clear();
-      return { answers, touched };
+      const [touched, resumed] = [[...this.#touched], [...this.#resumed]];
+      this.#forget();
+      return { answers, touched, ...(resumed.length > 0 && { resumed }) };
     } catch (error) {
       return this.#rollBack(calls, toFault(error, this.#file));
     }
@@ -56,7 +57,7 @@ export class GroupWriter {
   /** A fault of the disk or file is everybody's; any other may be one call's, so each is tried alone. */
   #rollBack(calls: readonly WriteCall[], fault: Fault): WorkerReport {
     this.#sums.clear();
-    this.#touched.clear();
+    this.#forget();
     if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     if (fault.code !== "INTERNAL" || calls.length === 1) {
       return { answers: calls.map(({ id }) => ({ id, fault })), touched: [] };
@@ -65,7 +66,13 @@ export class GroupWriter {
     return {
       answers: reports.flatMap((report) => report.answers),
       touched: [...new Set(reports.flatMap((report) => report.touched))],
+      resumed: [...new Set(reports.flatMap((report) => report.resumed ?? []))],
     };
+  }
+
+  #forget(): void {
+    this.#touched.clear();
+    this.#resumed.clear();
   }
 
   #apply(call: WriteCall, atUs: number): Answer {
@@ -81,12 +88,16 @@ export class GroupWriter {
   #write(call: WriteCall, atUs: number): WriteCalls[WriteCall["kind"]]["answer"] {
     switch (call.kind) {
       case "append": {
-        const { facts } = call.args;
-        const { result, stored } = this.#frames.append(call.args, atUs);
+        const { facts, onlyBehind } = call.args;
+        // Where the run's last frame is, is known when the sums are written: here and for a sink that is done.
+        if (onlyBehind !== undefined) this.#sums.write();
+        const { result, stored, resumed } = this.#frames.append(call.args, atUs);
         if (stored) this.#touched.add(facts.runId);
+        if (resumed) this.#resumed.add(facts.runId);
         return result;
       }
       case "saveSink":
+        if (call.args.sink.state === "done") this.#sums.write();
         return this.#sinks.save(call.args, atUs);
       case "addSinks":
         return this.#sinks.add(call.args);

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { PipekitError, RunState } from "@pipekit/proto";
 import { ulid } from "ulid";
-import type { Journal, RunEntry } from "../journal/journal.ts";
+import { type Journal, type RunEntry, writingProcess } from "../journal/journal.ts";
 import { type LiveProcess, liveProcess, startedAtUs } from "./processes.ts";
 
 const PAGE = 500;
@@ -13,7 +13,7 @@ const CLOCK_SLACK_US = 120 * 1e6;
 
 /** How the writers of running runs are watched. */
 export interface OrphanWatchOptions {
-  readonly journal: Pick<Journal, "append" | "run" | "runs" | "totals" | "onCommit">;
+  readonly journal: Pick<Journal, "append" | "run" | "runs" | "totals" | "onCommit" | "onResume">;
   readonly writers: RunWriters;
   /** Silence after the end of the process before the run is ended, milliseconds. */
   readonly graceMs: number;
@@ -54,10 +54,10 @@ interface Writer {
 export class OrphanWatch {
   readonly #options: OrphanWatchOptions;
   readonly #writers = new Map<string, Writer>();
-  /** Runs that are not watched: ended, or written from elsewhere. */
+  /** Runs that are not watched: ended, or written from elsewhere. A resume takes a run out of it. */
   readonly #settled = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
-  #stopCommits: (() => void) | undefined;
+  readonly #stops: (() => void)[] = [];
   #looking: Promise<void> = Promise.resolve();
 
   constructor(options: OrphanWatchOptions) {
@@ -67,7 +67,10 @@ export class OrphanWatch {
   /** Finds the runs that are running, then watches. */
   async start(): Promise<void> {
     const { journal, intervalMs } = this.#options;
-    this.#stopCommits = journal.onCommit((runIds) => this.#committed(runIds));
+    this.#stops.push(
+      journal.onResume((runIds) => this.#resumed(runIds)),
+      journal.onCommit((runIds) => this.#committed(runIds)),
+    );
     // Asked first, because listing runs costs the journal a thread.
     if ((await journal.totals()).runsRunning > 0) await this.#findRunning();
     this.#timer = setInterval(() => this.look(), intervalMs);
@@ -93,7 +96,7 @@ export class OrphanWatch {
   /** Stops; resolves when nothing more will be journaled. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    this.#stopCommits?.();
+    for (const stop of this.#stops) stop();
     this.#writers.clear();
     await this.#looking;
   }
@@ -106,6 +109,14 @@ export class OrphanWatch {
       for (const run of page) this.#watch(run);
       before = page.at(-1)?.runId;
       if (page.length < PAGE) break;
+    }
+  }
+
+  /** Another process writes them now: the commit that tells of it has them looked up anew. */
+  #resumed(runIds: ReadonlySet<string>): void {
+    for (const runId of runIds) {
+      this.#writers.delete(runId);
+      this.#settled.delete(runId);
     }
   }
 
@@ -125,13 +136,13 @@ export class OrphanWatch {
   }
 
   #watch(run: RunEntry): void {
-    const { pid, host } = run.start;
+    const { pid, host, sinceUs } = writingProcess(run);
     if (run.state !== "running" || pid <= 0 || host !== hostname()) {
       this.#settle(run.runId);
       return;
     }
     const process = liveProcess(pid);
-    const reused = process !== undefined && startedAtUs(process) > run.start.startedAtUs + CLOCK_SLACK_US;
+    const reused = process !== undefined && startedAtUs(process) > sinceUs + CLOCK_SLACK_US;
     const writer = {
       pid,
       seen: reused ? undefined : process,
@@ -152,22 +163,28 @@ export class OrphanWatch {
     for (const [runId, writer] of [...this.#writers]) {
       if (writer.touched) {
         writer.touched = false;
-        if ((await this.#options.journal.run(runId)).state !== "running") this.#settle(runId);
+        const { state } = await this.#options.journal.run(runId);
+        if (state !== "running" && this.#writers.get(runId) === writer) this.#settle(runId);
       } else if (!isAlive(writer) && performance.now() - writer.lastFrameMs >= this.#options.graceMs) {
         // An ended run would refuse what its writers still log or have left. Frames that are handed over now
         // begin the grace time anew.
         await this.#options.writers.lookAnew();
-        if (writer.touched || this.#options.writers.holds(runId)) continue;
-        await this.#end(runId, writer.pid);
+        const { state, lastPosition } = await this.#options.journal.run(runId);
+        const goesOn = writer.touched || this.#writers.get(runId) !== writer;
+        if (goesOn || this.#options.writers.holds(runId)) continue;
+        if (state === "running") await this.#end(runId, writer.pid, lastPosition);
+        else this.#settle(runId);
       }
     }
   }
 
-  async #end(runId: string, pid: number): Promise<void> {
+  /** Ends a run, unless a frame came behind `lastPosition`: then it is looked at again. */
+  async #end(runId: string, pid: number, lastPosition: number): Promise<void> {
     const end = { state: RunState.RUN_STATE_FAILED, reason: "killed", endedAtUs: Date.now() * 1000 } as const;
     const records = [{ record: { $case: "end" as const, value: end } }];
     try {
-      await this.#options.journal.append({ writerId: ulid(), seq: 1, runId, records }, []);
+      const frame = { writerId: ulid(), seq: 1, runId, records };
+      if ((await this.#options.journal.append(frame, [], lastPosition)) === "overtaken") return;
       this.#options.log.info({ runId, pid }, "ended a run whose process is gone");
     } catch (error) {
       if (!(error instanceof PipekitError && error.code === "RUN_ENDED")) throw error;

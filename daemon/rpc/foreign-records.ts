@@ -15,6 +15,7 @@ export interface ForeignRecordParts {
   readonly signal: AbortSignal;
 }
 
+type Fact = NonNullable<Record["record"]>;
 type TakeArtifact = (artifact: Artifact, parts: ForeignRecordParts) => Promise<Artifact>;
 
 /**
@@ -34,9 +35,9 @@ export async function foreignRecords(
       checkFact(fact);
       if (fact.$case === "artifact") {
         records.push({ record: { $case: "artifact", value: await takeArtifact(fact.value, parts) } });
-      } else if (fact.$case === "start") {
+      } else if (fact.$case === "start" || fact.$case === "resume") {
         // That process is none of ours, even on one host: its end says nothing about what is yet to be taken in.
-        records.push({ record: { $case: "start", value: { ...fact.value, pid: 0 } } });
+        records.push({ record: withoutProcess(fact) });
       } else {
         records.push({ record: fact });
       }
@@ -46,6 +47,11 @@ export async function foreignRecords(
     }
   }
   return records;
+}
+
+function withoutProcess(fact: Extract<Fact, { $case: "start" | "resume" }>): Fact {
+  if (fact.$case === "start") return { $case: "start", value: { ...fact.value, pid: 0 } };
+  return { $case: "resume", value: { ...fact.value, pid: 0 } };
 }
 
 const AT_FAULT: ReadonlySet<string> = new Set(["INVALID_ARGUMENT", "INVALID_CONFIG", "INVALID_METRIC"]);

@@ -7,12 +7,13 @@ import type { AppendResult, Journal } from "../journal/index.ts";
 import { missing, toPipekitError } from "./calls.ts";
 import { type CheckedFrame, checkFrame, checkFrameIds, type SinkResolver } from "./frames.ts";
 import type { Turn } from "./pipeline.ts";
+import { appendEither } from "./resuming.ts";
 
 /** What frames are checked with and appended to. */
 export interface IntakeOptions {
   readonly journal: Journal;
   readonly content: ContentStore;
-  readonly delivery: Pick<Delivery, "canonicalSpecs">;
+  readonly delivery: Pick<Delivery, "canonicalSpecs" | "addSinks">;
   /** Named trackers of the config: name to specs. */
   readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
   readonly log: Logger;
@@ -28,6 +29,7 @@ const FINAL_REJECTIONS: ReadonlySet<string> = new Set([
   "RUN_NOT_FOUND",
   "RUN_EXISTS",
   "RUN_ENDED",
+  "RUN_PRUNED",
 ]);
 
 /** The way in: checks frames, appends them, removes what was staged for them. */
@@ -57,7 +59,7 @@ export class Intake {
 
   /** Appends a frame of another journal, checked and admitted by the caller. Throws what the journal throws. */
   appendForeign(frame: Frame, sinks: readonly string[], hold: Hold): Promise<AppendResult> {
-    return this.#options.journal.append(frame, sinks).finally(() => hold.release());
+    return appendEither(this.#options, frame, sinks).finally(() => hold.release());
   }
 
   /** Throws when frames, or this one, are not taken now: DAEMON_UNAVAILABLE, STORAGE_FULL. */
@@ -116,7 +118,7 @@ export class Intake {
   }
 
   async #append(checked: CheckedFrame): Promise<void> {
-    await this.#options.journal.append(checked.frame, checked.sinks).finally(() => checked.hold.release());
+    await appendEither(this.#options, checked.frame, checked.sinks).finally(() => checked.hold.release());
     // Only now: a crash before the commit must leave the file for the replay.
     await Promise.all(checked.staged.map((path) => rm(path, { recursive: true, force: true })));
   }

@@ -47,6 +47,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "RUN_NOT_FOUND",
   "RUN_EXISTS",
   "RUN_ENDED",
+  "RUN_PRUNED",
 ]);
 
 /**
@@ -251,7 +252,9 @@ export class TakingIn {
 
   /** The sinks of a run that this frame starts. */
   async #sinksOf(frame: Frame): Promise<readonly string[]> {
-    const start = frame.records[0]?.record;
+    // Behind a resume stands what starts the run where there is none.
+    const [first, second] = frame.records;
+    const start = first?.record?.$case === "resume" ? second?.record : first?.record;
     if (start?.$case !== "start" || !this.#choice.keepSinks) return this.#choice.specs;
     const { resolver } = this.#parts.intake;
     // A run in the spool is unknown to that journal still.

@@ -27,6 +27,8 @@ const MAX_DEAD_LETTERS = 100;
 export interface TrackerServiceOptions extends IntakeOptions {
   readonly delivery: Pick<Delivery, "canonicalSpecs" | "onChange" | "addSinks" | "redrive" | "letterLines">;
   readonly foreign: ForeignFolders;
+  /** Takes in what dead writers left, so that it stands before what a resumed run logs. */
+  readonly takeLeftovers: () => Promise<void>;
 }
 
 /** The TrackerService over a journal. See tracker.proto for what each method promises. */
@@ -36,12 +38,18 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
   return {
     startRun: unary(log, async ({ frame }, signal) => {
       const [first] = frame?.records ?? [];
-      if (frame === undefined || first?.record?.$case !== "start") {
-        throw new PipekitError("INVALID_FRAME", "The first record of the frame is not a start.", {
-          field: "frame.records[0]",
-          mend: "Send a RunStart first.",
-        });
+      const kind = first?.record?.$case;
+      if (frame === undefined || (kind !== "start" && kind !== "resume")) {
+        throw new PipekitError(
+          "INVALID_FRAME",
+          "The first record of the frame is neither a start nor a resume.",
+          {
+            field: "frame.records[0]",
+            mend: "Send a RunStart or a RunResume first.",
+          },
+        );
       }
+      if (kind === "resume") await options.takeLeftovers();
       await intake.appendWhole(frame, signal);
       return { run: await fullRun(journal, await journal.run(frame.runId)) };
     }),

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
-import type { Journal, RunEntry } from "../journal/journal.ts";
+import { type Journal, type RunEntry, writingProcess } from "../journal/journal.ts";
 import { Gpus } from "./gpus.ts";
 import { processOfRun, stillLives } from "./process.ts";
 import { RunSampler } from "./run-sampler.ts";
@@ -13,7 +13,7 @@ const FLOOR_MS = 1000;
 const LONGEST_MS = 2 ** 31 - 1;
 
 export interface SystemWatchOptions {
-  readonly journal: Pick<Journal, "append" | "run" | "runs" | "series" | "totals" | "onCommit">;
+  readonly journal: Pick<Journal, "append" | "run" | "runs" | "series" | "totals" | "onCommit" | "onResume">;
   /** Throws when the daemon may journal no more. */
   readonly admit: () => Promise<void>;
   readonly log: Logger;
@@ -27,7 +27,7 @@ export class SystemWatch {
   readonly #samplers = new Map<string, RunSampler>();
   /** Runs that are not sampled, and those that are being looked at. */
   readonly #settled = new Set<string>();
-  #stopCommits = () => {};
+  readonly #stops: (() => void)[] = [];
   #stopped = false;
 
   constructor(options: SystemWatchOptions) {
@@ -38,16 +38,26 @@ export class SystemWatch {
   /** Finds the runs that are running, then goes on with those to come. */
   async start(): Promise<void> {
     const { journal, log } = this.#options;
-    this.#stopCommits = journal.onCommit((runIds) => {
-      for (const runId of runIds) {
-        if (this.#samplers.has(runId) || this.#settled.has(runId)) continue;
-        this.#settle(runId);
-        journal.run(runId).then(
-          (run) => this.#consider(run),
-          (err: unknown) => log.warn({ err, runId }, "a run is not sampled"),
-        );
-      }
-    });
+    const look = (runId: string) => {
+      if (this.#samplers.has(runId) || this.#settled.has(runId)) return;
+      this.#settle(runId);
+      journal.run(runId).then(
+        (run) => this.#consider(run),
+        (err: unknown) => log.warn({ err, runId }, "a run is not sampled"),
+      );
+    };
+    this.#stops.push(
+      journal.onCommit((runIds) => runIds.forEach(look)),
+      journal.onResume(async (runIds) => {
+        // Another process writes them now.
+        for (const runId of runIds) {
+          await this.#samplers.get(runId)?.stop();
+          this.#samplers.delete(runId);
+          this.#settled.delete(runId);
+          look(runId);
+        }
+      }),
+    );
     // Asked first, because listing runs costs the journal a thread.
     if ((await journal.totals()).runsRunning === 0) return;
     for (let before: string | undefined; ; ) {
@@ -65,7 +75,7 @@ export class SystemWatch {
   /** Resolves when nothing more will be journaled. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#stopCommits();
+    for (const stop of this.#stops) stop();
     await Promise.all([...this.#samplers.values()].map((sampler) => sampler.stop()));
     this.#gpus.stop();
   }
@@ -73,8 +83,9 @@ export class SystemWatch {
   async #consider(run: RunEntry): Promise<void> {
     const { runId, start, state } = run;
     const asked = start.systemMetricsIntervalMs;
-    const isOurs = state === "running" && asked > 0 && start.pid > 0 && start.host === hostname();
-    const process = isOurs ? processOfRun(start) : undefined;
+    const { pid, host } = writingProcess(run);
+    const isOurs = state === "running" && asked > 0 && pid > 0 && host === hostname();
+    const process = isOurs ? processOfRun(run) : undefined;
     if (process === undefined || this.#samplers.has(runId)) return this.#settle(runId);
     const { journal, admit, log } = this.#options;
     const intervalMs = Math.min(LONGEST_MS, Math.max(FLOOR_MS, asked));

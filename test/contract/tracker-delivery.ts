@@ -1,5 +1,6 @@
 /** Contract: the real journal and the real delivery bring a run to the tool, whatever the tool and the daemon do. */
 
+import { RunState } from "@pipekit/proto";
 import { describe, expect, test } from "vitest";
 import { seeded } from "../support/random.ts";
 import { recordOf } from "./tracker-frames.ts";
@@ -12,6 +13,8 @@ import { faultsOf, type Suite } from "./tracker-suite.ts";
 /** Points of each run of a campaign, and of one batch. */
 const POINTS = 600;
 const BATCH = 60;
+/** Times that a run is resumed. */
+const RESUMES = 6;
 /** Points after which each run has a record that the tool refuses. */
 const POISON_EVERY = 200;
 
@@ -111,6 +114,29 @@ export function describeDelivery(suite: Suite): void {
       try {
         await campaign(room, 1);
         expect(room.lives).toBeGreaterThan(1);
+      } finally {
+        await room.close();
+      }
+    });
+
+    test(`a run ends, is resumed, and the daemon dies around it (seed ${SEED})`, async () => {
+      const random = seeded(SEED + 4);
+      const room = await ToolRoom.open(suite.harness, { crash: () => random() < 0.1, maxPoints: BATCH });
+      try {
+        const runId = await room.start();
+        for (let round = 0; round < RESUMES; round++) {
+          await room.log(runId, pointsFrom(round * 100, 100));
+          await room.end(runId, RunState.RUN_STATE_FAILED);
+          const wait = random();
+          if (wait < 0.4) await room.until(runId, ({ state }) => state === "done");
+          else if (wait < 0.7) await room.until(runId, ({ pointsSent }) => pointsSent > round * 100);
+          await room.resume(runId);
+        }
+        await room.log(runId, pointsFrom(RESUMES * 100, 100));
+        await room.end(runId);
+        const sink = await room.until(runId, ({ state }) => state === "done");
+        await expectAllAccounted(room, runId, pointsFrom(0, (RESUMES + 1) * 100));
+        expect(sink.notes.filter((note) => /differ|journaled/.test(note))).toEqual([]);
       } finally {
         await room.close();
       }

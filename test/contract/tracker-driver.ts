@@ -24,7 +24,7 @@ export type Opened = Extract<OpenResult, { status: "ok" }>;
 
 /** One run at the tool, and what delivery would know of it. */
 export class Driver {
-  readonly run: SinkRun;
+  run: SinkRun;
   /** The memo that is saved with the cursor. */
   memo: AdapterMemo;
   /** Points that the adapter has refused for good. */
@@ -75,6 +75,12 @@ export class Driver {
     this.adapter = this.#connect();
     this.#notesBefore = this.notes.length;
     return await this.open();
+  }
+
+  /** As when the run goes on after its end. */
+  async resume(memo: AdapterMemo = this.memo): Promise<Opened> {
+    this.run = { ...this.run, resumed: true };
+    return await this.restart(memo);
   }
 
   /** Sends until all of the batch is settled. `before` is called before each try. */

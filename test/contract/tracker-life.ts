@@ -25,7 +25,7 @@ export function mustLive(life: Life): void {
 export function mortalJournal(journal: Journal, life: Life): Journal {
   const saveSink: Journal["saveSink"] = async (...args) => {
     mustLive(life);
-    await journal.saveSink(...args);
+    return journal.saveSink(...args);
   };
   return new Proxy(journal, {
     get: (target, name) => {

@@ -3,8 +3,9 @@
 import type { AdapterMemo, SinkRecord } from "@pipekit/adapters/tracker";
 import { describe, expect, test } from "vitest";
 import { never } from "./tracker-driver.ts";
+import type { ShownRun } from "./tracker-harness.ts";
 import { pointsFrom, START_US } from "./tracker-records.ts";
-import { needsFault, type Suite } from "./tracker-suite.ts";
+import { faultsOf, needsFault, type Suite } from "./tracker-suite.ts";
 
 export function describeReplay(suite: Suite): void {
   describe("a replay", () => {
@@ -110,6 +111,76 @@ export function describeReplay(suite: Suite): void {
       await driver.finish(end);
       const shown = await driver.expectShown(pointsFrom(0, 25));
       expect(shown.state).toBe(suite.harness.shownState?.completed ?? "completed");
+    });
+  });
+
+  describe("a run that had ended and is resumed", () => {
+    const failed = { state: "failed", reason: "ValueError: bad", endedAtUs: START_US + 1_000_000 } as const;
+    const completed = { state: "completed", reason: "", endedAtUs: START_US + 2_000_000 } as const;
+    const as = (state: ShownRun["state"]) => suite.harness.shownState?.[state] ?? state;
+
+    test("is running again, and ends as it ends last; all points are shown once", async () => {
+      const driver = await suite.open();
+      await driver.deliver(pointsFrom(0, 10));
+      await driver.finish(failed);
+      expect((await driver.shown()).state).toBe(as("failed"));
+      const first = driver.memo;
+      for (let round = 1; round <= 3; round++) {
+        const { remoteId } = await driver.resume();
+        expect((await driver.shown()).state).toBe(as("running"));
+        await driver.deliver(pointsFrom(10 * round, 10));
+        expect((await driver.expectShown(pointsFrom(0, 10 * (round + 1)))).state).toBe(as("running"));
+        await driver.finish(round === 2 ? failed : completed);
+        expect((await driver.restart()).remoteId).toBe(remoteId);
+        await driver.finish(round === 2 ? failed : completed);
+      }
+      const shown = await driver.expectShown(pointsFrom(0, 40));
+      expect(shown.state).toBe(as("completed"));
+      expect(shown.tags).toMatchObject({ team: "red" });
+      const count = await driver.adapter.count(["loss", "metric/val acc"], never);
+      expect(count).toEqual({ points: 40, byKey: { loss: 20, "metric/val acc": 20 } });
+      expect(JSON.stringify(driver.memo).length).toBeLessThan(JSON.stringify(first).length + 512);
+    });
+
+    test("is whole wherever the daemon died around it", async () => {
+      const driver = await suite.open();
+      await driver.deliver(pointsFrom(0, 10));
+      const before = driver.memo;
+      await driver.deliver(pointsFrom(10, 10));
+      // Nobody knows that the tool was told of the end.
+      await driver.finish(failed);
+      await driver.resume(before);
+      expect((await driver.shown()).state).toBe(as("running"));
+      await driver.deliver(pointsFrom(10, 10));
+      await driver.finish(failed);
+      const ended = driver.memo;
+      // Nobody knows that it was resumed there, nor what was sent then.
+      await driver.resume(ended);
+      await driver.deliver(pointsFrom(20, 10));
+      await driver.resume(ended);
+      expect((await driver.shown()).state).toBe(as("running"));
+      await driver.deliver(pointsFrom(20, 4));
+      const some = driver.memo;
+      await driver.deliver(pointsFrom(24, 6));
+      await driver.resume(some);
+      await driver.deliver(pointsFrom(24, 6));
+      await driver.finish(completed);
+      expect((await driver.expectShown(pointsFrom(0, 30))).state).toBe(as("completed"));
+    });
+
+    test("is opened again when the tool cannot answer at first", async (context) => {
+      const { harness } = suite;
+      const passing = faultsOf(harness).find((fault) => fault === "unavailable" || fault === "reset");
+      context.skip(passing === undefined, "the tool cannot be away");
+      if (passing === undefined) return;
+      const driver = await suite.open();
+      await driver.deliver(pointsFrom(0, 10));
+      await driver.finish(failed);
+      harness.failNext("write", passing);
+      await driver.resume();
+      await driver.deliver(pointsFrom(10, 10));
+      expect(driver.setbacks).toBeGreaterThan(0);
+      expect((await driver.expectShown(pointsFrom(0, 20))).state).toBe(as("running"));
     });
   });
 

@@ -105,9 +105,20 @@ export class ToolRoom {
     await this.append(runId, [metricsOf(points)]);
   }
 
-  async end(runId: string): Promise<void> {
-    const value = { state: RunState.RUN_STATE_COMPLETED, reason: "", endedAtUs: 1_760_000_100_000_000 };
+  async end(runId: string, state: RunState = RunState.RUN_STATE_COMPLETED): Promise<void> {
+    const value = { state, reason: "", endedAtUs: 1_760_000_100_000_000 };
     await this.append(runId, [{ record: { $case: "end", value } }]);
+  }
+
+  async resume(runId: string): Promise<void> {
+    const value = {
+      resumedAtUs: 1_760_000_200_000_000,
+      client: "test/1",
+      host: "host-b",
+      pid: 2,
+      reason: "",
+    };
+    await this.append(runId, [{ record: { $case: "resume", value } }]);
   }
 
   /** What is known of the run's sink. */

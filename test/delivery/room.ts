@@ -54,6 +54,10 @@ export class Room {
     await this.append(runId, [endRecord()]);
   }
 
+  async resume(runId: string): Promise<void> {
+    await this.append(runId, [resumeRecord()]);
+  }
+
   async append(runId: string, records: Record[], sinks: readonly string[] = []): Promise<void> {
     await this.journal.append({ writerId: "w", seq: 1, runId, records }, sinks);
   }
@@ -102,6 +106,11 @@ function metricsRecord(firstValue: number, points: number, perRow = 1): Record {
 
 export function endRecord(state: RunState = RunState.RUN_STATE_COMPLETED): Record {
   return { record: { $case: "end", value: { state, reason: "", endedAtUs: 99 } } };
+}
+
+export function resumeRecord(): Record {
+  const value = { resumedAtUs: 100, client: "test/1", host: "h", pid: 2, reason: "" };
+  return { record: { $case: "resume", value } };
 }
 
 /** `from`, `from` + 1, ... */

@@ -8,6 +8,7 @@ import {
   PipekitError,
   packRows,
   type Record,
+  type RunResume,
   type RunStart,
   RunState,
 } from "@pipekit/proto";
@@ -85,6 +86,18 @@ export function artifact(name: string): Record {
 export function end(state: "completed" | "failed" = "completed", reason = ""): Record {
   const runState = state === "completed" ? RunState.RUN_STATE_COMPLETED : RunState.RUN_STATE_FAILED;
   return { record: { $case: "end", value: { state: runState, reason, endedAtUs: 1_700_000_001_000_000 } } };
+}
+
+export function resume(fields: Partial<RunResume> = {}): Record {
+  const value = {
+    resumedAtUs: 1_700_000_002_000_000,
+    client: "test/0",
+    host: "here",
+    pid: 8,
+    reason: "",
+    ...fields,
+  };
+  return { record: { $case: "resume", value } };
 }
 
 export function frame(runId: string, writerId: string, seq: number, ...records: Record[]): Frame {

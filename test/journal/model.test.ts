@@ -1,15 +1,37 @@
+import { join } from "node:path";
 import { Frame, type Record } from "@pipekit/proto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { CURSOR_START, type Journal } from "../../daemon/journal/index.ts";
-import { end, frame, metrics, newId, outcome, start, tags, tempJournal } from "./fixture.ts";
+import { CURSOR_START, type Journal, salvage, verify } from "../../daemon/journal/index.ts";
+import {
+  end,
+  frame,
+  metrics,
+  newId,
+  outcome,
+  resume,
+  start,
+  stateFolder,
+  tags,
+  tempJournal,
+} from "./fixture.ts";
 
 /** What a writer sends next: seq = last accepted + `ahead`. */
 interface Send {
   readonly writer: number;
   readonly run: number;
   readonly ahead: number;
-  readonly kind: "start" | "otherStart" | "points" | "tags" | "end" | "failed" | "startAndEnd" | "nothing";
+  readonly kind:
+    | "start"
+    | "otherStart"
+    | "points"
+    | "tags"
+    | "end"
+    | "failed"
+    | "startAndEnd"
+    | "nothing"
+    | "resume"
+    | "resumeAndEnd";
   /** Whether this frame waits for those before it, or may share their commit. */
   readonly wait: boolean;
 }
@@ -25,9 +47,10 @@ const sends = fc.array(
     kind: fc.oneof(
       { weight: 3, arbitrary: fc.constant("start" as const) },
       { weight: 6, arbitrary: fc.constantFrom("points" as const, "tags" as const) },
+      { weight: 2, arbitrary: fc.constant("resume" as const) },
       {
         weight: 2,
-        arbitrary: fc.constantFrom("otherStart", "end", "failed", "startAndEnd", "nothing"),
+        arbitrary: fc.constantFrom("otherStart", "end", "failed", "startAndEnd", "nothing", "resumeAndEnd"),
       },
     ),
     wait: fc.boolean(),
@@ -37,7 +60,10 @@ const sends = fc.array(
 
 /** The journal in a few lines: what it must do, without how. */
 class Model {
-  readonly runs = new Map<string, { start: string; state: string; frames: Frame[]; points: number }>();
+  readonly runs = new Map<
+    string,
+    { start: string; state: string; frames: Frame[]; points: number; resumedBy: string }
+  >();
   readonly writers = new Map<string, { runId: string; lastSeq: number }>();
 
   append(one: Frame): string {
@@ -49,21 +75,24 @@ class Model {
     if (one.seq <= lastSeq) return "duplicate";
     const opening = one.records.find(({ record }) => record?.$case === "start");
     const closing = one.records.find(({ record }) => record?.$case === "end");
+    const resumes = one.records.some(({ record }) => record?.$case === "resume");
     if (run === undefined && opening === undefined) return "RUN_NOT_FOUND";
     const noop =
       run !== undefined && one.records.length === 1 && closing !== undefined && run.state === text(closing);
-    if (run !== undefined && run.state !== "running" && !noop) return "RUN_ENDED";
+    if (run !== undefined && run.state !== "running" && !noop && !resumes) return "RUN_ENDED";
     if (run !== undefined && opening !== undefined && run.start !== text(opening)) return "RUN_EXISTS";
     if (one.seq !== lastSeq + 1) return "INVALID_FRAME";
     this.writers.set(one.writerId, { runId: one.runId, lastSeq: one.seq });
     if (noop) return "duplicate";
-    const kept = run ?? { start: opening ? text(opening) : "", state: "running", frames: [], points: 0 };
+    const fresh = { state: "running", frames: [], points: 0, resumedBy: "" };
+    const kept = run ?? { start: opening ? text(opening) : "", ...fresh };
     this.runs.set(one.runId, kept);
     if (one.records.length > 0) kept.frames.push(one);
     for (const { record } of one.records) {
       if (record?.$case === "metrics") kept.points += record.value.values.length / 8;
     }
-    if (closing !== undefined) kept.state = text(closing);
+    if (resumes) Object.assign(kept, { state: "running", resumedBy: one.writerId });
+    if (closing !== undefined && one.writerId >= kept.resumedBy) kept.state = text(closing);
     return "appended";
   }
 }
@@ -92,6 +121,10 @@ function records(kind: Send["kind"], i: number): Record[] {
       return [end()];
     case "failed":
       return [end("failed")];
+    case "resume":
+      return [resume({ resumedAtUs: i }), metrics({ a: [i] }, i)];
+    case "resumeAndEnd":
+      return [resume({ resumedAtUs: i }), end("failed", "again")];
     case "nothing":
       return [];
   }
@@ -106,7 +139,8 @@ async function framesOf(journal: Journal, runId: string): Promise<Record[][]> {
 }
 
 test("any sequence of frames has the outcome, and leaves the journal, that the model says", async () => {
-  const journal = await tempJournal();
+  const folder = await stateFolder();
+  const journal = await tempJournal(folder);
   const seen = new Set<unknown>();
   await fc.assert(
     fc.asyncProperty(sends, async (list) => {
@@ -126,7 +160,10 @@ test("any sequence of frames has the outcome, and leaves the journal, that the m
       expect(await Promise.all(got)).toEqual(expected);
       for (const word of expected) seen.add(word);
       for (const [runId, run] of model.runs) {
-        expect(await journal.run(runId)).toMatchObject({ state: run.state, points: run.points });
+        const resumed =
+          run.resumedBy === "" ? undefined : expect.objectContaining({ writerId: run.resumedBy });
+        const { state, points } = run;
+        expect(await journal.run(runId)).toMatchObject({ state, points, resume: resumed });
         const encoded = (all: Record[][]) =>
           all.map((one) => Frame.encode(frame("", "", 0, ...one)).finish());
         expect(encoded(await framesOf(journal, runId))).toEqual(
@@ -136,8 +173,15 @@ test("any sequence of frames has the outcome, and leaves the journal, that the m
       for (const [writerId, { lastSeq }] of model.writers)
         expect(await journal.lastSeq(writerId)).toBe(lastSeq);
     }),
-    { numRuns: 150 },
+    { numRuns: 600 },
   );
   const words = ["appended", "duplicate", "INVALID_FRAME", "RUN_NOT_FOUND", "RUN_EXISTS", "RUN_ENDED"];
   expect([...seen].sort()).toEqual(words.sort());
+  const { runsRunning } = await journal.totals();
+  expect(await journal.runs({ limit: 10_000, state: "running" })).toHaveLength(runsRunning);
+  await journal.close();
+  expect(await verify(join(folder, "journal.db"))).toMatchObject({ faults: [] });
+  const into = join(folder, "into.db");
+  expect(await salvage(join(folder, "journal.db"), into)).toMatchObject({ lostFrames: [], reasons: [] });
+  expect(await verify(into)).toMatchObject({ faults: [] });
 });

@@ -76,7 +76,9 @@ test("a run's sinks are there from its start, and keep what delivery saves", asy
   expect(letters[0]?.atUs).toBeGreaterThan(1_700_000_000_000_000);
   expect(await journal.deadLetters({ limit: 1 })).toHaveLength(1);
   expect(await journal.totals()).toMatchObject({ deadLetters: 2, pointsPending: 7 - 5 + 7 });
-  await journal.saveSink({ ...saved, state: "done" }, []);
+  await journal.append(frame(runId, writerId, 3, end()), []);
+  const { lastPosition } = await journal.run(runId);
+  await journal.saveSink({ ...saved, state: "done", cursor: { position: lastPosition, offset: 0 } }, []);
   const refused = { ...fresh, spec: "mlflow:b", state: "refused" } as const;
   await journal.saveSink(refused, []);
   expect(await journal.openSinks()).toEqual([{ ...refused, pendingSinceUs }]);

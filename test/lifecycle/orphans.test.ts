@@ -20,10 +20,12 @@ class Runs {
   readonly entries = new Map<string, RunEntry>();
   readonly appended: Frame[] = [];
   #listener: (ids: ReadonlySet<string>) => void = () => undefined;
+  #resumeListener: (ids: ReadonlySet<string>) => void = () => undefined;
 
   put(runId: string, start: Partial<RunStart>, state: RunEntry["state"] = "running"): void {
     const begun = RunStart.fromPartial({ host: hostname(), startedAtUs: Date.now() * 1000, ...start });
     const rest = {
+      resume: undefined,
       reason: "",
       endedAtUs: 0,
       points: 0,
@@ -40,12 +42,29 @@ class Runs {
     this.#listener(new Set([runId]));
   }
 
-  async append(frame: Frame) {
+  /** Another process goes on with the run. */
+  resume(runId: string, pid: number): void {
+    const entry = this.entries.get(runId);
+    if (entry === undefined) throw new Error("no run");
+    const by = { resumedAtUs: Date.now() * 1000, host: hostname(), client: "", reason: "", writerId: "w" };
+    const lastPosition = entry.lastPosition + 1;
+    this.entries.set(runId, { ...entry, state: "running", lastPosition, resume: { ...by, pid } });
+    this.#resumeListener(new Set([runId]));
+    this.commit(runId);
+  }
+
+  async append(frame: Frame, _: readonly string[] = [], onlyBehind?: number) {
     const entry = this.entries.get(frame.runId);
     if (entry?.state !== "running") throw new PipekitError("RUN_ENDED", "The run has ended.");
+    if (onlyBehind !== undefined && onlyBehind !== entry.lastPosition) return "overtaken" as const;
     this.appended.push(frame);
     this.entries.set(frame.runId, { ...entry, state: "failed" });
     return "appended" as const;
+  }
+
+  onResume(listener: (ids: ReadonlySet<string>) => void) {
+    this.#resumeListener = listener;
+    return () => undefined;
   }
 
   async run(runId: string): Promise<RunEntry> {
@@ -212,6 +231,49 @@ test("a run that its author ends, and runs written from elsewhere, are let alone
   process.kill("SIGKILL");
   await once(process, "exit");
   await watching.look();
+  expect(journal.appended).toEqual([]);
+});
+
+test("a run that is resumed is kept by its new process, and ended when that is gone too", async () => {
+  const [first, second] = await Promise.all([child(), child()]);
+  const journal = new Runs();
+  for (const runId of ["killed", "ended", "silent"]) journal.put(runId, { pid: first.pid ?? 0 });
+  journal.put("elsewhere", { pid: 4_000_000, host: "elsewhere" });
+  const watching = await watch(journal);
+  journal.put("ended", { pid: first.pid ?? 0 }, "completed");
+  journal.commit("ended");
+  await watching.look();
+  journal.resume("silent", second.pid ?? 0);
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  await watching.look();
+  const ended = () => journal.appended.map(({ runId }) => runId).sort();
+  await expect.poll(() => watching.living).toBe(1);
+  expect(ended()).toEqual(["killed"]);
+  for (const runId of ["killed", "ended", "elsewhere"]) journal.resume(runId, second.pid ?? 0);
+  await expect.poll(() => watching.living).toBe(4);
+  for (let i = 0; i < 3; i++) await watching.look();
+  expect(ended()).toEqual(["killed"]);
+  second.kill("SIGKILL");
+  await once(second, "exit");
+  for (let i = 0; i < 3; i++) await watching.look();
+  expect(ended()).toEqual(["elsewhere", "ended", "killed", "killed", "silent"]);
+});
+
+test("a run that is resumed while its end is on the way goes on", async () => {
+  const [first, second] = await Promise.all([child(), child()]);
+  const journal = new Runs();
+  journal.put("run-1", { pid: first.pid ?? 0 });
+  const watching = await watch(journal);
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  const append = journal.append.bind(journal);
+  journal.append = async (...args) => {
+    journal.resume("run-1", second.pid ?? 0);
+    return append(...args);
+  };
+  await watching.look();
+  await expect.poll(() => watching.living).toBe(1);
   expect(journal.appended).toEqual([]);
 });
 

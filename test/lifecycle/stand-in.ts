@@ -23,6 +23,7 @@ async function openRooms(): Promise<Rooms> {
       run: never,
       runs: async () => [],
       onCommit: () => () => undefined,
+      onResume: () => () => undefined,
       totals: async () => ({
         bytes: 1,
         frames: 2,

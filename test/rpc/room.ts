@@ -1,11 +1,12 @@
 /** The rooms behind the TrackerService in this process: a real journal, content store and delivery, and a scripted tool. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   type Frame,
   packRows,
   type Record,
+  RunResume,
   RunStart,
   RunState,
   SyncRequest,
@@ -165,6 +166,12 @@ export class Writer {
   /** Appends one frame with these facts; throws what rejects it. */
   async append(...facts: NonNullable<Record["record"]>[]): Promise<void> {
     await this.#room.intake.appendWhole(this.frame(...facts), new AbortController().signal);
+  }
+
+  /** Goes on with the run; starts it where there is none. */
+  resume(fields: Partial<RunStart> = {}, pid = process.pid): Promise<void> {
+    const value = RunResume.fromPartial({ resumedAtUs: Date.now() * 1000, host: hostname(), pid });
+    return this.append({ $case: "resume", value }, { $case: "start", value: startOf(fields) });
   }
 
   log(count: number): Promise<void> {

@@ -17,7 +17,7 @@ import {
   type SeriesChunk,
   type SinkEntry,
 } from "../../daemon/journal/journal.ts";
-import { newSink } from "../../daemon/journal/sinks.ts";
+import { newSink, reopened } from "../../daemon/journal/sinks.ts";
 import { eachPoint, pointCount } from "./points.ts";
 
 const WHOLE_RUN: Cursor = { position: Number.POSITIVE_INFINITY, offset: 0 };
@@ -47,6 +47,7 @@ export class FakeJournal implements Journal {
   /** When set, saveSink rejects with it. */
   saveFault: Error | undefined;
   readonly #listeners = new Set<(runIds: ReadonlySet<string>) => void>();
+  readonly #resumeListeners = new Set<(runIds: ReadonlySet<string>) => void>();
 
   /** The same durable content, in another process. */
   copy(): FakeJournal {
@@ -63,10 +64,16 @@ export class FakeJournal implements Journal {
     const { runId, records } = frame;
     const atUs = Date.now() * 1000;
     this.frames.push({ position: this.frames.length * 3 + 7, runId, records, atUs });
-    if (records[0]?.record?.$case === "start") {
+    const first = records[0]?.record?.$case;
+    if (first === "start") {
       for (const spec of sinks) this.sinkEntries.set(keyOf(runId, spec), newSink(runId, spec));
     }
-    this.#tell(runId);
+    if (first === "resume") {
+      for (const [key, sink] of this.sinkEntries) {
+        if (sink.runId === runId && sink.state === "done") this.sinkEntries.set(key, reopened(sink));
+      }
+    }
+    this.#tell(runId, first === "resume");
     return "appended";
   }
 
@@ -80,9 +87,11 @@ export class FakeJournal implements Journal {
     if (start?.$case !== "start") throw new PipekitError("RUN_NOT_FOUND", `No run ${runId}.`);
     const last = records.at(-1)?.record;
     const end = last?.$case === "end" ? last.value : undefined;
+    const resume = records.findLast(({ record }) => record?.$case === "resume")?.record;
     return {
       runId,
       start: start.value,
+      resume: resume?.$case === "resume" ? { ...resume.value, writerId: "" } : undefined,
       state:
         end === undefined ? "running" : end.state === RunState.RUN_STATE_COMPLETED ? "completed" : "failed",
       reason: end?.reason ?? "",
@@ -157,7 +166,7 @@ export class FakeJournal implements Journal {
     sink: SinkEntry,
     deadLetters: readonly NewDeadLetter[],
     settled: readonly number[] = [],
-  ): Promise<void> {
+  ): Promise<SinkEntry["state"]> {
     if (this.saveFault !== undefined) throw this.saveFault;
     this.saves++;
     this.letters = this.letters.filter(
@@ -165,8 +174,12 @@ export class FakeJournal implements Journal {
     );
     for (const letter of deadLetters) this.letters.push({ ...letter, id: ++this.#lastLetter, atUs: 0 });
     this.#check(sink);
-    this.sinkEntries.set(keyOf(sink.runId, sink.spec), sink);
+    const { state, lastPosition } = await this.run(sink.runId);
+    const hasMore = state === "running" || sink.cursor.position < lastPosition;
+    const saved = sink.state === "done" && hasMore ? reopened(sink) : sink;
+    this.sinkEntries.set(keyOf(sink.runId, sink.spec), saved);
     this.#tell(sink.runId);
+    return saved.state;
   }
 
   async addSinks(runId: string, specs: readonly string[]): Promise<readonly SinkEntry[]> {
@@ -250,6 +263,11 @@ export class FakeJournal implements Journal {
     return () => this.#listeners.delete(listener);
   }
 
+  onResume(listener: (runIds: ReadonlySet<string>) => void): () => void {
+    this.#resumeListeners.add(listener);
+    return () => this.#resumeListeners.delete(listener);
+  }
+
   async close(): Promise<void> {}
 
   /** The points between two cursors, as a dead letter names them. */
@@ -303,9 +321,10 @@ export class FakeJournal implements Journal {
     return this.frames.filter((frame) => frame.runId === runId);
   }
 
-  #tell(runId: string): void {
+  #tell(runId: string, resumed = false): void {
     const told = new Set([runId]);
     queueMicrotask(() => {
+      if (resumed) for (const listener of this.#resumeListeners) listener(told);
       for (const listener of this.#listeners) listener(told);
     });
   }

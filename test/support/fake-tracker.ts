@@ -59,6 +59,8 @@ export class FakeTracker {
   answer: (call: FakeCall) => FakeAnswer | Promise<FakeAnswer> = () => "ok";
   /** What the tool counts; by default what it holds. */
   counts: (run: FakeRun, keys: readonly string[]) => SinkCount | undefined = countPoints;
+  /** Awaited when an adapter is closed. */
+  closing: () => Promise<void> = async () => {};
   running = 0;
   mostRunning = 0;
   openAdapters = 0;
@@ -113,6 +115,7 @@ class FakeAdapter implements TrackerAdapter {
     const answer = await this.#call("open", [], signal);
     if (answer.status === "partial") throw new Error("An open cannot be partial.");
     if (answer.status !== "ok") return answer;
+    if (run.resumed) this.#tracker.run(run.runId, this.#spec).end = undefined;
     const remoteId = `tool-${run.runId}`;
     return { status: "ok", remoteId, remoteUrl: `http://tool/${remoteId}`, memo: { remoteId } };
   }
@@ -147,6 +150,7 @@ class FakeAdapter implements TrackerAdapter {
   async close(): Promise<void> {
     if (this.#closed) throw new Error("An adapter was closed twice.");
     this.#closed = true;
+    await this.#tracker.closing();
     this.#tracker.openAdapters--;
   }
 

@@ -8,7 +8,7 @@ import { Gpus } from "../../daemon/system/gpus.ts";
 import { HostUsage } from "../../daemon/system/host.ts";
 import { SystemWatch } from "../../daemon/system/index.ts";
 import { ProcessTree } from "../../daemon/system/process-tree.ts";
-import { RpcRoom, type Writer } from "../rpc/room.ts";
+import { RpcRoom, Writer } from "../rpc/room.ts";
 
 const log = pino({ level: "silent" });
 const onLinux = process.platform === "linux";
@@ -120,6 +120,23 @@ test("a run whose process is gone is sampled no more, and a full disk costs samp
   const { length } = await steps(run);
   await new Promise((next) => setTimeout(next, 2300));
   expect((await steps(run)).length).toBeLessThanOrEqual(length + 1);
+}, 30_000);
+
+test("a run that is resumed is sampled by the process that goes on with it, with steps that go on", async () => {
+  await watch();
+  const child = trainer();
+  const run = await sampled(child.pid ?? 0);
+  await until(async () => (await steps(run)).length >= 1);
+  await run.end();
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  // The sampler has found that its run has ended, and its process is gone.
+  await new Promise((next) => setTimeout(next, 1300));
+  const before = (await steps(run)).length;
+  await new Writer(room, run.runId).resume({}, trainer().pid);
+  await until(async () => (await steps(run)).length > before);
+  const all = await steps(run);
+  expect(all).toEqual(all.map((_, index) => index));
 }, 30_000);
 
 test.runIf(onLinux)(

@@ -1,7 +1,8 @@
 """Reads TensorBoard log folders with TensorBoard's own code.
 
-A question is `{"folder": path}` for a run's folder, or `{"hparams": path}` for a log folder as the hparams
-plugin shows it. Numbers that JSON has no words for come as text.
+A question is `{"folder": path}` for a run's folder, `{"live": path}` for the same by a reader that stays
+open, or `{"hparams": path}` for a log folder as the hparams plugin shows it. Numbers that JSON has no words
+for come as text.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tensorboard.util import tensor_util
 from tensorboard import context
 
 EVERYTHING = {"scalars": 0, "tensors": 0}
+open_readers: dict[str, EventAccumulator] = {}
 
 
 def number(value: float) -> float | str:
@@ -37,7 +39,16 @@ def of_value(value: Any) -> Any:
 
 
 def read_run(folder: str) -> dict[str, Any]:
-    events = EventAccumulator(folder, size_guidance=EVERYTHING)
+    return read_events(EventAccumulator(folder, size_guidance=EVERYTHING))
+
+
+def read_live(folder: str) -> dict[str, Any]:
+    if folder not in open_readers:
+        open_readers[folder] = EventAccumulator(folder, size_guidance=EVERYTHING)
+    return read_events(open_readers[folder])
+
+
+def read_events(events: EventAccumulator) -> dict[str, Any]:
     events.Reload()
     tags = events.Tags()
     scalars = [
@@ -99,6 +110,8 @@ def read_hparams(folder: str) -> dict[str, Any]:
 
 
 def answer(question: dict[str, str]) -> Any:
+    if "live" in question:
+        return read_live(question["live"])
     return read_run(question["folder"]) if "folder" in question else read_hparams(question["hparams"])
 
 

@@ -69,6 +69,23 @@ describe("TensorBoard's own code", () => {
     expect(adapter.takeNotes()).toEqual([]);
   });
 
+  test("goes on to read a run that is resumed, as one that is open does", async () => {
+    const run = newRun();
+    const { adapter, folder } = await open(run);
+    await adapter.send(pointsFrom(0, 40), never);
+    await adapter.finish({ ...END, state: "failed", reason: "lost" }, never);
+    const memo = adapter.takeMemo();
+    const live = async () => stepsOf((await reader.ask({ live: folder })) as ReadRun);
+    expect(await live()).toEqual(steps(40));
+    const { adapter: again } = await open({ ...run, resumed: true }, memo);
+    await again.send(pointsFrom(40, 300), never);
+    expect(await live()).toEqual(steps(340));
+    await again.finish(END, never);
+    const { session, texts } = await read(folder);
+    expect(session.status).toBe("STATUS_SUCCESS");
+    expect(Object.keys(texts)).not.toContain("pipekit/reason");
+  });
+
   test("shows what torch's SummaryWriter shows of the same script", async () => {
     // Not a truth value, of which torch makes a number.
     const params = { lr: 0.1, depth: 3, name: "net" };

@@ -25,7 +25,7 @@ import { FileRun } from "../../file-run.ts";
 import { Progress } from "../../progress.ts";
 import { EventWriter } from "../events.ts";
 import { Names } from "../names.ts";
-import { endProperties, param, property } from "../run-text.ts";
+import { endProperties, param, property, resumedProperties } from "../run-text.ts";
 import type { OfflineSpec } from "../spec.ts";
 import { countPoints } from "./count.ts";
 import { asciiJson, exists, removeDurably } from "./files.ts";
@@ -79,9 +79,10 @@ export class OfflineAdapter implements TrackerAdapter {
       this.#file.opened(run, opened);
       this.#opened = { session, task, writer: new EventWriter(this.#names, session.id, asciiJson) };
       this.#mayBeZipped = true;
+      if (run.resumed) await this.#reopen(signal);
       this.#context.log("debug", "ClearML session opened", { run: run.runId, folder: session.folder });
       const remoteUrl = pathToFileURL(session.zip).href;
-      return { status: "ok" as const, remoteId: session.id, remoteUrl, memo: { ...opened.memo } };
+      return { status: "ok" as const, remoteId: session.id, remoteUrl, memo: { ...this.#file.current.memo } };
     });
   }
 
@@ -164,6 +165,14 @@ export class OfflineAdapter implements TrackerAdapter {
   async close(): Promise<void> {
     this.#opened = undefined;
     await this.#file.close();
+  }
+
+  /** Takes the end back: the zip, and what the task says of it. */
+  async #reopen(signal: AbortSignal): Promise<void> {
+    const { session, task } = this.#open();
+    await this.#unzip(session, signal);
+    for (const property of resumedProperties()) task.forget(property);
+    await task.save();
   }
 
   /** Takes away a zip that will lack something. */

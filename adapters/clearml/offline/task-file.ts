@@ -86,6 +86,10 @@ export class TaskFile {
     this.#changed = true;
   }
 
+  forget({ section, name }: Pick<Hyperparameter, "section" | "name">): void {
+    if (this.#parameters.delete(JSON.stringify([section, name]))) this.#changed = true;
+  }
+
   attach(entry: ArtifactEntry): void {
     const known = this.#artifacts.get(entry.key);
     if (known !== undefined && known.uri === entry.uri && known.hash === entry.hash) return;

@@ -74,9 +74,11 @@ export class WandbOfflineAdapter implements TrackerAdapter {
           ? await begin(this.#spec, run, note, signal)
           : await resumeRun(this.#spec, run, known, note, signal);
       this.#file.opened(run, opened);
+      if (run.resumed && opened.memo.end !== null) await this.#reopen(opened, signal);
+      const { memo: current } = this.#file.current;
       this.#context.log("debug", "W&B file opened", { run: run.runId, file: opened.file.path });
-      const remoteUrl = pathToFileURL(this.#folder(opened.memo)).href;
-      return { status: "ok" as const, remoteId: run.runId, remoteUrl, memo: { ...opened.memo } };
+      const remoteUrl = pathToFileURL(this.#folder(current)).href;
+      return { status: "ok" as const, remoteId: run.runId, remoteUrl, memo: { ...current } };
     });
   }
 
@@ -155,6 +157,13 @@ export class WandbOfflineAdapter implements TrackerAdapter {
 
   #folder(memo: Memo): string {
     return join(this.#spec.folder, RUNS, memo.folder);
+  }
+
+  /** Takes the end back: it stands behind the settled records, and its reason among the facts. */
+  async #reopen({ file, memo }: OpenFile<Memo>, signal: AbortSignal): Promise<void> {
+    const { drafts, facts } = await this.#changes((before) => before.resumed(), signal);
+    this.#file.remember(await append(file, this.#file.current.run, drafts, { ...memo, end: null }));
+    this.#facts = facts;
   }
 
   #ready(signal: AbortSignal): Promise<OpenFile<Memo>> {

@@ -3,14 +3,15 @@ import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { isMissing } from "../../file-faults.ts";
 import { readLog } from "./log-file.ts";
 
-/** Field numbers of Record, HistoryRecord, HistoryItem, StatsRecord and StatsItem. */
+/** Field numbers of Record, HistoryRecord, StatsRecord, and of the key of HistoryItem and StatsItem. */
 const HISTORY = 2;
 const HISTORY_ITEM = 1;
 const HISTORY_STEP = 2;
-const HISTORY_KEY = 2;
 const STATS = 7;
 const STATS_ITEM = 3;
-const STATS_KEY = 1;
+const KEY = 1;
+/** `nested_key` of one part: where files of earlier versions have it in HistoryItem. */
+const NESTED_KEY = 2;
 
 /** What is in a file. One that is gone has nothing. */
 export interface Cells {
@@ -35,10 +36,10 @@ export async function countCells(path: string, signal: AbortSignal): Promise<Cel
     const reader = new BinaryReader(record);
     while (reader.pos < reader.len) {
       const [field, type] = reader.tag();
-      if (field === STATS && type === 2) eachKey(reader, STATS_ITEM, STATS_KEY, events);
+      if (field === STATS && type === 2) eachKey(reader, STATS_ITEM, events);
       else if (field === HISTORY && type === 2) {
         seen.lines++;
-        const step = eachKey(reader, HISTORY_ITEM, HISTORY_KEY, history);
+        const step = eachKey(reader, HISTORY_ITEM, history);
         seen.lastStep = Math.max(seen.lastStep, step);
       } else reader.skip(type, field);
     }
@@ -53,12 +54,7 @@ export async function countCells(path: string, signal: AbortSignal): Promise<Cel
 }
 
 /** Counts the keys of the items of the message that follows; returns its step, if it has one. */
-function eachKey(
-  reader: BinaryReader,
-  itemField: number,
-  keyField: number,
-  into: Map<string, number>,
-): number {
+function eachKey(reader: BinaryReader, itemField: number, into: Map<string, number>): number {
   const end = reader.uint32() + reader.pos;
   let step = 0;
   while (reader.pos < end) {
@@ -67,7 +63,7 @@ function eachKey(
       const itemEnd = reader.uint32() + reader.pos;
       while (reader.pos < itemEnd) {
         const [inner, innerType] = reader.tag();
-        if (inner === keyField && innerType === 2) {
+        if ((inner === KEY || inner === NESTED_KEY) && innerType === 2) {
           const key = reader.string();
           into.set(key, (into.get(key) ?? 0) + 1);
         } else reader.skip(innerType, inner);

@@ -1,6 +1,6 @@
 /**
- * W&B's `Record` messages, by field number: Record{num 1, history 2, summary 3, config 5, stats 7, artifact 8, metric
- * 12, run 17, exit 18, header 21, environment 26}. Items carry their values as JSON text.
+ * W&B's `Record` messages, by field number: Record{num 1, history 2, summary 3, config 5, stats 7, artifact 8,
+ * telemetry 11, metric 12, run 17, exit 18, final 20, header 21, environment 26}. Items carry their values as JSON text.
  */
 
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -12,6 +12,8 @@ import type { RunFacts } from "./run-facts.ts";
 /** The client whose records these are like. */
 const LIKE = "0.31.0";
 const VALUE_JSON = 16;
+const TELEMETRY = 11;
+const ENVIRONMENT = 26;
 
 /** Everything but the number of a record. */
 export interface Draft {
@@ -21,7 +23,11 @@ export interface Draft {
 
 /** A record as it stands in the file. Numbers count from 1. */
 export function numbered({ field, body }: Draft, num: number): Uint8Array {
-  return new BinaryWriter().tag(1, 0).int64(num).tag(field, 2).bytes(body).finish();
+  const writer = new BinaryWriter().tag(1, 0).int64(num);
+  // `wandb sync` before 0.19.11 ends at a record of a kind that it does not know. An empty TelemetryRecord changes
+  // nothing there; for others the last kind counts.
+  if (field === ENVIRONMENT) writer.tag(TELEMETRY, 2).bytes(new Uint8Array());
+  return writer.tag(field, 2).bytes(body).finish();
 }
 
 export function headerRecord(): Draft {
@@ -59,13 +65,13 @@ export function configRecord(config: RunFacts["config"]): Draft {
 /** The machine, as far as we know it. */
 export function environmentRecord(run: SinkRun): Draft {
   const writer = timestamp(new BinaryWriter().tag(3, 2), run.startedAtUs);
-  return draft(26, writer.tag(12, 2).string(run.host).tag(199, 2).string(run.runId));
+  return draft(ENVIRONMENT, writer.tag(12, 2).string(run.host).tag(199, 2).string(run.runId));
 }
 
 /** A line of the history. */
 export function historyRecord(row: Row, startedAtUs: number): Draft {
   const writer = new BinaryWriter();
-  const add = (key: string, json: string) => item(writer.tag(1, 2), 2, key, json);
+  const add = (key: string, json: string) => item(writer.tag(1, 2), key, json);
   for (const [key, token] of row.cells) add(key, token);
   add(AXIS_KEY, String(row.step));
   add("_step", String(row.wandbStep));
@@ -77,7 +83,7 @@ export function historyRecord(row: Row, startedAtUs: number): Draft {
 /** A line of the events, whose keys are the machine's. */
 export function statsRecord(row: Row): Draft {
   const writer = timestamp(new BinaryWriter().tag(2, 2), row.timeUs);
-  for (const [key, token] of row.cells) item(writer.tag(3, 2), 1, statsKey(key), token);
+  for (const [key, token] of row.cells) item(writer.tag(3, 2), statsKey(key), token);
   return draft(7, writer);
 }
 
@@ -96,7 +102,7 @@ export function summaryRecord(rows: readonly Row[], startedAtUs: number): Draft 
     values.set("_runtime", String((row.timeUs - startedAtUs) / 1e6));
   }
   const writer = new BinaryWriter();
-  for (const [key, json] of values) item(writer.tag(1, 2), 2, key, json);
+  for (const [key, json] of values) item(writer.tag(1, 2), key, json);
   return draft(3, writer);
 }
 
@@ -119,17 +125,23 @@ export function exitRecord(exitCode: number, seconds: number): Draft {
   return draft(18, writer.tag(2, 0).int32(Math.max(0, Math.min(2 ** 31 - 1, Math.floor(seconds)))));
 }
 
+/** That nothing comes after the exit: `wandb sync` before 0.19 tells the server of the exit only then. */
+export function finalRecord(): Draft {
+  return { field: 20, body: new Uint8Array() };
+}
+
 function draft(field: number, writer: BinaryWriter): Draft {
   return { field, body: writer.finish() };
 }
 
-function item(writer: BinaryWriter, keyField: number, key: string, json: string): void {
-  writer.fork().tag(keyField, 2).string(key).tag(VALUE_JSON, 2).string(json).join();
+/** Its key in `key`, never as a `nested_key` of one part: `wandb sync` before 0.19 reads no other. */
+function item(writer: BinaryWriter, key: string, json: string): void {
+  writer.fork().tag(1, 2).string(key).tag(VALUE_JSON, 2).string(json).join();
 }
 
 function configItems(config: RunFacts["config"]): Uint8Array {
   const writer = new BinaryWriter();
-  for (const [key, value] of config) item(writer.tag(1, 2), 1, key, JSON.stringify(value));
+  for (const [key, value] of config) item(writer.tag(1, 2), key, JSON.stringify(value));
   return writer.finish();
 }
 

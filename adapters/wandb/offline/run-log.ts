@@ -19,6 +19,7 @@ import {
   type Draft,
   environmentRecord,
   exitRecord,
+  finalRecord,
   headerRecord,
   historyRecord,
   numbered,
@@ -124,7 +125,9 @@ function openEnd(run: SinkRun, { history, events, end }: Omit<Memo, "bytes">): r
     drafts.push(historyRecord(open, run.startedAtUs), summaryRecord([open], run.startedAtUs));
   }
   if (events.open !== undefined) drafts.push(statsRecord(events.open));
-  if (end !== null) drafts.push(exitRecord(exitCode(end), (end.endedAtUs - run.startedAtUs) / 1e6));
+  if (end !== null) {
+    drafts.push(exitRecord(exitCode(end), (end.endedAtUs - run.startedAtUs) / 1e6), finalRecord());
+  }
   return drafts;
 }
 

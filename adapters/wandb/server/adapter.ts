@@ -30,7 +30,7 @@ import { WandbApi } from "./api.ts";
 import { ArtifactLogger, type PartLimits } from "./artifacts.ts";
 import { countPoints } from "./count.ts";
 import { apiKey } from "./credentials.ts";
-import type { Result } from "./faults.ts";
+import type { Fault, Result } from "./faults.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { behind, makeMemo, NOTHING, readMemo } from "./memo.ts";
 import { createRun, findRun, type RemoteRun, runUrl, wandbRunId } from "./remote-run.ts";
@@ -110,7 +110,10 @@ export class WandbServerAdapter implements TrackerAdapter {
         : behind({ ...remote.value, displaced: (found.value?.facts.displaced ?? 0) > 0 });
     const written = known?.written(summary) ?? fresh;
     const note = this.#notes.add;
-    this.#opened = new Sender(run, remote.value, written, this.#api, this.#artifacts, note);
+    const sender = new Sender(run, remote.value, written, this.#api, this.#artifacts, note);
+    const fault = run.resumed ? await reopen(sender, until) : undefined;
+    if (fault !== undefined) return failureOf(fault);
+    this.#opened = sender;
     this.#memo = undefined;
     this.#heartbeat.rest();
     const remoteUrl = runUrl(this.#spec.url, place);
@@ -214,6 +217,13 @@ export class WandbServerAdapter implements TrackerAdapter {
     if (this.#opened === undefined) throw new Error("The adapter must be opened first.");
     return this.#opened;
   }
+}
+
+/** W&B shows a run as running whenever something comes to its stream, also after an end. */
+async function reopen(sender: Sender, signal: AbortSignal): Promise<Fault | undefined> {
+  const facts = sender.facts.resumed();
+  const fault = facts === sender.facts ? undefined : await sender.change(facts, signal);
+  return fault ?? (await sender.stream({}, signal));
 }
 
 function exitCode(end: SinkEnd): number {

@@ -53,6 +53,13 @@ export class Facts {
     return new Facts(withOwn(this.#config, { reason }), this.#others, this.#tags);
   }
 
+  /** The facts of a run that goes on after an end; the same ones when they name no reason for it. */
+  resumed(): Facts {
+    const { reason, ...own } = parseObject(JSON.stringify(this.#config.get(OWN_CONFIG) ?? {}));
+    if (reason === undefined) return this;
+    return new Facts(new Map([...this.#config, [OWN_CONFIG, own]]), this.#others, this.#tags);
+  }
+
   /** Number of metrics that have an axis of their own. */
   get displaced(): number {
     const metrics = this.#others["m"];

@@ -18,6 +18,8 @@ export interface FoundRun {
   readonly lastPosition: number;
   readonly prunedAtUs: number;
   readonly seal: number | null;
+  /** Empty where the journal is of an older version. */
+  readonly resume: string;
   /** Its columns up to `last_position`, then `pruned_at_us`, as the seal is made of them. */
   readonly sealed: readonly Value[];
 }
@@ -55,7 +57,7 @@ export interface FrameTaker {
 
 const STATES: readonly Value[] = ["running", "completed", "failed"];
 const KEPT = ["series", "tags", "params", "artifacts"];
-/** Columns of rows with a checksum, in version 2. */
+/** Columns of rows with a checksum, since version 2. */
 const SINK_COLUMNS = 10;
 const WRITER_COLUMNS = 4;
 const LETTER_COLUMNS = 12;
@@ -160,16 +162,16 @@ function frameOf(position: number, values: Row): FrameRow | undefined {
 
 function runOf(number: number, values: Row): FoundRun | undefined {
   const [key, runId, name, start, startedAtUs, state, reason, endedAtUs, points, lastPosition] = values;
-  const [, , , , , , , , , , bytes = 0, prunedAtUs = 0, seal = null] = values;
+  const [, , , , , , , , , , bytes = 0, prunedAtUs = 0, seal = null, resume = ""] = values;
   if (key !== null || typeof runId !== "string" || typeof name !== "string" || typeof start !== "string") {
     return undefined;
   }
   if (!STATES.includes(state ?? null) || typeof reason !== "string" || !isCount(endedAtUs)) return undefined;
   if (typeof startedAtUs !== "number") return undefined;
   if (!isCount(points) || !isCount(lastPosition) || !isCount(bytes) || !isCount(prunedAtUs)) return undefined;
-  if (seal !== null && !isCount(seal)) return undefined;
+  if ((seal !== null && !isCount(seal)) || typeof resume !== "string") return undefined;
   const sealed = [runId, name, start, startedAtUs, String(state), reason, endedAtUs, points, lastPosition];
-  const rest = { state: String(state), reason, endedAtUs, points, lastPosition, prunedAtUs, seal };
+  const rest = { state: String(state), reason, endedAtUs, points, lastPosition, prunedAtUs, seal, resume };
   return { number, runId, name, start, startedAtUs, ...rest, sealed: [...sealed, prunedAtUs] };
 }
 

@@ -48,8 +48,13 @@ export class RunRebuilder {
     }
     const start = summary.start ?? startOf(row) ?? this.#unknownStart(runId);
     const ended = summary.end ?? (lost || summary.start === undefined ? endOf(row) : undefined);
-    const { points, lastPosition, bytes } = summary;
-    this.#writeRun(number, runId, start, ended, { points, lastPosition, bytes, prunedAtUs: 0 });
+    const { points, lastPosition, bytes, resume } = summary;
+    this.#writeRun(number, runId, start, ended, { points, lastPosition, bytes, prunedAtUs: 0 }, resume?.json);
+    if (row !== undefined && row.resume !== "" && row.resume !== resume?.json) {
+      this.#reasons.push(
+        `The last resume record of run ${runId} is lost: resume the run again where more is to be logged.`,
+      );
+    }
     // Where frames are lost, the tables may know more than the frames that are left.
     if (lost && row !== undefined) this.#fillIn(summary, row.number);
     for (const [name, value] of start.tags) if (!summary.tags.has(name)) summary.tags.set(name, value);
@@ -85,6 +90,7 @@ export class RunRebuilder {
     start: StartFacts,
     ended: ReturnType<typeof endOf>,
     counts: { points: number; lastPosition: number; bytes: number; prunedAtUs: number },
+    resume = "",
   ): void {
     this.#sql.run.run(
       number,
@@ -100,6 +106,7 @@ export class RunRebuilder {
       counts.bytes,
       counts.prunedAtUs,
       null,
+      resume,
     );
   }
 
@@ -144,7 +151,7 @@ export class RunRebuilder {
 
 function prepare(db: DatabaseSync) {
   return {
-    run: db.prepare("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    run: db.prepare("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
     seal: db.prepare("UPDATE runs SET seal = ? WHERE number = ?"),
     tag: db.prepare("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)"),
     param: db.prepare("INSERT OR REPLACE INTO params VALUES (?, ?, ?)"),

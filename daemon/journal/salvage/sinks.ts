@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { Frame } from "@pipekit/proto";
 import { type Cursor, itemCount, type SinkEntry } from "../journal.ts";
 import { ADD_LETTER_WITH_ID, rowOfLetter } from "../letters.ts";
-import { type Detail, rowOfSink, SAVE_SINK } from "../sinks.ts";
+import { type Detail, reopened, rowOfSink, SAVE_SINK } from "../sinks.ts";
 import type { Row } from "./harvest.ts";
 
 /** A run of the new journal. */
@@ -30,7 +30,9 @@ export class SinkRebuilder {
     // Counts are those of the frames that are left, so that what is pending adds up.
     const pointsDead = Math.min(sink.pointsDead, points);
     const pointsSent = points - pointsDead;
-    this.#sql.saveSink.run(...rowOfSink(number, { ...sink, cursor, pointsDead, pointsSent }));
+    const entry = { ...sink, cursor, pointsDead, pointsSent };
+    const hasMore = this.#sql.more.get(number, cursor.position) !== undefined;
+    this.#sql.saveSink.run(...rowOfSink(number, sink.state === "done" && hasMore ? reopened(entry) : entry));
     return true;
   }
 
@@ -119,6 +121,7 @@ function prepare(db: DatabaseSync) {
   return {
     saveSink: db.prepare(SAVE_SINK),
     addLetter: db.prepare(ADD_LETTER_WITH_ID),
+    more: db.prepare("SELECT 1 FROM runs WHERE number = ? AND (state = 'running' OR last_position > ?)"),
     points: db.prepare("SELECT ifnull(sum(points), 0) AS points FROM frames WHERE run = ? AND position <= ?"),
     next: db.prepare(
       "SELECT position, body FROM frames WHERE run = ? AND position > ? ORDER BY position LIMIT 1",

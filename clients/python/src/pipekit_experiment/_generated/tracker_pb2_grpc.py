@@ -83,7 +83,9 @@ class TrackerServiceServicer(object):
 
     def StartRun(self, request, context):
         """StartRun journals the first frame of a run and answers after it is on disk. Repeating it with the same
-        frame is harmless. Errors: INVALID_TRACKER_SPEC, INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME.
+        frame is harmless. A frame that begins with a RunResume goes on with a run; with a RunStart behind it, it starts the
+        run where there is none, and where there is one, only the sinks of the RunStart count: they are added.
+        Errors: INVALID_TRACKER_SPEC, INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME, RUN_NOT_FOUND, RUN_PRUNED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from struct import error as StructError
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,11 +31,11 @@ from pipekit_experiment._src.staging import check_artifact_name, default_name, i
 from pipekit_experiment._src.writer import Writer
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from pipekit_experiment._generated.tracker_pb2 import Run as RunMessage
     from pipekit_experiment._src.sink_status import SinkStatus
 
 _MAX_KNOWN_KEY_SETS = 4096
@@ -77,6 +79,14 @@ class ActiveRun(Run):
     def writer(self) -> Writer:
         """What writes this run from this process."""
         return self._writer
+
+    def go_on_from(self, found: RunMessage) -> None:
+        """Takes over what the daemon knows of a run that is resumed: name, config, start, and last step."""
+        self.name, self.pipeline_hash = found.name, found.pipeline_hash
+        self.config = json.loads(found.config_json or "{}")
+        self.started_at = datetime.fromtimestamp(found.started_at_us / 1_000_000, timezone.utc)
+        steps = (one.last_step for one in found.series if not one.key.startswith("system/"))
+        self._last_step = max(self._last_step, *steps, -1)
 
     # The hot path. Each line is here because it is measured; see test_hotpath.py.
     def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:

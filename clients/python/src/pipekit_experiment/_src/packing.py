@@ -18,7 +18,7 @@ from pipekit_experiment._src.ring_entries import Held, Item, Rows
 
 Row: TypeAlias = "tuple[KeySet, int, int, tuple[Any, ...]]"
 """Key set, step, time in microseconds and values: what trackers in this process get."""
-FactKind = Literal["start", "params", "artifact", "tags", "end"]
+FactKind = Literal["start", "resume", "params", "artifact", "tags", "end"]
 
 _ROW_BYTES = 20
 
@@ -67,6 +67,8 @@ def fact(kind: FactKind, given: dict[str, Any]) -> pb.Record:
     match kind:
         case "start":
             return pb.Record(start=pb.RunStart(**payload))
+        case "resume":
+            return pb.Record(resume=pb.RunResume(**payload))
         case "params":
             return pb.Record(params=pb.Params(**payload))
         case "artifact":

@@ -14,9 +14,11 @@ from pipekit_experiment._src.errors import (
     DaemonUnavailableError,
     InvalidArgumentError,
     InvalidTrackerSpecError,
+    PipekitError,
+    ProtocolMismatchError,
     from_rpc_error,
 )
-from pipekit_experiment._src.hub import the_hub
+from pipekit_experiment._src.hub import Hub, the_hub
 from pipekit_experiment._src.inprocess import InProcessSink
 from pipekit_experiment._src.protocols import ExperimentTracker
 from pipekit_experiment._src.run import Run, now
@@ -24,6 +26,7 @@ from pipekit_experiment._src.run_config import config_json, text_tags
 from pipekit_experiment._src.ulid import is_ulid, new_ulid
 
 if TYPE_CHECKING:
+    from pipekit_experiment._generated.tracker_pb2 import Run as RunMessage
     from pipekit_experiment._src.connection import Connection
 
 _START_WAIT_S = 5.0
@@ -48,9 +51,10 @@ def start_run(
     tags: Mapping[str, Any] | None = None,
     pipeline_hash: str = "",
     run_id: str | None = None,
+    resume: bool = False,
     system_metrics: bool | float = False,
 ) -> ActiveRun:
-    """Starts a run.
+    """Starts a run, or goes on with one.
 
     Args:
         name: Display name; by default one made of the run's id.
@@ -63,6 +67,9 @@ def start_run(
         tags: Labels.
         pipeline_hash: Content hash of the pipeline.
         run_id: A ULID for the run; by default a fresh one.
+        resume: Goes on with the run `run_id`, running or ended, and starts it when there is none. A run that
+            is there keeps its name, config, tags and sinks; sinks that are new are added. Steps that log()
+            numbers by itself go on behind the last one when a daemon answers at once. See docs/resuming.md.
         system_metrics: Whether the daemon logs the use of CPU, memory, disk, network and GPUs of this host
             and process, as metrics named `system/...`: every 10 seconds, or every so many seconds: 0.1 to
             86400, or 0 for none.
@@ -70,8 +77,8 @@ def start_run(
     Waits up to 5 seconds for the daemon, which is started when there is none. If none can be had, a
     RuntimeWarning says why, and the run goes on: it is buffered and spooled.
 
-    Raises InvalidTrackerSpecError, InvalidConfigError, RunExistsError, and other PipekitErrors for a daemon
-    that answers and refuses.
+    Raises InvalidTrackerSpecError, InvalidConfigError, RunExistsError, RunPrunedError for a run to be resumed
+    whose records are gone, and other PipekitErrors for a daemon that answers and refuses.
     """
     specs, names, own = _split_sinks(sinks)
     names += [tracker] if tracker else []
@@ -85,8 +92,14 @@ def start_run(
         raise InvalidArgumentError(
             f"The run id {run_id[:60]!r} is not a ULID.", field="run_id", mend="Leave run_id out."
         )
+    if resume and run_id is None:
+        raise InvalidArgumentError(
+            "resume needs the id of the run to go on with.", field="run_id", mend="Pass run_id=..."
+        )
     system_metrics_ms = _interval_ms(system_metrics)
     hub = the_hub()
+    if resume and (known := _open_here(hub, run_id)) is not None:
+        return known
     run_id = run_id or new_ulid()
     written_config = config_json(config or {})
     shown_name = f"run-{run_id[-6:].lower()}" if name is None else str(name)
@@ -106,17 +119,28 @@ def start_run(
         "tags": text_tags(tags or {}),
         "system_metrics_interval_ms": system_metrics_ms,
     }
-    _hand_over_start(run, start)
+    _hand_over_start(run, start, _resume_record(start) if resume else None)
     for instance in own:
         sink = InProcessSink(instance, hub.loud)
-        sink.start(shown_name, run.config)
+        sink.start(run.name, run.config)
         run.writer.sinks.append(sink)
     hub.runs[run_id] = run
     hub.add(run.writer)
     return run
 
 
-def _hand_over_start(run: ActiveRun, start: dict[str, Any]) -> None:
+def _open_here(hub: Hub, run_id: str | None) -> ActiveRun | None:
+    """The run that this process has started and not ended."""
+    known = hub.runs.get(run_id or "")
+    return known if type(known) is ActiveRun and known.status == "running" else None
+
+
+def _resume_record(start: dict[str, Any]) -> dict[str, Any]:
+    """What resumes a run in place of the record that starts it."""
+    return {"resumed_at_us": start["started_at_us"], **{key: start[key] for key in ("client", "host", "pid")}}
+
+
+def _hand_over_start(run: ActiveRun, start: dict[str, Any], resume: dict[str, Any] | None) -> None:
     """Makes the start frame, and journals it if a daemon answers in time; else it stays first in line."""
     from pipekit_experiment._src.connection import connect
 
@@ -126,34 +150,49 @@ def _hand_over_start(run: ActiveRun, start: dict[str, Any]) -> None:
     try:
         connection = connect(timeout_s=_START_WAIT_S)
     except DaemonUnavailableError as error:
-        writer.start_frame(start)
+        writer.start_frame(start, resume)
         hub.sender.lost(error)
         return
-    frame = writer.start_frame(start)
+    if resume is not None and "resume" not in connection.hello.capabilities:
+        raise ProtocolMismatchError(
+            f"The daemon (version {connection.hello.daemon_version}) cannot resume runs.",
+            field="resume",
+            mend="Stop it with `pkx stop`; the newer one that came with this client then starts.",
+        )
+    frame = writer.start_frame(start, resume)
     hub.staging_folder = Path(connection.hello.staging_folder)
     try:
         try:
-            _send_start(connection, frame, deadline)
+            found = _send_start(connection, frame, deadline)
         except DaemonUnavailableError:
             # The daemon has left since the connection was made: once more, with a new one.
             connection.discard()
-            _send_start(connect(timeout_s=max(0.1, deadline - time.monotonic())), frame, deadline)
+            found = _send_start(connect(timeout_s=max(0.1, deadline - time.monotonic())), frame, deadline)
     except DaemonUnavailableError as error:
         hub.sender.lost(error)
         return
+    except PipekitError:
+        # Refused for good: else the daemon would find the frame when this process ends, and take it.
+        with hub.changed:
+            writer.outbox.ack(1)
+            writer.outbox.leave_ring()
+        raise
     with hub.changed:
         writer.outbox.ack(1)
+    if resume is not None:
+        run.go_on_from(found)
 
 
-def _send_start(connection: Connection, frame: bytes, deadline: float) -> None:
-    """Calls StartRun. Raises the daemon's failure."""
+def _send_start(connection: Connection, frame: bytes, deadline: float) -> RunMessage:
+    """Calls StartRun; the run as it is then. Raises the daemon's failure."""
     from pipekit_experiment._generated.tracker_pb2 import Frame, StartRunRequest
     from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
     from pipekit_experiment._src.quiet_grpc import grpc
 
     request = StartRunRequest(frame=Frame.FromString(frame))
+    timeout_s = max(0.1, deadline - time.monotonic())
     try:
-        connection.stub(TrackerServiceStub).StartRun(request, timeout=max(0.1, deadline - time.monotonic()))
+        return connection.stub(TrackerServiceStub).StartRun(request, timeout=timeout_s).run
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
 

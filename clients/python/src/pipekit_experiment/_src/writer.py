@@ -92,12 +92,17 @@ class Writer:
         """Whether something waits to be packed."""
         return "next" in self._read_block.links or self._read_block.has_unread(self._read_offset)
 
-    def start_frame(self, payload: dict[str, Any]) -> bytes:
-        """Makes the first frame of a run, numbered 1; it is first in line until it is acknowledged."""
+    def start_frame(self, payload: dict[str, Any], resume: dict[str, Any] | None = None) -> bytes:
+        """Makes the first frame of a run, numbered 1; it is first in line until it is acknowledged.
+
+        With `resume` the daemon takes that record where the run is there, and the start where it is not.
+        """
         from pipekit_experiment._src.packing import fact, pack
 
         self._open_ring()
-        (packed,), _ = pack([fact("start", payload).SerializeToString()], self.hub.limits)
+        facts = [fact("resume", resume)] if resume is not None else []
+        facts.append(fact("start", payload))
+        (packed,), _ = pack([one.SerializeToString() for one in facts], self.hub.limits)
         frame = self._frame(packed, 1)
         self._put([(frame, 0)])
         return frame
