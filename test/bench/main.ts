@@ -14,6 +14,7 @@ import { connect } from "@pipekit/experiment";
 import { pipekitEnv, ROOT } from "../e2e/demo/processes.ts";
 import { startMlflowServer } from "../support/mlflow-server.ts";
 import { BUCKET, startSeaweed } from "../support/seaweed.ts";
+import { datasets } from "./datasets.ts";
 import { delivery } from "./delivery.ts";
 import { machine, residentBytes } from "./machine.ts";
 import { manyModels } from "./many-models.ts";
@@ -80,6 +81,7 @@ try {
     ["throughput", () => throughput(env)],
     ["cold start", () => coldStart()],
     ["models", () => models(env, home)],
+    ["datasets", () => datasets(place, s3.endpoint, BUCKET)],
     ["s3", () => s3Models(place, s3.endpoint, BUCKET)],
     ["mlflow", () => mlflowModels(place, mlflow.url, mlflow.host)],
     ["tags", () => tagLatency(place, { endpoint: s3.endpoint, bucket: BUCKET, env: s3.env() }, mlflow)],
