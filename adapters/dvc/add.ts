@@ -13,8 +13,9 @@ import { type RecordedOutput, readRecords } from "./records.ts";
 import { replaceFile } from "./replacing.ts";
 import type { Repository } from "./repository.ts";
 import { saveTree } from "./saving.ts";
-import { type DataTree, readTree, stampAt } from "./tree.ts";
+import { type DataTree, isUntouched, readTree, stampAt } from "./tree.ts";
 import { unreadable } from "./unreadable.ts";
+import { distrustWrittenThrough } from "./written-through.ts";
 
 /** Adds a file or folder. Throws DatasetFault; before anything is written for what cannot be added. */
 export async function addData(
@@ -32,6 +33,7 @@ export async function addData(
     const whole = await saveTree(tree, repository.cache, memory, types, work);
     const ignoreFile = await ignoreInGit(repository, data, tree.isFolder);
     const file = await record(repository, data, own, factsOf(tree, whole));
+    await distrustWrittenThrough(repository, own, whole.files);
     await relink(repository, memory, whole.files);
     if (repository.config.autostages) {
       await repository.git?.stage(
@@ -92,8 +94,13 @@ async function relink(repository: Repository, memory: Memory, files: readonly Di
     const source = cache.path(file.digest.md5);
     if (isLinked(linker, file, source)) continue;
     const isExecutable = files.length === 1 && file.relpath === "" && (file.mode & 0o111) !== 0;
-    await linker.place(source, file.path, { size: Number(file.digest.stamp.size), isExecutable });
-    placed.push({ ...file, digest: { ...file.digest, stamp: stampAt(file.path) } });
+    // What was written since it was read is in this file alone.
+    if (!isUntouched({ ...file, stamp: file.digest.stamp })) continue;
+    const stamp = await linker.place(source, file.path, {
+      size: Number(file.digest.stamp.size),
+      isExecutable,
+    });
+    if (stamp !== undefined) placed.push({ ...file, digest: { ...file.digest, stamp } });
   }
   await memory.remember(placed);
 }

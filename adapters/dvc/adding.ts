@@ -8,6 +8,9 @@ import type { Repository } from "./repository.ts";
 import { stageOutputs } from "./stages.ts";
 import { unreadable } from "./unreadable.ts";
 
+/** A file system's 255, less those of `.dvc`. */
+const MOST_NAME_BYTES = 251;
+
 /** Absolute path of data to be added. Throws DatasetFault `invalid` outside of the repository or behind a link, `unreadable`. */
 export async function dataToAdd(repository: Repository, path: string): Promise<string> {
   if (path === "" || path.includes("\0"))
@@ -34,6 +37,9 @@ export async function dataToAdd(repository: Repository, path: string): Promise<s
       path,
       "Add what the link leads to.",
     );
+  }
+  if (Buffer.byteLength(basename(data)) > MOST_NAME_BYTES) {
+    throw invalid(`The name of ${data} is too long for a .dvc file of it.`, path, "Give it a shorter one.");
   }
   if (!repository.contains(data) || data === repository.root) {
     throw invalid(

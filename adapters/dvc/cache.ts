@@ -3,7 +3,7 @@
  * `<folder>/ab/cdef...`, whose hashes are `md5-dos2unix`; there goes only what is fetched for a record of DVC 2.
  *
  * An object of mode 0444 is whole. DVC trusts the mode, so an object gets it only after its bytes were checked and before
- * it gets its name; one of another mode is hashed again, and removed when it is not what its name says.
+ * it gets its name; one of another mode is hashed again, and counts for nothing when it is not what its name says.
  */
 
 import { randomUUID } from "node:crypto";
@@ -56,7 +56,10 @@ export class Cache {
     return algorithm === "md5" ? join(this.folder, "files/md5", tail) : join(this.folder, tail);
   }
 
-  /** Whether it has the object, whole. One that is not what its name says is removed, as DVC does. */
+  /**
+   * Whether it has the object, whole. One that is not what its name says stays until a whole one takes its place: what it
+   * holds may have been written by a link from the workspace, and be nowhere else. (DVC removes it.)
+   */
   async has(hash: string, algorithm: Algorithm = "md5"): Promise<boolean> {
     const path = this.path(hash, algorithm);
     const found = await statOf(path);
@@ -69,7 +72,6 @@ export class Cache {
       return true;
     }
     this.#damaged.add(path);
-    await rm(path, { force: true });
     return false;
   }
 
@@ -78,7 +80,7 @@ export class Cache {
     return (await statOf(this.path(hash, algorithm)))?.size;
   }
 
-  /** Paths of objects that were found damaged, and removed. */
+  /** Paths of objects that were found damaged. */
   get damaged(): readonly string[] {
     return [...this.#damaged];
   }

@@ -2,13 +2,13 @@
  * Making the workspace hold recorded data. All is planned and looked at first, so that nothing is touched when something
  * that is saved nowhere would be lost.
  */
-import { lstat } from "node:fs/promises";
-import { isAbsolute, join, sep } from "node:path";
+import { lstat, readdir, readlink, stat } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
 import { DatasetFault, type DatasetWork } from "../dataset.ts";
 import { digestTree } from "./digests.ts";
 import type { Memory } from "./memory.ts";
 import { Placer } from "./placing.ts";
-import { type Plan, planFor, type Wanted } from "./plan.ts";
+import { type Plan, planFor, planInsteadOf, type Wanted } from "./plan.ts";
 import type { Repository } from "./repository.ts";
 import type { Target } from "./targets.ts";
 import { type DataTree, readTree } from "./tree.ts";
@@ -33,20 +33,6 @@ export async function wantedOf(
   const isFolder = hash.endsWith(".dir");
   const entries = isFolder ? await cache.listing(hash, algorithm) : [{ relpath: "", md5: hash }];
   return { path, algorithm, isFolder, entries, within, isExecutable: output?.isExecutable ?? false };
-}
-
-/** Where data of a bare hash may go. Throws DatasetFault `invalid` for a place that is not for data. */
-export function placeFor(repository: Repository, path: string): string {
-  const place = repository.resolve(path);
-  const isAbove = repository.root === place || repository.root.startsWith(place === sep ? sep : place + sep);
-  const inner = repository.contains(place) ? repository.show(place).split(sep)[0] : "";
-  if (path === "" || path.includes("\0") || isAbove || inner === ".dvc" || inner === ".git") {
-    throw new DatasetFault("invalid", `The data cannot be put at ${path || "an empty path"}.`, {
-      field: "path",
-      mend: `Name a path in ${repository.root} or elsewhere that is for data alone.`,
-    });
-  }
-  return isAbsolute(path) ? path.replace(/(?<=.)\/+$/, "") : place;
 }
 
 /** Throws DatasetFault: `changed` unless `force`, `not-found` for an object that the cache lacks. */
@@ -74,12 +60,23 @@ async function plan(
   wanted: Wanted,
   work: DatasetWork,
 ): Promise<Plan> {
-  const tree = readTree(wanted.path, repository.contains(wanted.path) ? repository.ignored : undefined);
+  const isInside = repository.contains(wanted.path);
+  if (isInside && (await isLinkInTheWay(repository, wanted.path))) return planInsteadOf(wanted);
+  const tree = readTree(wanted.path, isInside ? repository.ignored : undefined);
   const hashes = { algorithm: wanted.algorithm, sha256: false };
   const digested = tree === undefined ? undefined : await digestTree(tree, memory, work, hashes);
   const current = new Map((digested?.files ?? []).map(({ relpath, digest }) => [relpath, digest.md5]));
   const planned = planFor(wanted, tree, current);
   return { ...planned, losses: [...planned.losses, ...(await hiddenLosses(planned, tree, current))] };
+}
+
+/** Whether a link is at the place that is no data: to a folder, which is somebody else's, or to nothing. */
+async function isLinkInTheWay({ cache }: Repository, path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSymbolicLink() !== true) return false;
+  const target = await stat(path).catch(() => undefined);
+  if (target !== undefined) return target.isDirectory();
+  return !resolve(dirname(path), await readlink(path)).startsWith(cache.folder + sep);
 }
 
 /** What lies where a file is wanted and is no data, such as an ignored file. */
@@ -88,14 +85,18 @@ async function hiddenLosses(
   tree: DataTree | undefined,
   current: ReadonlyMap<string, string>,
 ): Promise<Plan["losses"]> {
-  if (tree?.isFolder !== true || !wanted.isFolder) return [];
-  const hidden: { readonly relpath: string; readonly md5: undefined }[] = [];
-  for (const { relpath } of placements) {
-    if (current.has(relpath) || tree.folderLinks.includes(relpath)) continue;
-    const found = await lstat(join(wanted.path, relpath)).catch(() => undefined);
-    if (found !== undefined && !found.isDirectory()) hidden.push({ relpath, md5: undefined });
-  }
-  return hidden;
+  if (tree?.isFolder !== true) return [];
+  const known = new Set([...current.keys(), ...tree.folderLinks]);
+  const hidden: string[] = [];
+  const look = async (relpath: string): Promise<void> => {
+    const path = join(wanted.path, relpath);
+    const found = await lstat(path).catch(() => undefined);
+    if (found?.isDirectory() === true) {
+      for (const name of await readdir(path)) await look(relpath === "" ? name : `${relpath}/${name}`);
+    } else if (found !== undefined) hidden.push(relpath);
+  };
+  for (const { relpath } of placements) if (!known.has(relpath)) await look(relpath);
+  return hidden.filter((relpath) => !known.has(relpath)).map((relpath) => ({ relpath, md5: undefined }));
 }
 
 async function refuseLosses({ cache }: Repository, plans: readonly Plan[]): Promise<void> {

@@ -13,16 +13,19 @@ const INHERITED_FD = 3;
 
 /** Opens a file, creating it, and locks it; undefined when another process holds the lock. Closing it frees the lock. */
 export async function openLocked(path: string, mode: number): Promise<FileHandle | undefined> {
-  const flags = constants.O_RDWR | constants.O_CREAT;
+  // A link, which a repository can bring, would have another file written.
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
   if (process.platform === "darwin") {
     try {
       return await open(path, flags | LOCK_AT_OPEN, mode);
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === "EAGAIN") return undefined;
-      throw error;
+      throw isLink(error) ? linked(path, error) : error;
     }
   }
-  const file = await open(path, flags, mode);
+  const file = await open(path, flags, mode).catch((error: unknown) => {
+    throw isLink(error) ? linked(path, error) : error;
+  });
   try {
     if (await isGranted(file)) return file;
   } catch (error) {
@@ -31,6 +34,18 @@ export async function openLocked(path: string, mode: number): Promise<FileHandle
   }
   await file.close();
   return undefined;
+}
+
+function isLink(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ELOOP";
+}
+
+function linked(path: string, cause: unknown): DatasetFault {
+  return new DatasetFault("invalid", `The lock ${path} is a symbolic link.`, {
+    field: path,
+    mend: "Remove the link when no DVC command runs.",
+    cause,
+  });
 }
 
 async function isGranted(file: FileHandle): Promise<boolean> {

@@ -26,7 +26,7 @@ export class Git {
 
   /** Whether the index has this file, or files below this folder. Throws DatasetFault for an index that it cannot read. */
   tracks(path: string): boolean {
-    this.#tracked ??= trackedPaths(join(this.#folder, "index"));
+    this.#tracked ??= trackedPaths(join(this.#folder, "index"), hashBytes(this.#folder));
     const shown = relative(this.root, path).split(sep).join("/");
     if (this.#tracked.has(shown)) return true;
     for (const tracked of this.#tracked) if (tracked.startsWith(`${shown}/`)) return true;
@@ -59,10 +59,21 @@ function gitFolder(root: string, found: string): string {
   return named === undefined ? found : resolve(root, named.trim());
 }
 
-function excludes(folder: string): readonly string[] {
-  // A worktree's folder names the one that has what all share.
+/** A worktree's folder names the one that has what all share. */
+function sharedFolder(folder: string): string {
   const common = join(folder, "commondir");
-  const shared = existsSync(common) ? resolve(folder, readFileSync(common, "utf8").trim()) : folder;
-  const path = join(shared, "info/exclude");
+  return existsSync(common) ? resolve(folder, readFileSync(common, "utf8").trim()) : folder;
+}
+
+/** Length of the hashes: of SHA-1, unless `extensions.objectFormat` says SHA-256. */
+function hashBytes(folder: string): number {
+  const config = join(sharedFolder(folder), "config");
+  const isSha256 =
+    existsSync(config) && /^\s*objectformat\s*=\s*sha256\s*$/im.test(readFileSync(config, "utf8"));
+  return isSha256 ? 32 : 20;
+}
+
+function excludes(folder: string): readonly string[] {
+  const path = join(sharedFolder(folder), "info/exclude");
   return existsSync(path) ? readFileSync(path, "utf8").split(/\r?\n/) : [];
 }

@@ -2,7 +2,7 @@
  * What the ignore files of a tree leave out: `.dvcignore` for data (dvc/ignore.py), `.gitignore` for Git. A file holds for
  * its folder and all below; of the lines that match, the last counts, and nothing below an ignored folder comes back.
  */
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { type Pattern, parsePattern } from "./patterns.ts";
 
@@ -55,7 +55,8 @@ export class Ignored {
   #isNestedTree(shown: string): boolean {
     const { root, nestedTree } = this.#options;
     if (nestedTree === undefined) return false;
-    return statSync(join(root, shown, nestedTree), { throwIfNoEntry: false }) !== undefined;
+    // As for DVC, what may not be looked at is not there.
+    return existsSync(join(root, shown, nestedTree));
   }
 
   #matches(shown: string, isFolder: boolean): boolean {
@@ -95,7 +96,7 @@ function rulesOf(lines: readonly string[], base: string): readonly Rule[] {
 
 /** A file's lines without space around them, as DVC takes them; none when there is no such file. */
 function linesOf(path: string): readonly string[] {
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return [];
+  if (!existsSync(path) || !statSync(path).isFile()) return [];
   return readFileSync(path, "utf8")
     .split(/\r?\n/)
     .map((line) => line.trim());

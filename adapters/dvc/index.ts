@@ -16,10 +16,11 @@ import {
   type DatasetWork,
 } from "../dataset.ts";
 import { addData } from "./add.ts";
-import { checkOut, placeFor, wantedOf } from "./checkout.ts";
+import { checkOut, wantedOf } from "./checkout.ts";
 import { digestTree } from "./digests.ts";
 import { withLock } from "./lock.ts";
 import { Memory } from "./memory.ts";
+import { placeFor, recordedPlace } from "./places.ts";
 import { Remotes } from "./remotes/opening.ts";
 import { Repository } from "./repository.ts";
 import { compareTargets, recordedVersion } from "./status.ts";
@@ -28,16 +29,30 @@ import type { Transferred } from "./transfer.ts";
 import { fetchTargets } from "./transfer-fetch.ts";
 import { pushTargets } from "./transfer-push.ts";
 import { readTree } from "./tree.ts";
-import { unreadable } from "./unreadable.ts";
+import { sayingWhy, unreadable } from "./unreadable.ts";
+import { refuseWrittenThrough } from "./written-through.ts";
 
 /** Makes the tool. */
 export function dvcDatasets(context: DatasetContext): DatasetTool {
   const memory = new Memory(context.cacheFolder);
   return {
     async open(folder) {
-      return new DvcRepository(await Repository.open(folder, context), memory);
+      return sayingWhy(async () => saying(new DvcRepository(await Repository.open(folder, context), memory)));
     },
-    hash: (path, work) => hashData(undefined, memory, path, work),
+    hash: (path, work) => sayingWhy(() => hashData(undefined, memory, path, work)),
+  };
+}
+
+/** A repository whose calls end with sentences where the system refuses something. */
+function saying(repository: DatasetRepository): DatasetRepository {
+  return {
+    root: repository.root,
+    add: (path, work) => sayingWhy(() => repository.add(path, work)),
+    hash: (path, work) => sayingWhy(() => repository.hash(path, work)),
+    status: (targets, work) => sayingWhy(() => repository.status(targets, work)),
+    push: (choice, work) => sayingWhy(() => repository.push(choice, work)),
+    pull: (choice, work) => sayingWhy(() => repository.pull(choice, work)),
+    checkout: (choice, work) => sayingWhy(() => repository.checkout(choice, work)),
   };
 }
 
@@ -113,8 +128,13 @@ class DvcRepository implements DatasetRepository {
     work: DatasetWork,
   ): Promise<DatasetTransfer> {
     const repository = this.#repository;
-    const paths = path === undefined ? targets.flatMap(({ output }) => output?.path ?? []) : [path];
+    const outputs = targets.flatMap(({ output }) => output ?? []);
+    const paths =
+      path === undefined
+        ? await Promise.all(outputs.map((output) => recordedPlace(repository, output)))
+        : [path];
     return withLock(repository, paths, work.signal, async () => {
+      if (!force) for (const place of paths) await refuseWrittenThrough(repository, place);
       const known = targets.filter(({ output }) => path !== undefined || output !== undefined);
       const fetched = await this.#remotes
         .during((remotes) => fetchTargets(repository, remotes, targets, remote, work))
@@ -142,7 +162,7 @@ class DvcRepository implements DatasetRepository {
 /** What nobody has because its object in the cache was damaged is not just missing. */
 function withDamage(error: unknown, damaged: readonly string[]): unknown {
   if (!(error instanceof DatasetFault) || error.kind !== "not-found" || damaged.length === 0) return error;
-  const message = `${error.message} Damaged in the cache, and removed: ${damaged.join(", ")}.`;
+  const message = `${error.message} Damaged in the cache: ${damaged.join(", ")}.`;
   return new DatasetFault("corrupt", message, { field: error.field, mend: error.mend, cause: error });
 }
 

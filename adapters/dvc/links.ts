@@ -9,6 +9,8 @@ import { chmod, copyFile, link, rename, rm, symlink, writeFile } from "node:fs/p
 import { basename, dirname, join } from "node:path";
 import { DatasetFault } from "../dataset.ts";
 import type { LinkType } from "./config.ts";
+import { isSameStamp, type Stamp } from "./digest-file.ts";
+import { stampAt } from "./tree.ts";
 
 /** What begins the names of temporary files in `.dvc/tmp`; whoever holds the repository's lock may remove them. */
 export const TEMP_PREFIX = "pkx-";
@@ -54,13 +56,20 @@ export class Linker {
 
   /**
    * Makes `target` the object that lies at `source`, instead of the file that may be there. An executable file is a copy,
-   * since a link would share its mode with the object. Throws DatasetFault `invalid` when no kind of link is possible.
+   * since a link would share its mode with the object. Returns its stamp; undefined when somebody wrote to it already.
+   * Throws DatasetFault `invalid` when no kind of link is possible.
    */
-  async place(source: string, target: string, { size, isExecutable = false }: Placing): Promise<void> {
+  async place(
+    source: string,
+    target: string,
+    { size, isExecutable = false }: Placing,
+  ): Promise<Stamp | undefined> {
     const temp = this.#tempFor(target);
     try {
       await this.#make(source, temp, isExecutable, size);
-      await this.#rename(temp, target);
+      const made = await this.#rename(temp, target);
+      const stamp = stampAt(target);
+      return isSameStamp(stamp, { ...made, changedNs: stamp.changedNs }) ? stamp : undefined;
     } finally {
       await rm(temp, { force: true });
     }
@@ -89,16 +98,21 @@ export class Linker {
     );
   }
 
-  async #rename(temp: string, target: string): Promise<void> {
+  /** Returns the stamp from before. */
+  async #rename(temp: string, target: string): Promise<Stamp> {
     try {
+      const made = stampAt(temp);
       await rename(temp, target);
+      return made;
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
       this.#tempsElsewhere = true;
       const beside = this.#tempFor(target);
       try {
         await copyFile(temp, beside);
+        const made = stampAt(beside);
         await rename(beside, target);
+        return made;
       } finally {
         await rm(beside, { force: true });
       }

@@ -45,7 +45,7 @@ export function listingHash(bytes: Uint8Array): string {
   return `${createHash("md5").update(bytes).digest("hex")}.dir`;
 }
 
-/** Reads a listing. Throws DatasetFault `corrupt` that names `path`, also for an entry that leads out of its folder. */
+/** Reads a listing. Throws DatasetFault `corrupt` that names `path`, also for entries that lead out of the folder or are in each other's way. */
 export function parseListing(bytes: Buffer, path: string): readonly ListingEntry[] {
   let entries: readonly ListingEntry[];
   try {
@@ -53,12 +53,26 @@ export function parseListing(bytes: Buffer, path: string): readonly ListingEntry
   } catch (cause) {
     throw unreadable(path, "is no listing of a folder", cause);
   }
+  const all = new Set(entries.map(({ relpath }) => relpath));
+  if (all.size < entries.length) throw unreadable(path, "names a file twice");
   for (const { relpath } of entries) {
-    if (leadsOut(relpath)) {
-      throw unreadable(path, `names the file ${JSON.stringify(relpath)}, which is not in its folder`);
-    }
+    const fault = faultOf(relpath, all);
+    if (fault !== undefined)
+      throw unreadable(path, `names the file ${JSON.stringify(relpath)}, which ${fault}`);
   }
   return entries;
+}
+
+/** Why a listing is not to be followed; undefined when nothing is wrong with a path of it. */
+function faultOf(relpath: string, all: ReadonlySet<string>): string | undefined {
+  if (leadsOut(relpath)) return "is not in its folder";
+  if (isOfTools(relpath)) return "is one of Git's or DVC's own";
+  // DVC writes so what is no UTF-8. Here it would become another name, and many would become one.
+  if (!relpath.isWellFormed()) return "has a name that is no UTF-8";
+  for (let at = relpath.lastIndexOf("/"); at > 0; at = relpath.lastIndexOf("/", at - 1)) {
+    if (all.has(relpath.slice(0, at))) return "lies in another file";
+  }
+  return undefined;
 }
 
 /** Whether a relative path is no plain way down. */
@@ -66,6 +80,11 @@ export function leadsOut(relpath: string): boolean {
   return (
     relpath.split("/").some((part) => part === "" || part === "." || part === "..") || relpath.includes("\0")
   );
+}
+
+/** Whether a path is, or leads through, a folder of Git's or DVC's: what lies there is obeyed, and never data. */
+export function isOfTools(path: string): boolean {
+  return path.split("/").some((part) => part === ".git" || part === ".dvc");
 }
 
 function unreadable(path: string, fault: string, cause?: unknown): DatasetFault {

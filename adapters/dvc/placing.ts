@@ -1,12 +1,13 @@
 /** Carrying out the plans of a checkout. */
 
 import { randomUUID } from "node:crypto";
-import { lstat, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DatasetFault, type DatasetWork } from "../dataset.ts";
-import { isMissing } from "../file-faults.ts";
 import { makeFolder } from "../new-folder.ts";
 import { runWorkers } from "../workers.ts";
+import { Clearing } from "./clearing.ts";
 import type { Stamp } from "./digest-file.ts";
 import { Counted } from "./digests.ts";
 import { Linker, TEMP_PREFIX } from "./links.ts";
@@ -30,7 +31,7 @@ export class Placer {
   readonly #repository: Repository;
   readonly #memory: Memory;
   readonly #work: DatasetWork;
-  readonly #force: boolean;
+  readonly #clearing: Clearing;
   readonly #linker: Linker;
   readonly #tempFolder: string;
   readonly #placed: Remembered[] = [];
@@ -39,7 +40,7 @@ export class Placer {
     this.#repository = repository;
     this.#memory = memory;
     this.#work = work;
-    this.#force = force;
+    this.#clearing = new Clearing(force);
     this.#tempFolder = join(repository.dvcFolder, "tmp");
     this.#linker = new Linker({
       types: repository.config.linkTypes,
@@ -99,9 +100,7 @@ export class Placer {
       const before = this.#placed.length;
       await this.#placeIn(temp, plan, placements, count);
       // A link that is dangling is nothing, and in the way.
-      await unlink(path).catch((error: unknown) => {
-        if (!isMissing(error)) throw error;
-      });
+      if (isLink(path)) await unlink(path);
       await rename(temp, path);
       const moved = this.#placed.splice(before);
       this.#placed.push(...moved.map((one) => ({ ...one, path: path + one.path.slice(temp.length) })));
@@ -110,18 +109,19 @@ export class Placer {
     }
   }
 
-  async #remove({ wanted, removals, isFolderInTheWay }: Plan): Promise<void> {
+  async #remove(plan: Plan): Promise<void> {
+    const { wanted, removals, isFolderInTheWay } = plan;
     const folders = new Set<string>();
     for (const relpath of removals) {
       this.#work.signal.throwIfAborted();
-      await unlink(join(wanted.path, relpath));
+      await this.#clearing.remove(plan, relpath);
       for (let at = dirname(relpath); relpath !== "" && at !== "."; at = dirname(at)) folders.add(at);
     }
     // The deepest first. One that still has something, such as ignored files, stays.
     for (const folder of [...folders].toSorted((a, b) => b.split("/").length - a.split("/").length)) {
       await rmdir(join(wanted.path, folder)).catch(() => undefined);
     }
-    if (isFolderInTheWay) await this.#clear(wanted.path);
+    if (isFolderInTheWay) await this.#clearing.folder(wanted.path);
   }
 
   async #placeIn(
@@ -132,7 +132,7 @@ export class Placer {
   ): Promise<void> {
     const made = new Set<string>();
     const queue = placements.values();
-    const { isExecutable, algorithm } = plan.wanted;
+    const { isFolder, isExecutable, algorithm } = plan.wanted;
     const worker = async (stop: AbortSignal): Promise<void> => {
       for (const { entry, source, stamp } of queue) {
         stop.throwIfAborted();
@@ -142,49 +142,19 @@ export class Placer {
           await makeFolder(parent, this.#repository.folderMode);
           made.add(parent);
         }
-        if (!plan.isFresh) await this.#clearFolder(target);
-        await this.#linker.place(source, target, { size: Number(stamp.size), isExecutable });
-        count.onBytes(Number(stamp.size));
+        if (!(plan.isFresh && isFolder)) await this.#clearing.forFile(plan, entry.relpath);
+        const size = Number(stamp.size);
+        const placed = await this.#linker.place(source, target, { size, isExecutable });
+        count.onBytes(size);
         count.onFile();
-        if (algorithm !== "md5") continue;
-        this.#placed.push({ path: target, digest: { md5: entry.md5, sha256: "", stamp: stampAt(target) } });
+        if (algorithm !== "md5" || placed === undefined) continue;
+        this.#placed.push({ path: target, digest: { md5: entry.md5, sha256: "", stamp: placed } });
       }
     };
     await runWorkers(Math.min(AT_ONCE, placements.length), worker, this.#work.signal);
   }
-
-  /** An empty folder may be where a file is wanted. */
-  async #clearFolder(target: string): Promise<void> {
-    const found = await lstat(target).catch((error: unknown) => {
-      if (isMissing(error)) return undefined;
-      throw error;
-    });
-    if (found?.isDirectory() === true) await this.#clear(target);
-  }
-
-  async #clear(folder: string): Promise<void> {
-    if (this.#force) return rm(folder, { recursive: true, force: true });
-    const left = await emptied(folder);
-    if (left === undefined) return;
-    throw new DatasetFault(
-      "changed",
-      `${folder} is in the way, and has files that no data set has: ${left}.`,
-      {
-        field: folder,
-        mend: "Move it away, or give it up with `force`.",
-      },
-    );
-  }
 }
 
-/** Removes a folder of empty folders; returns what is not empty. */
-async function emptied(folder: string): Promise<string | undefined> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (!entry.isDirectory()) return path;
-    const left = await emptied(path);
-    if (left !== undefined) return left;
-  }
-  await rmdir(folder);
-  return undefined;
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }

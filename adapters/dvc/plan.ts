@@ -1,7 +1,7 @@
 /** What a checkout is going to do at one place: pure, from what is wanted and what is there. */
 import type { Algorithm } from "./cache.ts";
 import type { ListingEntry } from "./listing.ts";
-import type { DataTree } from "./tree.ts";
+import type { DataFile, DataTree } from "./tree.ts";
 
 /** Data that is to lie somewhere. */
 export interface Wanted {
@@ -37,6 +37,8 @@ export interface Plan {
   readonly losses: readonly Loss[];
   /** Files that are as they should be. */
   readonly unchanged: number;
+  /** Files that are there, by relative path. */
+  readonly seen: ReadonlyMap<string, DataFile>;
 }
 
 /** `current`: MD5 by relative path of what `tree` has; a tree that is undefined is nothing. */
@@ -46,7 +48,8 @@ export function planFor(
   current: ReadonlyMap<string, string>,
 ): Plan {
   const entries = wanted.entries.filter(({ relpath }) => isWithin(relpath, wanted.within));
-  const base = { wanted, isFresh: tree === undefined, isFolderInTheWay: false, unchanged: 0 };
+  const seen = new Map((tree?.files ?? []).map((file) => [file.relpath, file]));
+  const base = { wanted, isFresh: tree === undefined, isFolderInTheWay: false, unchanged: 0, seen };
   if (tree === undefined) return { ...base, removals: [], placements: entries, losses: [] };
   if (tree.isFolder !== wanted.isFolder) {
     const removals = [...current.keys(), ...tree.folderLinks];
@@ -70,6 +73,20 @@ export function planFor(
     placements,
     losses,
     unchanged: entries.length - placements.length,
+  };
+}
+
+/** The data instead of a link that is none of it, and goes. */
+export function planInsteadOf(wanted: Wanted): Plan {
+  return {
+    wanted,
+    isFresh: false,
+    isFolderInTheWay: false,
+    removals: [""],
+    placements: wanted.entries.filter(({ relpath }) => isWithin(relpath, wanted.within)),
+    losses: [{ relpath: "", md5: undefined }],
+    unchanged: 0,
+    seen: new Map(),
   };
 }
 

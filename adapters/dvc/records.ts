@@ -8,6 +8,7 @@ import { z } from "zod";
 import { DatasetFault } from "../dataset.ts";
 import type { Algorithm } from "./cache.ts";
 import { formatListing, listingHash } from "./listing.ts";
+import { corrupt, keyOf, parsed } from "./record-faults.ts";
 import { stageOutputs } from "./stages.ts";
 
 /** A file or folder that DVC keeps versions of. */
@@ -83,7 +84,7 @@ export async function readRecords(file: string): Promise<readonly RecordedOutput
     const node = document.getIn(path, true);
     return isScalar(node) && typeof node.source === "string" ? node.source : "";
   };
-  const value: unknown = document.toJS() ?? {};
+  const value = plainValue(document, file);
   const folder = dirname(file);
   if (basename(file) !== "dvc.lock") {
     const { wdir, deps, outs } = parsed(DVC_FILE, value, file);
@@ -107,6 +108,15 @@ export async function readRecords(file: string): Promise<readonly RecordedOutput
   return outputs;
 }
 
+function plainValue(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    // Aliases of aliases, whose value would fill the memory.
+    throw corrupt(file, file, "is no YAML that can be read", error);
+  }
+}
+
 interface Place {
   readonly file: string;
   readonly stage: string;
@@ -125,10 +135,14 @@ function outputOf(
   { file, stage, isImported, base, at, sourceOf }: Place,
 ): readonly RecordedOutput[] {
   if (/^\w+:\/\//.test(fields.path)) return [];
+  const path = resolve(base, fields.path);
+  if (path.includes("\0")) {
+    throw corrupt(file, `${file}: ${keyOf([...at, "path"])}`, "records a path with a NUL in it", undefined);
+  }
   const hash = hashOf(fields, file, at, sourceOf);
   return [
     {
-      path: resolve(base, fields.path),
+      path,
       hash,
       // Since DVC 3 the key `hash` says how; what DVC 2 wrote has none.
       algorithm: fields.hash === "md5" ? "md5" : "md5-dos2unix",
@@ -160,33 +174,5 @@ function hashOf(fields: OutputFields, file: string, at: Place["at"], sourceOf: P
   throw new DatasetFault("corrupt", `${key} in ${file} is no MD5: ${written}.`, {
     field: `${file}: ${key}`,
     mend: "Restore the file from version control, or add the data anew.",
-  });
-}
-
-function parsed<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const key = keyOf((issue?.path ?? []).map((part) => (typeof part === "symbol" ? String(part) : part)));
-  throw corrupt(
-    file,
-    `${file}: ${key}`,
-    `is no file of DVC's: ${key || "it"} ${issue?.message ?? ""}`,
-    result.error,
-  );
-}
-
-function keyOf(path: readonly (string | number)[]): string {
-  return path
-    .map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`))
-    .join("")
-    .replace(/^\./, "");
-}
-
-function corrupt(file: string, field: string, fault: string, cause: unknown): DatasetFault {
-  return new DatasetFault("corrupt", `${file} ${fault}.`, {
-    field,
-    mend: "Restore it from version control, or add the data anew.",
-    cause,
   });
 }

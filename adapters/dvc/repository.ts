@@ -1,4 +1,5 @@
 /** A DVC repository as it stands when a call begins: its settings, cache, ignore files and records. */
+import type { Dirent } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { type DatasetContext, DatasetFault } from "../dataset.ts";
@@ -114,7 +115,7 @@ export class Repository {
     const pipelines: string[] = [];
     const data = new Set<string>();
     const visit = async (folder: string): Promise<void> => {
-      const entries = await readdir(folder, { withFileTypes: true });
+      const entries = await entriesOf(folder);
       for (const entry of entries) {
         const path = join(folder, entry.name);
         const isPipeline = entry.name === "dvc.yaml";
@@ -141,6 +142,16 @@ export class Repository {
   /** DVC looks for its files neither where it ignores nor where Git does. */
   #isPassedOver(path: string, isFolder: boolean): boolean {
     return this.ignored.has(path, isFolder) || this.git?.ignores(path, isFolder) === true;
+  }
+}
+
+/** None of a folder that may not be read: as DVC's, a search passes it over. */
+async function entriesOf(folder: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EACCES") return [];
+    throw error;
   }
 }
 

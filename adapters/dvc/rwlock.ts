@@ -2,11 +2,13 @@
  * The file `.dvc/tmp/rwlock`: `{"write": {path: {"pid", "cmd"}}, "read": {path: [{"pid", "cmd"}, ...]}}`, absolute paths.
  * Claims of processes that are gone count for nothing.
  */
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { z } from "zod";
 import { DatasetFault } from "../dataset.ts";
 import { isMissing } from "../file-faults.ts";
+import { TEMP_PREFIX } from "./links.ts";
 
 /** How the daemon is named there. */
 const COMMAND = "pkx daemon";
@@ -84,9 +86,15 @@ export async function readClaims(folder: string): Promise<Claims> {
 }
 
 export async function writeClaims(folder: string, claims: Claims, mode: number): Promise<void> {
-  const path = join(folder, "rwlock");
-  await writeFile(path, JSON.stringify(claims.data), { mode });
-  await chmod(path, mode);
+  // Whole at any moment: a file that is cut short would stop DVC, too.
+  const temp = join(folder, TEMP_PREFIX + randomUUID());
+  try {
+    await writeFile(temp, JSON.stringify(claims.data), { mode, flag: "wx" });
+    await chmod(temp, mode);
+    await rename(temp, join(folder, "rwlock"));
+  } finally {
+    await rm(temp, { force: true });
+  }
 }
 
 function overlaps(a: string, b: string): boolean {

@@ -7,7 +7,7 @@ import { syncFolder, writeDurably } from "../files.ts";
 import { runWorkers } from "../workers.ts";
 import type { Cache } from "./cache.ts";
 import type { LinkType } from "./config.ts";
-import { type FileDigest, isSameStamp } from "./digest-file.ts";
+import { type FileDigest, isSameStamp, type Stamp } from "./digest-file.ts";
 import { Counted, type DigestedFile, type DigestedTree, joined } from "./digests.ts";
 import { type HashJob, hashFiles } from "./hashing.ts";
 import type { Memory } from "./memory.ts";
@@ -82,14 +82,14 @@ async function takeIn(
     // A clone has an inode of its own, so the file is compared with how it looked before that was made.
     const asRead = clones?.has(file) === true ? file.stamp : digest.stamp;
     if (!isSameStamp(stampAt(file.path), asRead)) throw unreadable(file.path, "FileMoves");
+    let stamp = asRead;
     if (!(await cache.has(digest.md5))) {
       const temp = clones?.get(file) ?? job.copyTo;
-      if (temp === undefined) await shareInode(file, digest.md5, cache);
+      if (temp === undefined) stamp = await shareInode(file, digest, cache);
       else await cache.keep(digest.md5, temp);
       folders.add(dirname(cache.path(digest.md5)));
     }
-    // The object's mode and names are the file's, where they share an inode.
-    found.set(file, { ...digest, stamp: stampAt(file.path) });
+    found.set(file, { ...digest, stamp });
   });
   await each([...folders], work.signal, syncFolder);
   return found;
@@ -100,17 +100,25 @@ function isShareable({ isLink, links, stamp }: DataFile): boolean {
   return !isLink && links === 1 && stamp.size > 0n;
 }
 
-/** Makes the file itself the object, or copies it where the cache is on another file system. */
-async function shareInode({ path }: DataFile, md5: string, cache: Cache): Promise<void> {
+/**
+ * Makes the file itself the object, or copies it where the cache is on another file system. Returns the file's stamp: the
+ * object's mode and names are the file's, too.
+ */
+async function shareInode({ path }: DataFile, { md5, stamp }: FileDigest, cache: Cache): Promise<Stamp> {
   const temp = await cache.newTemp();
   try {
     await link(path, temp);
     await cache.keep(md5, temp);
   } catch {
     await cache.receive(md5, (copy) => copyFile(path, copy));
+    return stamp;
   } finally {
     await rm(temp, { force: true });
   }
+  const shared = stampAt(path);
+  if (isSameStamp(shared, { ...stamp, changedNs: shared.changedNs })) return shared;
+  await rm(cache.path(md5), { force: true });
+  throw unreadable(path, "FileMoves");
 }
 
 /** Temporary files that share the blocks of files; none where the file system cannot. */

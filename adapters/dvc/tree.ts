@@ -5,7 +5,7 @@
 import { lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatasetFault } from "../dataset.ts";
-import { type Stamp, stampOf } from "./digest-file.ts";
+import { isSameStamp, type Stamp, stampOf } from "./digest-file.ts";
 import type { Ignored } from "./ignored.ts";
 import { unreadable } from "./unreadable.ts";
 
@@ -66,6 +66,14 @@ export function stampAt(path: string): Stamp {
   } catch (error) {
     throw systemFault(path, error);
   }
+}
+
+/** Whether a file is as it was. Its ctime does not tell where it may have other names, which come and go. */
+export function isUntouched({ path, stamp, isLink, links }: DataFile): boolean {
+  const now = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (now === undefined) return false;
+  const seen = isLink || links > 1 ? { ...stamp, changedNs: now.ctimeNs } : stamp;
+  return isSameStamp(stampOf(now), seen);
 }
 
 function dataFile(relpath: string, path: string): DataFile {

@@ -122,10 +122,14 @@ test("ignore files leave out what DVC's leave out", async () => {
     1500,
   );
   const theirs = (await ask("ignored", cases)) as boolean[][];
+  // Old releases (3.30) take stars and a slash for every folder, as Git does, and what `!` says for other paths as well.
+  const probe = { lines: ["*/"], paths: ["a"], folders: [true] };
+  const [[isOld = false] = []] = (await ask("ignored", [probe])) as boolean[][];
   let compared = 0;
   for (const [index, { lines, paths, folders }] of cases.entries()) {
     // An escape that ends a line makes DVC fail; Git throws the line away, and so do we.
     if (theirs[index]?.length === 0) continue;
+    if (isOld && lines.some((one) => /^!|(^|\/)\*+\/$/.test(one))) continue;
     const ignored = new Ignored({ root: "/root", fileName: ".none", lines });
     const ours = paths.map((one, at) => ignored.has(`/root/${one}`, folders[at] ?? false));
     expect({ lines, paths, folders, verdicts: ours }).toEqual({
@@ -136,7 +140,7 @@ test("ignore files leave out what DVC's leave out", async () => {
     });
     compared++;
   }
-  expect(compared).toBeGreaterThan(1000);
+  expect(compared).toBeGreaterThan(isOld ? 300 : 1000);
 });
 
 test("settings are read as configobj reads them", async () => {

@@ -1,5 +1,5 @@
 /** Git's files as Git writes them. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { findGit } from "../../adapters/dvc/git.ts";
@@ -33,7 +33,7 @@ test.each([2, 3, 4])("an index of version %i is read", (version) => {
     room.run("git", "add", "-N", "intent");
     paths.push("intent");
   }
-  expect([...trackedPaths(room.at(".git/index"))].toSorted()).toEqual(paths.toSorted());
+  expect([...trackedPaths(room.at(".git/index"), 20)].toSorted()).toEqual(paths.toSorted());
   const git = findGit(room.at("d"));
   expect(["d", "d/e", "d/e/f", "d/e/x", "a b", "lon"].map((path) => git?.tracks(room.at(path)))).toEqual([
     true,
@@ -49,6 +49,25 @@ test("an index that cannot be read is named", async () => {
   room.write(".git/index", "nonsense");
   room.write("d", "d");
   expect(await faultOf(room.add("d"))).toMatchObject({ kind: "invalid", field: room.at(".git/index") });
+});
+
+test("an index of SHA-256 is read; one that is split or cut short is named", async () => {
+  room.write("t/a", "1");
+  room.write("t/long-name", "1");
+  room.run("rm", "-r", ".git");
+  room.run("git", "init", "-q", "--object-format=sha256");
+  room.run("git", "add", "t");
+  expect((await faultOf(room.add("t"))).message).toContain("tracked by Git");
+  room.write("new", "1");
+  const whole = readFileSync(room.at(".git/index"));
+  const named = { kind: "invalid", field: room.at(".git/index") };
+  for (const length of [5, 12, 60, whole.length - 70]) {
+    writeFileSync(room.at(".git/index"), whole.subarray(0, length));
+    expect(await faultOf(room.add("new"))).toMatchObject(named);
+  }
+  writeFileSync(room.at(".git/index"), whole);
+  room.run("git", "update-index", "--split-index");
+  expect(await faultOf(room.add("t/a"))).toMatchObject(named);
 });
 
 test("a worktree's own index and the shared excludes count", () => {
