@@ -317,10 +317,12 @@ class TestData:
         shutil.rmtree(repo)
         with pytest.raises(errors.PipekitError):
             artifact.rerun(trust=SKLEARN)
+        (other / "data.npz").unlink()
         artifact.rerun(trust=SKLEARN, repo=other)
         assert artifact.last_rerun.same_model
+        assert not repo.exists()
         # Nobody has it.
-        (repo / "data.npz").unlink()
+        (other / "data.npz").unlink()
         shutil.rmtree(other / ".dvc/cache")
         shutil.rmtree(remote)
         remote.mkdir()

@@ -341,5 +341,6 @@ def test_without_lightning_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
     monkeypatch.setitem(sys.modules, "lightning", None)
     monkeypatch.delitem(sys.modules, "pipekit_experiment.lightning")
-    with pytest.raises(ImportError, match=r"PyTorch Lightning.*pip install 'pipekit-experiment\[lightning\]'"):
+    extra = r"PyTorch Lightning.*pip install 'pipekit-experiment\[lightning\]'"
+    with pytest.raises(ImportError, match=extra):
         import pipekit_experiment.lightning  # noqa: F401

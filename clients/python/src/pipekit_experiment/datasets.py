@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
+from pipekit_experiment._src.artifact_data import require_inside
 from pipekit_experiment._src.dataset_file_hash import file_hashes
 from pipekit_experiment._src.dataset_file_npz import npz_hashes, plain_arrays, save_npz
 from pipekit_experiment._src.dataset_file_reading import FORMATS, call_reader, read_arrays
@@ -117,6 +118,7 @@ class FileDataset:
         self.target = target
         self._reader_name = None if format in FORMATS else module_and_name(format, "format")
         self._trusted_reader: Callable[..., Any] | None = None
+        self._from_file = False
         if target is not None and format not in ("csv", "parquet"):
             raise InvalidArgumentError(
                 f"The format {format} has no columns.", field="target", mend="Leave `target` out."
@@ -136,6 +138,7 @@ class FileDataset:
         optional = {"repo": str, "target": str}
         needed = {"path": str, "format": str, "hash": str}
         made = cls(**checked_config(cls, state.get("config"), needed, optional))
+        made._from_file = True
         if made._reader_name is not None:
             made._trusted_reader = trusted_factory(*made._reader_name)
         return made
@@ -182,6 +185,9 @@ class FileDataset:
                 raise InvalidArgumentError(
                     f"The data set has no `{field}`.", field=field, mend="Give `repo` and `hash`."
                 )
+        if self._from_file:
+            # Whoever wrote the file must not say what is written where.
+            require_inside(self.path, cast("str", self.repo))
         from pipekit_experiment.adapters import dvc
 
         versioning = dvc.DVCDatasetVersioning(cast("str", self.repo))

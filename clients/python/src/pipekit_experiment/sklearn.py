@@ -15,7 +15,7 @@ from pipekit_experiment._src.errors import (
 )
 from pipekit_experiment._src.extras import optional_module
 from pipekit_experiment._src.factory_operator import checked_config
-from pipekit_experiment._src.registry_trust import require_trusted, trusted_object
+from pipekit_experiment._src.registry_trust import require_trusted, trusted_factory
 from pipekit_experiment._src.skops_archive import canonical_archive
 from pipekit_experiment.operators import Operator
 
@@ -145,7 +145,8 @@ def _read_skops(weights: bytes) -> Any:
 def _vet(name: str) -> None:
     """Raises UntrustedModuleError unless a type, function or method is of a trusted module.
 
-    skops would also take what such a module has imported from elsewhere, and call it."""
+    skops would also take what such a module has imported from elsewhere, and call it; and functions of this
+    package, to which a stored FunctionTransformer could give any arguments."""
     module, _, last = name.rpartition(".")
     require_trusted(module)
     try:
@@ -154,7 +155,7 @@ def _vet(name: str) -> None:
         # A method: module.Class.method.
         module, _, kind = module.rpartition(".")
         last = f"{kind}.{last}"
-    trusted_object(module, last)
+    trusted_factory(module, last)
 
 
 def _skops() -> Any:

@@ -13,9 +13,11 @@ from pipekit_experiment._src.artifact_fields import INFERENCE, body_of, fields_i
 from pipekit_experiment._src.artifact_file import read_artifact, write_artifact
 from pipekit_experiment._src.artifact_models import load_from, registry_given
 from pipekit_experiment._src.artifact_pins import missing_model, pinned_models, with_models, with_references
+from pipekit_experiment._src.artifact_places import require_known_place
 from pipekit_experiment._src.drift import DriftReport, environment_drift
 from pipekit_experiment._src.errors import RefNotFoundError
 from pipekit_experiment._src.operator_yaml import state_in_yaml
+from pipekit_experiment._src.registry import DaemonRegistry
 from pipekit_experiment._src.registry_open import open_registry
 from pipekit_experiment._src.registry_operator import rebuild
 from pipekit_experiment._src.registry_trust import names_to_trust, trusting
@@ -94,10 +96,13 @@ class _PinnedPipeline:
     def reload_models(self, registry: Any = None, *, trust: Iterable[str] = ()) -> dict[str, Any]:
         """The pinned models by operator path. A moved tag changes nothing.
 
-        `registry` is a registry or its spec; by default the recorded one. Raises RefNotFoundError that names
-        the path and the hash of a model that is missing, UntrustedModuleError, CorruptModelError."""
-        opened = open_registry(self.model_registry_uri) if registry is None else registry
+        `registry` is a registry or its spec; by default the recorded one, which must be in `trust` if it is a
+        server that is sent credentials. Raises RefNotFoundError that names the path and the hash of a model
+        that is missing, UntrustedModuleError, CorruptModelError, InvalidArgumentError."""
         names = names_to_trust(trust)
+        if registry is None:
+            require_known_place(self.model_registry_uri, names)
+        opened = open_registry(self.model_registry_uri) if registry is None else registry
         models: dict[str, Any] = {}
         for path, hash in self.pinned_model_hashes.items():
             try:
@@ -114,7 +119,9 @@ class _PinnedPipeline:
         models = self.reload_models(registry, trust=names)
         spec = registry if isinstance(registry, str) else getattr(registry, "spec", self.model_registry_uri)
         references = with_references(state, self.pinned_model_hashes, spec)
-        with trusting(names):
+        # The registry was given by the caller, or looked at by reload_models.
+        known = (spec,) if registry is None or isinstance(registry, (str, DaemonRegistry)) else ()
+        with trusting((*names, *known)):
             return with_models(rebuild(references, None), models, state)
 
 

@@ -3,6 +3,7 @@ and `run`."""
 
 from __future__ import annotations
 
+import inspect
 import random
 import sys
 from collections.abc import Mapping
@@ -48,9 +49,13 @@ def loop_again(text: str, recorded: Mapping[str, Any]) -> Any:
     name = f"{named['module']}.{named['class']}"
     if state is not None:
         require_trusted_state(state)
-    found = trusted_object(named["module"], named["class"])
+    found: Any = trusted_object(named["module"], named["class"])
     loop: Any = None
-    if state is not None and callable(getattr(found, "from_state", None)):
+    is_class = inspect.isclass(cast("object", found))
+    if not is_class or not callable(getattr(found, "run", None)):
+        # Else any `from_yaml` could be called with the text, such as one that trusts whatever a config names.
+        pass
+    elif state is not None and callable(getattr(found, "from_state", None)):
         loop = found.from_state(state)
     elif callable(getattr(found, "from_yaml", None)):
         loop = found.from_yaml(text)
@@ -87,4 +92,4 @@ def restore_seed(seed: Any) -> None:
         numpy.random.seed(number % 2**32)
     torch: Any = sys.modules.get("torch")
     if torch is not None:
-        torch.manual_seed(number)
+        torch.manual_seed(number if -(2**63) <= number < 2**64 else number % 2**64)

@@ -6,17 +6,22 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from pipekit_experiment._src.artifact_data import bring_back, compared_data
+from pipekit_experiment._src.artifact_data import (
+    bring_back,
+    compared_data,
+    move_to_clone,
+    require_fetchable,
+)
 from pipekit_experiment._src.artifact_loop import loop_again, restore_seed
 from pipekit_experiment._src.artifact_models import registry_given
+from pipekit_experiment._src.artifact_places import hold_back, require_known_place
 from pipekit_experiment._src.drift import DriftReport, environment_drift
 from pipekit_experiment._src.errors import PipekitError
 from pipekit_experiment._src.registry_hash import hash_model
-from pipekit_experiment._src.registry_open import open_registry
 from pipekit_experiment._src.registry_trust import names_to_trust, trusting
 
 if TYPE_CHECKING:
@@ -50,15 +55,25 @@ def rerun(
     registry: Any,
 ) -> tuple[Any, RerunOutcome]:
     """The freshly trained operator, and what came of it."""
-    with trusting(names_to_trust(trust)):
+    names = names_to_trust(trust)
+    with trusting(names):
         loop = loop_again(artifact.training_pipeline_yaml, _part(artifact, "loop"))
         if dataset is not None:
             loop.dataset = dataset
-        elif repo is not None and hasattr(getattr(loop, "dataset", None), "repo"):
+        if repo is not None:
             # The repository may lie elsewhere than when the training was recorded.
-            loop.dataset.repo = os.path.abspath(repo)
+            for named in _named_data(loop, dataset):
+                move_to_clone(named, repo)
         report = _drift(artifact, loop, strict=strict, given=dataset is not None)
         _have_data(artifact, loop, report, repo, given=dataset is not None)
+        for named in _named_data(loop, dataset):
+            require_fetchable(named)
+        held_back = hold_back(loop, names)
+        if held_back:
+            _tell(
+                f"rerun: nothing is written to {', '.join(held_back)}; the journal alone keeps the run. "
+                "To write there, add these names to `trust`."
+            )
         restore_seed(artifact.metadata.get("seed"))
         start = time.monotonic()
         trained: Any = loop.run()
@@ -67,9 +82,15 @@ def rerun(
     operator: Any = trained
     if isinstance(trained, tuple):
         operator = cast("tuple[Any, ...]", trained)[0]
-    outcome = _compared(artifact, operator, registry, report, duration_s)
+    outcome = _compared(artifact, operator, registry, report, duration_s, names)
     _tell(_line(artifact, outcome))
     return operator, outcome
+
+
+def _named_data(loop: Any, given: Any) -> list[Any]:
+    """The data sets that the pipeline names; not the one that the caller gave."""
+    named = (getattr(loop, "dataset", None), getattr(loop, "eval_dataset", None))
+    return [dataset for dataset in named if dataset is not None and dataset is not given]
 
 
 def _drift(artifact: TrainingArtifact, loop: Any, *, strict: bool, given: bool) -> DriftReport:
@@ -98,12 +119,18 @@ def _have_data(
 
 
 def _compared(
-    artifact: TrainingArtifact, operator: Any, registry: Any, report: DriftReport, duration_s: float
+    artifact: TrainingArtifact,
+    operator: Any,
+    registry: Any,
+    report: DriftReport,
+    duration_s: float,
+    trust: Sequence[str],
 ) -> RerunOutcome:
     """Never raises for a daemon that is away: hours of training may have been spent."""
     try:
-        recorded = _recorded(artifact, registry)
-        config, dataset_hash = recorded.get("training_config"), recorded.get("dataset_hash") or ""
+        recorded = _recorded(artifact, registry, trust)
+        config, told = recorded.get("training_config"), recorded.get("dataset_hash")
+        dataset_hash = told if isinstance(told, str) else ""
         # The hash is the same in every registry, and the one in the state folder is always there.
         made = hash_model("", operator, None, config, dataset_hash)
     except PipekitError as error:
@@ -114,13 +141,15 @@ def _compared(
     return RerunOutcome(report, made.hash, same, differs, duration_s)
 
 
-def _recorded(artifact: TrainingArtifact, registry: Any) -> Mapping[str, Any]:
+def _recorded(artifact: TrainingArtifact, registry: Any, trust: Sequence[str]) -> Mapping[str, Any]:
     """What made the recorded model's identity: from the artifact, else from the registry."""
     about = _part(artifact, "model")
     if "manifest" in about or not artifact.trained_model_hash:
         return about
     try:
-        opened = open_registry(artifact.model_registry_uri) if registry is None else registry_given(registry)
+        if registry is None:
+            require_known_place(artifact.model_registry_uri, trust)
+        opened = registry_given(artifact.model_registry_uri if registry is None else registry)
         info = opened.stat(artifact.trained_model_hash)
     except PipekitError:
         return {}
@@ -134,8 +163,14 @@ def _recorded(artifact: TrainingArtifact, registry: Any) -> Mapping[str, Any]:
 def _differences(recorded: Any, made: str) -> tuple[str, ...]:
     if not isinstance(recorded, str):
         return ()
-    before, after = json.loads(recorded), json.loads(made)
-    return tuple(name for name in after if before.get(name) != after[name])
+    try:
+        before: Any = json.loads(recorded)
+    except ValueError:
+        before = None
+    if not isinstance(before, dict):
+        return ()
+    parts, after = cast("dict[str, Any]", before), json.loads(made)
+    return tuple(name for name in after if parts.get(name) != after[name])
 
 
 def _line(artifact: TrainingArtifact, outcome: RerunOutcome) -> str:

@@ -12,10 +12,12 @@ from pipekit_experiment._src.artifact_data import compared_data
 from pipekit_experiment._src.artifact_fields import TRAINING, body_of, fields_in, plain_object
 from pipekit_experiment._src.artifact_file import read_artifact, write_artifact
 from pipekit_experiment._src.artifact_models import load_from
+from pipekit_experiment._src.artifact_places import require_known_place
 from pipekit_experiment._src.artifact_rerun import RerunOutcome, rerun
 from pipekit_experiment._src.drift import DriftReport, environment_drift
 from pipekit_experiment._src.errors import InvalidArgumentError, RefNotFoundError
 from pipekit_experiment._src.registry_open import registries_of
+from pipekit_experiment._src.registry_trust import names_to_trust
 
 FORMAT = "pipekit-training-artifact"
 
@@ -126,9 +128,12 @@ class TrainingArtifact:
 
         Args:
             strict: Refuses to run when anything has drifted.
-            trust: Modules whose code may run, besides pipekit's own packages.
+            trust: Modules whose code may run, besides pipekit's own packages; and the specs of trackers and
+                registries that the pipeline's callbacks may write to. Without them a rerun is kept by the
+                journal alone and moves no tags.
             dataset: Data to train on, in place of those that the pipeline names.
-            repo: A DVC repository that has the data; by default the one that the pipeline names.
+            repo: A DVC repository that has the data; by default the one that the pipeline names. Data are
+                put into the repository only.
             registry: Where the recorded model is described; by default the recorded registry.
 
         Raises EnvironmentDriftError before anything runs; UntrustedModuleError; DatasetNotFoundError when
@@ -142,14 +147,17 @@ class TrainingArtifact:
     def reload_model(self, registry: Any = None, *, trust: Iterable[str] = ()) -> Any:
         """Loads the recorded model, without training. The hash decides; a name in the URI is not looked at.
 
-        `registry` is a registry or its spec; by default the recorded one. Raises RefNotFoundError,
-        UntrustedModuleError, CorruptModelError, InvalidRegistrySpecError."""
+        `registry` is a registry or its spec; by default the recorded one, which must be in `trust` if it is a
+        server that is sent credentials. Raises RefNotFoundError, UntrustedModuleError, CorruptModelError,
+        InvalidRegistrySpecError, InvalidArgumentError."""
         if not self.trained_model_hash:
             raise InvalidArgumentError(
                 "The artifact names no model.", field="trained_model_hash", mend="Train again: rerun()."
             )
         if registry is not None:
             return load_from(registry, self.trained_model_hash, trust)
+        trust = names_to_trust(trust)
+        require_known_place(self.model_registry_uri, trust)
         missing: RefNotFoundError | None = None
         for found in registries_of(self.model_registry_uri):
             try:

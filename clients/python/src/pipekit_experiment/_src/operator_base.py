@@ -68,6 +68,10 @@ class BytesModelOp(Operator):
         """{"weights_format", "config"}."""
         return {"weights_format": self.weights_format, "config": self.config}
 
+    def nested_operators(self) -> dict[str, Any]:
+        """None: what `config` holds is data, whatever it looks like."""
+        return {}
+
     def get_weights(self) -> bytes | None:
         """The bytes as they were given."""
         return self.data

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipekit_experiment._src.artifact_places import require_known_place
 from pipekit_experiment._src.errors import InvalidArgumentError, InvalidConfigError
 from pipekit_experiment._src.factory_operator import checked_config
 from pipekit_experiment._src.operator_base import Operator
@@ -55,8 +56,11 @@ class ModelRef(Operator):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ModelRef:
-        """Makes the reference; loads nothing yet. What is trusted now is trusted then."""
+        """Makes the reference; loads nothing yet. What is trusted now is trusted then.
+
+        Raises InvalidArgumentError for a registry that would be sent credentials and is not trusted."""
         config = checked_config(cls, state.get("config"), {"ref": str}, {"registry": str})
+        require_known_place(config.get("registry", ""), trusted_names())
         return cls(**config, trust=trusted_names())
 
     @property

@@ -69,9 +69,16 @@ def _live(op: Any, path: tuple[str, ...], state: Mapping[str, Any]) -> Any:
             return found
     except NotAnOperatorError:
         pass
-    # The state is that of an operator at hand: nothing is imported for it that is not imported already.
-    with trusting(sys.modules):
+    # Its classes are at hand, if it is what it seems; a config may also be data of whoever stored the
+    # operator. So nothing else that it names, such as a factory, is trusted.
+    with trusting(module for module in _modules_in(state) if module in sys.modules):
         return rebuild(state, None)
+
+
+def _modules_in(state: Mapping[str, Any]) -> Iterator[str]:
+    yield state["module"]
+    for _, inner in nested_states(state["config"]):
+        yield from _modules_in(inner)
 
 
 def _is_state(entries: Mapping[str, Any]) -> bool:

@@ -63,6 +63,10 @@ def arguments_of(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
     listed = cast("list[Any]", states)
     arguments["callbacks"] = [rebuilt(state, f"callbacks/{index}") for index, state in enumerate(listed)]
     arguments.update({name: entries.pop(name) for name in _PLAIN if name in entries})
+    options: Any = arguments.get("backend_options")
+    if isinstance(options, dict) and "default_root_dir" in options:
+        # Lightning writes to there, and reads pickles that it finds; it may be an address, too.
+        raise _refused("backend_options.default_root_dir", "is not taken from a file")
     kept = {
         "trusted_loss": trusted_loss,
         "initial_weights": entries.pop("initial_weights", ""),

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidConfigError
 from pipekit_experiment._src.factory_operator import module_and_name
-from pipekit_experiment._src.registry_trust import trusted_object
+from pipekit_experiment._src.registry_trust import trusted_factory, trusted_object
 
 
 def estimator_config(estimator: Any, path: str = "estimator") -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _meant(value: Any, path: str) -> Any:
 
             return np.dtype(str(inner[0])).type(_meant(inner[1], path))
         if kind == "callable":
-            return trusted_object(*module_and_name(inner, path))
+            return trusted_factory(*module_and_name(inner, path))
     except (ValueError, TypeError) as error:
         if isinstance(error, InvalidConfigError):
             raise
