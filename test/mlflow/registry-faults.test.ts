@@ -33,12 +33,13 @@ const rejection = async (promise: Promise<unknown>): Promise<BackendRefused | Ba
   if (error instanceof BackendRefused || error instanceof BackendUnavailable) return error;
   throw error ?? new Error("It went well.");
 };
-const versionsOf = async (spec: string): Promise<{ version: string }[]> => {
+interface Version {
+  readonly version: string;
+  readonly last_updated_timestamp: number | string;
+}
+const versionsOf = async (spec: string): Promise<Version[]> => {
   const path = `model-versions/search?${new URLSearchParams({ filter: `name = '${nameIn(spec)}'` })}`;
-  return (
-    (await mlflowCall<{ model_versions?: { version: string }[] }>(world.server.url, path)).model_versions ??
-    []
-  );
+  return (await mlflowCall<{ model_versions?: Version[] }>(world.server.url, path)).model_versions ?? [];
 };
 const anchorsOf = async (spec: string): Promise<unknown[]> => {
   const query = new URLSearchParams({ experiment_name: "pipekit-models" });
@@ -72,6 +73,23 @@ describe("an old release", () => {
   test.each(["2.17.0", "3.0.0rc1", "10.1", "databricks"])("%s is taken", async (release) => {
     say(release);
     await world.open(world.freshSpec());
+  });
+
+  test("tells no time of files: a model is as old as its version", async () => {
+    world.network.script(({ method }) => (method === "HEAD" ? answer(200) : undefined));
+    const spec = world.freshSpec();
+    const backend = await world.open(spec);
+    const hash = await storeModel(backend, "aged");
+    const timesOf = async () => {
+      const infos = await backend.scan(`${hash}/`, { limit: 10 }, never);
+      return new Set(infos.map(({ modifiedAtUs }) => modifiedAtUs));
+    };
+    const [version] = await versionsOf(spec);
+    expect(await timesOf()).toEqual(new Set([Number(version?.last_updated_timestamp) * 1000]));
+    // Somebody may be storing what has no metadata.json: it is never old.
+    await backend.remove(`${hash}/metadata.json`, never);
+    const before = Date.now() * 1000;
+    expect(Math.min(...(await timesOf()))).toBeGreaterThanOrEqual(before);
   });
 });
 

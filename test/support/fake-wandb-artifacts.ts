@@ -59,7 +59,7 @@ export class FakeArtifacts {
   answer(name: string, variables: ArtifactCall): unknown {
     switch (name) {
       case "CreateArtifact":
-        return this.#create(variables["input"] as ArtifactCall);
+        return this.#create(creationOf(variables));
       case "CreateArtifactManifest":
         return this.#manifest(variables);
       case "CreateArtifactFiles":
@@ -143,7 +143,13 @@ export class FakeArtifacts {
       const signed = place === undefined ? { uploadUrl: null, uploadHeaders: null } : this.#signed(place);
       const storagePath = `wandb_artifacts/${artifact.id}/${md5}`;
       return {
-        node: { storagePath, ...signed, uploadMultipartUrls: null, artifact: { id: artifact.id } },
+        node: {
+          displayName: name,
+          storagePath,
+          ...signed,
+          uploadMultipartUrls: null,
+          artifact: { id: artifact.id },
+        },
       };
     });
     return { createArtifactFiles: { files: { edges } } };
@@ -159,7 +165,13 @@ export class FakeArtifacts {
       return { partNumber, uploadUrl: this.#signed(place).uploadUrl };
     });
     const uploadMultipartUrls = { uploadID, uploadUrlParts };
-    const whole = { storagePath: name, uploadUrl: null, uploadHeaders: null, uploadMultipartUrls };
+    const whole = {
+      displayName: name,
+      storagePath: name,
+      uploadUrl: null,
+      uploadHeaders: null,
+      uploadMultipartUrls,
+    };
     return { ...whole, artifact: { id: artifact.id } };
   }
 
@@ -189,6 +201,13 @@ export class FakeArtifacts {
       uploadHeaders: [`X-Fake-Signature:${place}`],
     };
   }
+}
+
+/** Old clients (0.16) give a creation's fields one by one, and write the algorithm into the call's text. */
+function creationOf(variables: ArtifactCall): ArtifactCall {
+  if (variables["input"] !== undefined) return variables["input"] as ArtifactCall;
+  const [artifactCollectionName] = variables["artifactCollectionNames"] as readonly string[];
+  return { ...variables, artifactCollectionName, digestAlgorithm: "MANIFEST_MD5" };
 }
 
 /** Clients of different age give the files as they are or within an input. */

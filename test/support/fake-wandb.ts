@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { type ArtifactCall, FakeArtifacts, type StoredArtifact } from "./fake-wandb-artifacts.ts";
+import { schemaOf } from "./fake-wandb-schema.ts";
 
 /** A run that the server keeps. */
 export interface FakeWandbRun {
@@ -136,7 +137,7 @@ export async function startFakeWandb(): Promise<FakeWandb> {
         return { createRunFiles: { runID: run?.storageId, uploadHeaders: [], files } };
       }
       default:
-        return artifacts.answer(name, variables as ArtifactCall);
+        return schemaOf(name) ?? artifacts.answer(name, variables as ArtifactCall);
     }
   };
 
@@ -229,8 +230,13 @@ function upsert(runs: Map<string, FakeWandbRun>, variables: Json): unknown {
   run.host = text("host") ?? run.host;
   if (Array.isArray(variables["tags"])) run.tags = variables["tags"] as string[];
   const config = text("config");
-  if (config !== undefined) run.config = parseLine(config) as FakeWandbRun["config"];
+  if (config !== undefined) run.config = withoutDescriptions(parseLine(config) as FakeWandbRun["config"]);
   return { upsertBucket: { bucket: bucket(run), inserted: known === undefined } };
+}
+
+/** Old clients (0.16) send an empty description with each value. */
+function withoutDescriptions(config: FakeWandbRun["config"]): FakeWandbRun["config"] {
+  return Object.fromEntries(Object.entries(config).map(([key, { value }]) => [key, { value }]));
 }
 
 function newRun(entity: string, projectName: string, name: string): FakeWandbRun {

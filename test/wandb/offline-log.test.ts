@@ -3,8 +3,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { countCells } from "../../adapters/wandb/offline/count.ts";
 import { FILE_HEADER, frameRecords, readLog } from "../../adapters/wandb/offline/log-file.ts";
 import { type PythonReader, startPythonReader } from "../support/python-reader.ts";
 
@@ -83,4 +85,16 @@ test("records are read again, by W&B's messages too, however they fall into bloc
     expect(await reader.ask({ file })).toHaveLength(torn.records.length + 1);
   });
   await fc.assert(property, { numRuns: 60 });
+});
+
+test("cells are counted whether their items have a key, or a nested one as those of W&B's client", async () => {
+  const history = (keyField: number, step: number) => {
+    const item = new BinaryWriter().tag(keyField, 2).string("loss").tag(16, 2).string("1").finish();
+    const body = new BinaryWriter().tag(1, 2).bytes(item).tag(2, 2).fork().tag(1, 0).int64(step).join();
+    return new BinaryWriter().tag(2, 2).bytes(body.finish()).finish();
+  };
+  const records = frameRecords([history(1, 3), history(2, 4)], FILE_HEADER.length);
+  writeFileSync(file, Buffer.concat([FILE_HEADER, records]));
+  const { history: cells, lines, lastStep } = await countCells(file, never);
+  expect([[...cells], lines, lastStep]).toEqual([[["loss", 2]], 2, 4]);
 });

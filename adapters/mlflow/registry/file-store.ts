@@ -100,9 +100,9 @@ export class FileStore {
   }
 
   /**
-   * When a folder was written to. Its smallest file tells it, since some stores read a whole file to look at it. Servers
-   * before 3.5 tell nothing of files; of a model its version tells it, which comes after its last file. Else it is now:
-   * what has no age is not old.
+   * When a folder was written to. Its smallest file tells it, since some stores read a whole file to look at it. Old
+   * servers (2.17 is one) tell nothing of files; of a model its version does, which comes after its last file. Else it is
+   * now: what has no age is not old.
    */
   async #writtenAtUs(folder: string, beside: readonly Listed[], signal: AbortSignal): Promise<number> {
     const files = beside.filter(({ size }) => size !== undefined);

@@ -10,7 +10,7 @@ const HISTORY_STEP = 2;
 const STATS = 7;
 const STATS_ITEM = 3;
 const KEY = 1;
-/** `nested_key` of one part: where files of earlier versions have it in HistoryItem. */
+/** `nested_key` of HistoryItem, where W&B's own client has it; ours had it there once. */
 const NESTED_KEY = 2;
 
 /** What is in a file. One that is gone has nothing. */

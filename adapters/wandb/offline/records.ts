@@ -24,8 +24,8 @@ export interface Draft {
 /** A record as it stands in the file. Numbers count from 1. */
 export function numbered({ field, body }: Draft, num: number): Uint8Array {
   const writer = new BinaryWriter().tag(1, 0).int64(num);
-  // `wandb sync` before 0.19.11 ends at a record of a kind that it does not know. An empty TelemetryRecord changes
-  // nothing there; for others the last kind counts.
+  // An old `wandb sync` (0.16) ends at a record of a kind that it does not know. An empty TelemetryRecord changes nothing
+  // there; for others the last kind counts.
   if (field === ENVIRONMENT) writer.tag(TELEMETRY, 2).bytes(new Uint8Array());
   return writer.tag(field, 2).bytes(body).finish();
 }
@@ -125,7 +125,7 @@ export function exitRecord(exitCode: number, seconds: number): Draft {
   return draft(18, writer.tag(2, 0).int32(Math.max(0, Math.min(2 ** 31 - 1, Math.floor(seconds)))));
 }
 
-/** That nothing comes after the exit: `wandb sync` before 0.19 tells the server of the exit only then. */
+/** That nothing comes after the exit: an old `wandb sync` (0.16) tells the server of the exit only then. */
 export function finalRecord(): Draft {
   return { field: 20, body: new Uint8Array() };
 }
@@ -134,7 +134,7 @@ function draft(field: number, writer: BinaryWriter): Draft {
   return { field, body: writer.finish() };
 }
 
-/** Its key in `key`, never as a `nested_key` of one part: `wandb sync` before 0.19 reads no other. */
+/** Its key in `key`, never as a `nested_key` of one part, which an old `wandb sync` (0.16) does not read. */
 function item(writer: BinaryWriter, key: string, json: string): void {
   writer.fork().tag(1, 2).string(key).tag(VALUE_JSON, 2).string(json).join();
 }
