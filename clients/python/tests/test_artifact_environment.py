@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 
 from pipekit_experiment import artifacts, errors
-from pipekit_experiment._src import environment_hardware
-from pipekit_experiment._src.drift import environment_drift, recorded_packages
-from pipekit_experiment._src.environment import environment_now
-from pipekit_experiment._src.environment_git import MAX_DIFF_BYTES, git_state
-from pipekit_experiment._src.environment_secrets import credentials_in, without_credentials, without_secrets
-from pipekit_experiment._src.lock_file import find_lock, pinned_versions
+from pipekit_experiment._src.artifacts import environment_hardware
+from pipekit_experiment._src.artifacts.drift import environment_drift, recorded_packages
+from pipekit_experiment._src.artifacts.environment import environment_now
+from pipekit_experiment._src.artifacts.environment_git import MAX_DIFF_BYTES, git_state
+from pipekit_experiment._src.artifacts.environment_secrets import (
+    credentials_in,
+    without_credentials,
+    without_secrets,
+)
+from pipekit_experiment._src.artifacts.lock_file import find_lock, pinned_versions
 from pipekit_experiment._src.registry_open import open_registry, registries_of
 
 
@@ -188,7 +192,7 @@ class TestDrift:
         assert "no-such-package" in caught.value.field
 
     def test_a_backend_that_is_not_there(self, monkeypatch):
-        from pipekit_experiment._src import drift
+        from pipekit_experiment._src.artifacts import drift
 
         monkeypatch.setitem(drift.BACKEND_MODULES, "sklearn", ("no_such_module",))
         entry = next(one for one in environment_drift(self.now(), "").entries if one.what == "backend")
@@ -201,7 +205,7 @@ class TestDrift:
         assert {entry.what for entry in report.changed} == {"python", "lightning"}
 
     def test_a_local_part_of_a_version_is_no_drift(self, monkeypatch):
-        from pipekit_experiment._src import drift
+        from pipekit_experiment._src.artifacts import drift
 
         monkeypatch.setattr(drift, "versions_of", lambda names: {"torch": "2.4.0+cpu"})
         assert not environment_drift({}, "torch==2.4.0\n").drifted

@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipekit_experiment import InferenceArtifact, TrainingArtifact, errors
-from pipekit_experiment._src.artifact_file import artifact_in
+from pipekit_experiment._src.artifacts.file import artifact_in
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "test/golden/artifacts"

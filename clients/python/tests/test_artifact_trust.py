@@ -9,7 +9,7 @@ import pytest
 
 import pipekit_experiment as pe
 from pipekit_experiment import InferenceArtifact, TrainingArtifact, errors
-from pipekit_experiment._src.artifact_places import require_known_place
+from pipekit_experiment._src.artifacts.places import require_known_place
 from pipekit_experiment.datasets import FileDataset
 from pipekit_experiment.operators import BytesModelOp, ModelRef, Sequential
 from pipekit_experiment.sklearn import SklearnModelOp
@@ -55,8 +55,8 @@ class TestCode:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import FunctionTransformer
 
-        from pipekit_experiment._src.artifact_pins import _resolved
-        from pipekit_experiment._src.dataset_file_reading import call_reader
+        from pipekit_experiment._src.artifacts.pins import _resolved
+        from pipekit_experiment._src.datasets.file_reading import call_reader
         from pipekit_experiment._src.registry_trust import named_object
 
         steps = (

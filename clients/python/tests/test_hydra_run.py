@@ -14,7 +14,7 @@ import pipekit_experiment as pe
 from pipekit_experiment import errors
 from pipekit_experiment._generated import tracker_pb2 as pb
 from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
-from pipekit_experiment._src.hydra_secrets import is_secret_name, without_secrets
+from pipekit_experiment._src.hydra.secrets import is_secret_name, without_secrets
 
 HydraConfigLoader = pe.adapters.hydra.HydraConfigLoader
 SECRET = "hunter2-of-the-test"
@@ -148,7 +148,7 @@ def test_no_secret_has_reached_the_journal(jobs, real_daemon):
 
 
 def test_the_daemon_is_sent_no_variable_that_is_secret_or_not_named(jobs, monkeypatch):
-    from pipekit_experiment._src import hydra_run
+    from pipekit_experiment._src.hydra import run as hydra_run
 
     monkeypatch.setenv("HYDRA_TEST_PASSWORD", SECRET)
     monkeypatch.setenv("HYDRA_TEST_HOME", "/h")

@@ -15,9 +15,10 @@ from metaflow_flows import Flows
 
 from pipekit_experiment import errors
 from pipekit_experiment._generated import tracker_pb2 as pb
-from pipekit_experiment._src import metaflow_run, metaflow_task
-from pipekit_experiment._src.metaflow_step import call
-from pipekit_experiment._src.metaflow_task import MetaflowTask
+from pipekit_experiment._src.metaflow import run as metaflow_run
+from pipekit_experiment._src.metaflow import task as metaflow_task
+from pipekit_experiment._src.metaflow.step import call
+from pipekit_experiment._src.metaflow.task import MetaflowTask
 from pipekit_experiment._src.ulid import is_ulid
 from pipekit_experiment.adapters.metaflow import MetaflowStepAdapter, StepResult
 

@@ -492,7 +492,7 @@ class TestArguments:
     )
     def test_a_library_that_is_missing_is_named_with_its_extra(self, backend, module, extra, monkeypatch):
         for name in [
-            name for name in sys.modules if name.startswith(f"pipekit_experiment._src.training_{backend}")
+            name for name in sys.modules if name.startswith(f"pipekit_experiment._src.training.{backend}")
         ]:
             monkeypatch.delitem(sys.modules, name)
         for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:

@@ -228,7 +228,7 @@ class TestOptimizersAndLosses:
 )
 def test_optimizers_of_jax_are_those_of_torch(config, steps):
     torch = pytest.importorskip("torch")
-    optimizers = pytest.importorskip("pipekit_experiment._src.training_jax_optimizers")
+    optimizers = pytest.importorskip("pipekit_experiment._src.training.jax_optimizers")
     start, entries = np.array([0.5, -1.5, 2.0], np.float32), dict(config)
     kind = getattr(torch.optim, {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[entries["name"]])
     ours = optimizers.OPTIMIZERS[entries.pop("name")](**entries)
@@ -246,10 +246,10 @@ def test_optimizers_of_jax_are_those_of_torch(config, steps):
 
 def test_losses_are_the_same_in_every_library():
     torch = pytest.importorskip("torch")
-    lightning_losses = pytest.importorskip("pipekit_experiment._src.training_lightning")._LOSSES
-    jax_losses = pytest.importorskip("pipekit_experiment._src.training_jax")._LOSSES
-    keras_loss = pytest.importorskip("pipekit_experiment._src.training_keras")._loss
-    from pipekit_experiment._src.training_losses import LOSSES, numpy_losses
+    lightning_losses = pytest.importorskip("pipekit_experiment._src.training.lightning")._LOSSES
+    jax_losses = pytest.importorskip("pipekit_experiment._src.training.jax")._LOSSES
+    keras_loss = pytest.importorskip("pipekit_experiment._src.training.keras")._loss
+    from pipekit_experiment._src.training.losses import LOSSES, numpy_losses
 
     random = np.random.default_rng(0)
     many, one = random.normal(size=(7, 3)).astype(np.float32), random.normal(size=(7, 1)).astype(np.float32)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pipekit_experiment import registry as registry
     from pipekit_experiment import training as training
     from pipekit_experiment._src.active_run import ActiveRun as ActiveRun
-    from pipekit_experiment._src.artifact_inference import InferenceArtifact as InferenceArtifact
-    from pipekit_experiment._src.artifact_training import TrainingArtifact as TrainingArtifact
+    from pipekit_experiment._src.artifacts.inference import InferenceArtifact as InferenceArtifact
+    from pipekit_experiment._src.artifacts.training import TrainingArtifact as TrainingArtifact
     from pipekit_experiment._src.connection import Connection as Connection
     from pipekit_experiment._src.connection import connect as connect
     from pipekit_experiment._src.errors import PipekitError as PipekitError
@@ -41,7 +41,7 @@ _MODULE_OF = {
     "ActiveRun": "_src.active_run",
     "Connection": "_src.connection",
     "ExperimentTracker": "_src.protocols",
-    "InferenceArtifact": "_src.artifact_inference",
+    "InferenceArtifact": "_src.artifacts.inference",
     "LocalModelRegistry": "_src.registry",
     "LogToExperiment": "callbacks",
     "MLflowModelRegistry": "_src.registry_mlflow",
@@ -53,7 +53,7 @@ _MODULE_OF = {
     "S3ModelRegistry": "_src.registry_s3",
     "SinkStatus": "_src.sink_status",
     "Tracker": "_src.tracking",
-    "TrainingArtifact": "_src.artifact_training",
+    "TrainingArtifact": "_src.artifacts.training",
     "connect": "_src.connection",
     "join_run": "_src.joined_run",
     "replay_spool": "_src.tracking",

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-from pipekit_experiment._src.artifact_data import require_inside
-from pipekit_experiment._src.dataset_file_hash import file_hashes
-from pipekit_experiment._src.dataset_file_npz import npz_hashes, plain_arrays, save_npz
-from pipekit_experiment._src.dataset_file_reading import FORMATS, call_reader, read_arrays
+from pipekit_experiment._src.artifacts.data import require_inside
+from pipekit_experiment._src.datasets.file_hash import file_hashes
+from pipekit_experiment._src.datasets.file_npz import npz_hashes, plain_arrays, save_npz
+from pipekit_experiment._src.datasets.file_reading import FORMATS, call_reader, read_arrays
 from pipekit_experiment._src.errors import (
     ArtifactUnreadableError,
     DatasetChangedError,

@@ -8,12 +8,12 @@ pipekit's operators as well.
 
 from __future__ import annotations
 
-from pipekit_experiment._src.graph import Graph
-from pipekit_experiment._src.operator_base import BytesModelOp, Operator
-from pipekit_experiment._src.operator_ref import ModelRef
-from pipekit_experiment._src.operator_sequential import Sequential
-from pipekit_experiment._src.operator_walk import walk
-from pipekit_experiment._src.operator_yaml import from_yaml, to_yaml
+from pipekit_experiment._src.operators.base import BytesModelOp, Operator
+from pipekit_experiment._src.operators.graph import Graph
+from pipekit_experiment._src.operators.ref import ModelRef
+from pipekit_experiment._src.operators.sequential import Sequential
+from pipekit_experiment._src.operators.walk import walk
+from pipekit_experiment._src.operators.yaml import from_yaml, to_yaml
 from pipekit_experiment._src.registry_trust import require_trusted, trusted_object, trusting
 
 __all__ = [

@@ -4,10 +4,10 @@ Everything that trains is duck-typed: pipekit_train's loop and callbacks work wi
 
 from __future__ import annotations
 
-from pipekit_experiment._src.training_checkpoint import Checkpoint
-from pipekit_experiment._src.training_course import TrainingResult, TrainingState
-from pipekit_experiment._src.training_loop import TrainingLoop
-from pipekit_experiment._src.training_stopping import EarlyStopping
+from pipekit_experiment._src.training.checkpoint import Checkpoint
+from pipekit_experiment._src.training.course import TrainingResult, TrainingState
+from pipekit_experiment._src.training.loop import TrainingLoop
+from pipekit_experiment._src.training.stopping import EarlyStopping
 from pipekit_experiment.callbacks import LogToExperiment
 
 __all__ = [

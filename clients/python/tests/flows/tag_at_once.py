@@ -5,8 +5,8 @@ import sys
 
 import metaflow
 
-from pipekit_experiment._src.metaflow_link import link
-from pipekit_experiment._src.metaflow_task import MetaflowTask
+from pipekit_experiment._src.metaflow.link import link
+from pipekit_experiment._src.metaflow.task import MetaflowTask
 
 PROCESSES, TAGS = 6, 6
 

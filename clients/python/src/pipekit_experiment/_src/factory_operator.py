@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 from pipekit_experiment._src.errors import InvalidArgumentError, NotAnOperatorError
-from pipekit_experiment._src.operator_base import Operator
+from pipekit_experiment._src.operators.base import Operator
 from pipekit_experiment._src.registry_trust import named_object, trusted_factory
 
 _Op = TypeVar("_Op", bound="FactoryOperator")

@@ -14,7 +14,7 @@ import os
 import re
 from typing import Any, Protocol
 
-from pipekit_experiment._src.dataset_types import (
+from pipekit_experiment._src.datasets.types import (
     DatasetEntry,
     DatasetTransfer,
     DatasetVersion,
@@ -66,7 +66,7 @@ class DVCDatasetVersioning:
         Raises ArtifactUnreadableError, InvalidArgumentError for what git tracks or another output holds.
         """
         from pipekit_experiment._generated import dataset_pb2 as pb
-        from pipekit_experiment._src.dataset_calls import ask_long
+        from pipekit_experiment._src.datasets.calls import ask_long
 
         request = pb.AddDatasetRequest(repo=self.repo, path=os.fspath(path))
         return dataset_version(ask_long("AddDataset", request, "dataset", progress, "add"))
@@ -74,7 +74,7 @@ class DVCDatasetVersioning:
     def hash(self, path: PathLike, *, progress: ProgressOption = None) -> DatasetVersion:
         """Computes the hashes of a file or folder; writes nothing. Raises ArtifactUnreadableError."""
         from pipekit_experiment._generated import dataset_pb2 as pb
-        from pipekit_experiment._src.dataset_calls import ask_long
+        from pipekit_experiment._src.datasets.calls import ask_long
 
         request = pb.HashDatasetRequest(repo=self.repo, path=os.fspath(path))
         return dataset_version(ask_long("HashDataset", request, "dataset", progress, "hash"))
@@ -85,7 +85,7 @@ class DVCDatasetVersioning:
         Targets are paths of data, `.dvc` files or stages; by default all.
         """
         from pipekit_experiment._generated import dataset_pb2 as pb
-        from pipekit_experiment._src.dataset_calls import ask_once
+        from pipekit_experiment._src.datasets.calls import ask_once
 
         request = pb.DatasetStatusRequest(repo=self.repo, targets=_texts(targets))
         return [dataset_entry(entry) for entry in ask_once("DatasetStatus", request).entries]
@@ -100,7 +100,7 @@ class DVCDatasetVersioning:
         DatasetRemoteUnavailableError.
         """
         from pipekit_experiment._generated import dataset_pb2 as pb
-        from pipekit_experiment._src.dataset_calls import ask_long
+        from pipekit_experiment._src.datasets.calls import ask_long
 
         request = pb.PushDatasetsRequest(repo=self.repo, targets=_texts(targets), remote=remote or "")
         return dataset_transfer(ask_long("PushDatasets", request, "transfer", progress, "push"))
@@ -117,7 +117,7 @@ class DVCDatasetVersioning:
         Raises as `checkout` does.
         """
         from pipekit_experiment._generated import dataset_pb2 as pb
-        from pipekit_experiment._src.dataset_calls import ask_long
+        from pipekit_experiment._src.datasets.calls import ask_long
 
         request = pb.PullDatasetsRequest(
             repo=self.repo, targets=_texts(targets), remote=remote or "", force=force
@@ -140,7 +140,7 @@ class DVCDatasetVersioning:
         DatasetChangedError, CorruptDatasetError, DatasetRemoteUnavailableError.
         """
         from pipekit_experiment._generated import dataset_pb2 as pb
-        from pipekit_experiment._src.dataset_calls import ask_long
+        from pipekit_experiment._src.datasets.calls import ask_long
 
         request = pb.CheckoutDatasetRequest(repo=self.repo, remote=remote or "", force=force)
         target = None if ref_or_hash is None else os.fspath(ref_or_hash)
@@ -164,7 +164,7 @@ class DVCDatasetVersioning:
         Raises DatasetChangedError when the data are not in DVC's keeping as they are: nobody could fetch them
         back by their hash. Then the artifact is left as it was.
         """
-        from pipekit_experiment._src.dataset_remotes import shown_remotes
+        from pipekit_experiment._src.datasets.remotes import shown_remotes
 
         version = self.hash(path, progress=progress)
         if not self._records(path, version.hash):

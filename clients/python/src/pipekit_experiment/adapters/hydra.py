@@ -35,7 +35,7 @@ class HydraConfigLoader:
         All of the config is looked at before anything in it is called. Raises InvalidConfigError that names
         the path at fault, NotAnOperatorError, UntrustedModuleError.
         """
-        from pipekit_experiment._src.hydra_reading import operator_of
+        from pipekit_experiment._src.hydra.reading import operator_of
 
         return operator_of(cfg, node, trust)
 
@@ -46,8 +46,8 @@ class HydraConfigLoader:
         Each operator in it is a node with `_target_`: its class where that takes its config as keywords, else
         `from_state`. Raises NotAnOperatorError, InvalidConfigError with the path of a value that is not JSON.
         """
-        from pipekit_experiment._src.hydra_import import omegaconf
-        from pipekit_experiment._src.hydra_writing import config_of
+        from pipekit_experiment._src.hydra.importing import omegaconf
+        from pipekit_experiment._src.hydra.writing import config_of
 
         create: Any = omegaconf().OmegaConf.create
         return create(config_of(op))
@@ -60,15 +60,15 @@ class HydraConfigLoader:
 
         Raises ArtifactUnreadableError, too.
         """
-        from pipekit_experiment._src.hydra_reading import operator_of
-        from pipekit_experiment._src.hydra_yaml import parsed
+        from pipekit_experiment._src.hydra.reading import operator_of
+        from pipekit_experiment._src.hydra.yaml import parsed
 
         return operator_of(parsed(text_or_path), node, trust)
 
     @staticmethod
     def to_yaml(op: Any) -> str:
         """`to_hydra_cfg` as YAML."""
-        from pipekit_experiment._src.hydra_import import omegaconf
+        from pipekit_experiment._src.hydra.importing import omegaconf
 
         text: str = omegaconf().OmegaConf.to_yaml(HydraConfigLoader.to_hydra_cfg(op))
         return text
@@ -86,14 +86,14 @@ class HydraConfigLoader:
         an environment variable whose name says that it is secret. Raises InvalidArgumentError outside of an
         app, InvalidConfigError, ArtifactUnreadableError, DaemonUnavailableError, RunEndedError.
         """
-        from pipekit_experiment._src.hydra_run import log_hydra_run
+        from pipekit_experiment._src.hydra.run import log_hydra_run
 
         log_hydra_run(run, folder)
 
 
 def from_state(state: Mapping[str, Any]) -> Any:
     """A target of configs: the operator of a state. As all targets, it runs what the config names."""
-    from pipekit_experiment._src.hydra_writing import trusting_names_in
+    from pipekit_experiment._src.hydra.writing import trusting_names_in
     from pipekit_experiment._src.registry_operator import rebuild
     from pipekit_experiment._src.strict_json import plain_json
 

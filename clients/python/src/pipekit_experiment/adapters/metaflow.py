@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidArgumentError
-from pipekit_experiment._src.metaflow_result import StepResult
-from pipekit_experiment._src.metaflow_step import call, is_loop, read_inputs, train
-from pipekit_experiment._src.metaflow_task import current_task, import_metaflow
+from pipekit_experiment._src.metaflow.result import StepResult
+from pipekit_experiment._src.metaflow.step import call, is_loop, read_inputs, train
+from pipekit_experiment._src.metaflow.task import current_task, import_metaflow
 from pipekit_experiment._src.protocols import ExperimentTracker, ModelRegistry
 
 __all__ = ["MetaflowStepAdapter", "StepResult"]

@@ -1,0 +1,1 @@
+"""Training and inference artifacts, and what they record of the environment."""

@@ -1,0 +1,1 @@
+"""Data sets: files with a hash, and calls to the DatasetService."""

@@ -1,0 +1,1 @@
+"""Hydra configs to operators and back."""

@@ -1,0 +1,1 @@
+"""Operators, compositions of them, and their YAML."""

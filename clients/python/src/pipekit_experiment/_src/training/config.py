@@ -1,0 +1,112 @@
+"""A TrainingLoop's arguments as JSON, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pipekit_experiment._src.errors import InvalidConfigError, NotAnOperatorError, PipekitError
+from pipekit_experiment._src.operators.composite import rebuilt
+from pipekit_experiment._src.registry_operator import state_of
+from pipekit_experiment._src.strict_json import plain_json
+from pipekit_experiment._src.training.losses import loss_config, loss_of_config
+from pipekit_experiment._src.training.start import digest, given_weights
+
+_PLAIN = ("optimizer_config", "n_epochs", "backend", "seed", "batch_size", "shuffle", "backend_options")
+_NESTED = ("model_op", "dataset", "eval_dataset")
+
+
+def config_of(loop: Any, strict: bool) -> dict[str, Any]:
+    """The arguments. What cannot be said raises InvalidConfigError or NotAnOperatorError; without `strict`
+    its text stands for it."""
+
+    def said(field: str, say: Callable[[], Any]) -> Any:
+        try:
+            return plain_json(say(), f"config.{field}")
+        except PipekitError:
+            if strict:
+                raise
+            return repr(getattr(loop, field, None))[:200]
+
+    config = {name: said(name, lambda name=name: dict(state_of(getattr(loop, name)))) for name in _NESTED[:2]}
+    if loop.eval_dataset is not None:
+        config["eval_dataset"] = said("eval_dataset", lambda: dict(state_of(loop.eval_dataset)))
+    config["loss"] = said("loss", lambda: loss_config(loop.loss))
+    config.update({name: said(name, lambda name=name: getattr(loop, name)) for name in _PLAIN})
+    states = [(callback, _state_of_callback(callback)) for callback in loop.callbacks]
+    config["callbacks"] = said("callbacks", lambda: [state for _, state in states if state is not None])
+    without = [type(callback).__qualname__ for callback, state in states if state is None]
+    left_out = list(dict.fromkeys([*loop.callbacks_left_out, *without]))
+    config.update({"callbacks_left_out": left_out} if left_out else {})
+    if loop.backend == "sklearn":
+        config["estimator"] = said("model_op", lambda: _estimator_config(loop.model_op))
+    else:
+        began = said("initial_weights", lambda: loop.initial_weights or digest(given_weights(loop.model_op)))
+        config.update({"initial_weights": began} if began else {})
+    return config
+
+
+def arguments_of(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The constructor's arguments, and attributes that are set besides. Raises InvalidConfigError that names
+    the entry at fault, and what rebuilding an operator raises."""
+    entries = dict(config)
+    arguments: dict[str, Any] = {}
+    for name in _NESTED:
+        if entries.get(name) is not None:
+            arguments[name] = rebuilt(entries.pop(name), name)
+        elif entries.pop(name, None) is None and name != "eval_dataset":
+            raise _refused(name, "is missing")
+    arguments["loss"], trusted_loss = loss_of_config(entries.pop("loss", None))
+    states: Any = entries.pop("callbacks", [])
+    if not isinstance(states, list):
+        raise _refused("callbacks", "is no list")
+    listed = cast("list[Any]", states)
+    arguments["callbacks"] = [rebuilt(state, f"callbacks/{index}") for index, state in enumerate(listed)]
+    arguments.update({name: entries.pop(name) for name in _PLAIN if name in entries})
+    options: Any = arguments.get("backend_options")
+    if isinstance(options, dict) and "default_root_dir" in options:
+        # Lightning writes to there, and reads pickles that it finds; it may be an address, too.
+        raise _refused("backend_options.default_root_dir", "is not taken from a file")
+    kept = {
+        "trusted_loss": trusted_loss,
+        "initial_weights": entries.pop("initial_weights", ""),
+        "callbacks_left_out": entries.pop("callbacks_left_out", []),
+    }
+    if "estimator" in entries:
+        arguments["model_op"] = _with_estimator(arguments["model_op"], entries.pop("estimator"))
+    for name in entries:
+        raise _refused(name, "is unknown")
+    return arguments, kept
+
+
+def _state_of_callback(callback: Any) -> dict[str, Any] | None:
+    try:
+        return dict(state_of(callback))
+    except NotAnOperatorError:
+        return None
+
+
+def _estimator_config(operator: Any) -> Any:
+    from pipekit_experiment._src.operators.ref import ModelRef
+    from pipekit_experiment._src.training.estimator import estimator_config
+
+    # What a registry has is trained anew from its own parameters.
+    return None if isinstance(operator, ModelRef) else estimator_config(operator.estimator)
+
+
+def _with_estimator(operator: Any, config: Any) -> Any:
+    from pipekit_experiment._src.training.estimator import estimator_of
+
+    if config is None:
+        return operator
+    return type(operator)(
+        estimator_of(config), method=operator.method, weights_format=operator.weights_format
+    )
+
+
+def _refused(name: str, fault: str) -> InvalidConfigError:
+    return InvalidConfigError(
+        f"The entry `{name}` of the TrainingLoop {fault}.",
+        field=f"config.{name}",
+        mend="Use the version of pipekit-experiment that wrote it.",
+    )
