@@ -111,7 +111,9 @@ test("the client tells progress, versions and states", async () => {
   await expect(datasets.push({ signal: stop })).rejects.toThrow("enough");
   await expect(datasets.checkout({ hash: "1".repeat(32), path: "y" })).rejects.toMatchObject({
     code: "DATASET_REMOTE_UNAVAILABLE",
-    message: expect.stringMatching(/^The cache lacks the object 1111.*`far` cannot be used.*Searched: the cache, `near`/),
+    message: expect.stringMatching(
+      /^The cache lacks the object 1111.*`far` cannot be used.*Searched: the cache, `near`/,
+    ),
   });
   client.close();
 });
