@@ -218,6 +218,20 @@ def test_a_model_that_is_built_by_its_first_batch(daemon, data):
     assert daemon.count(log.run.run_id) == 3
 
 
+def test_without_its_backend_that_is_named():
+    program = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "try:\n    import pipekit_experiment.keras\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    env = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=env, timeout=120
+    )
+    assert "Keras does not find its backend tensorflow" in done.stdout
+    assert "KERAS_BACKEND" in done.stdout
+
+
 def test_without_keras_the_extra_is_named():
     program = (
         "import sys; sys.modules['keras'] = None\n"

@@ -29,6 +29,12 @@ else:
     try:
         from keras.callbacks import Callback
     except ImportError as error:
+        if (error.name or "").partition(".")[0] in ("jax", "tensorflow", "torch"):
+            raise ImportError(
+                f"Keras does not find its backend {error.name}: install it, or set KERAS_BACKEND to one that "
+                "is there, such as jax.",
+                name=error.name,
+            ) from error
         raise missing_extra(error, "keras", "pipekit_experiment.keras") from error
 
 # After keras, whose absence names the extra.
