@@ -31,6 +31,10 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const both = values.oldest === values.newest;
+if (values.write && !both) {
+  console.error("A row of the table has both ends: leave out --oldest and --newest, or --write.");
+  process.exit(2);
+}
 const lines: Line[] = [];
 for (const row of matrix.filter(({ name }) => wanted.includes(name))) {
   const ends = [

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parseConfig } from "@pipekit/adapters/hydra";
+import { toolPath } from "../support/tools.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
-export const PYTHON = join(ROOT, ".venv/bin/python");
+export const PYTHON = toolPath("python");
 
 /** The environment of compared configs. */
 const ENV = { PLAIN: "word", LOOKS: "${zz}", DOTS: "???", NUMBER: "12", "SP ACE": "x" };

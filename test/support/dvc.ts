@@ -2,9 +2,10 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { toolPath } from "./tools.ts";
 
 /** The interpreter that has DVC. */
-export const PYTHON = join(import.meta.dirname, "../../.venv/bin/python");
+export const PYTHON = toolPath("python");
 const RUN = `
 import json, sys
 from dvc.cli import main
