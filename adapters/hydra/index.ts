@@ -9,13 +9,7 @@ import { readHydraRun } from "./run-folder.ts";
 import { readRunTexts } from "./run-texts.ts";
 import { parseInThread, readInThread } from "./thread.ts";
 
-export { Unresolved } from "./faults.ts";
-export { MappingNode, ScalarNode, SequenceNode } from "./nodes.ts";
-export { readYaml } from "./reading.ts";
-export type { CallSite, Found, Resolver, Resolvers } from "./resolver.ts";
-export { omegaconfResolvers } from "./resolvers.ts";
-export { Resolution } from "./resolving.ts";
-export { Allowance, parseConfig };
+export { parseConfig };
 
 /** Texts longer than this, characters, are read in a thread of their own. */
 const INLINE = 32 * 1024;

@@ -6,6 +6,9 @@ export const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 /** Deepest nesting, of mappings and sequences as of brackets within one interpolation. */
 export const MAX_DEPTH = 100;
 
+/** Most digits of a decimal integer: Python reads no more (sys.get_int_max_str_digits). */
+export const MAX_DIGITS = 4300;
+
 /** Longest chain of values that lead to each other. */
 export const MAX_CHAIN = 200;
 

@@ -1,6 +1,7 @@
 /** What single tokens of an interpolation stand for. */
 import type { Expression } from "./expressions.ts";
 import { GrammarFault, type Token, type TokenKind } from "./lexer.ts";
+import { MAX_DIGITS } from "./limits.ts";
 
 /** Tokens of text between interpolations. */
 export const TEXTS: readonly TokenKind[] = [
@@ -21,9 +22,6 @@ export const KEY_PARTS: readonly TokenKind[] = [
   "escape",
   "space",
 ];
-
-/** Longest integer; Python reads no longer one. */
-const MAX_DIGITS = 4300;
 
 /** Takes backslashes away where they escape something: `next` is the kind of the token that follows. */
 export function unescaped(kind: TokenKind, text: string, next: TokenKind): string {

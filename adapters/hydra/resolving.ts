@@ -4,7 +4,7 @@
  */
 
 import type { Call, Expression, Interpolation } from "./expressions.ts";
-import { refused, Unresolved } from "./faults.ts";
+import { refused, Unresolved, unknown } from "./faults.ts";
 import { parseElement, parseValue } from "./grammar.ts";
 import { GrammarFault } from "./lexer.ts";
 import { type Allowance, MAX_CHAIN } from "./limits.ts";
@@ -141,12 +141,8 @@ export class Resolution {
     const values = args.map((arg) => bareValue(this.#evaluate(arg, node, parent)));
     const resolver = this.#resolvers.get(full);
     if (resolver === undefined) {
-      throw new Unresolved({
-        code: "resolver",
-        what: `uses the resolver \`${full}\`, which only the app itself knows`,
-        mend: "Resolve it in the app, where the resolver is registered.",
-        isError: false,
-      });
+      const what = `uses the resolver \`${full}\`, which only the app itself knows`;
+      throw unknown("resolver", what, "Resolve it in the app, where the resolver is registered.");
     }
     return resolver(values, { resolution: this, node, parent });
   }

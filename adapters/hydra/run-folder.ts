@@ -2,6 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, isAbsolute, join } from "node:path";
 import { ConfigFault, type ConfigRun, type ConfigRunFolder } from "../config.ts";
+import { isMissing } from "../file-faults.ts";
 import { MAX_TEXT_BYTES } from "./limits.ts";
 import type { RunTexts } from "./run-texts.ts";
 
@@ -56,8 +57,8 @@ async function textOf(path: string): Promise<string | undefined> {
     if (cause instanceof TypeError) {
       throw new ConfigFault("config", `${path} is no UTF-8 text.`, path, "Save it as UTF-8.", cause);
     }
+    if (isMissing(cause)) return undefined;
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw unreadable(path, `cannot be read (${code})`, cause);
   }
 }

@@ -3,6 +3,7 @@
  * dates. `yes` and `on` are booleans, `y` is a text, `010` is 8, `1:30` is 90.
  * Source: omegaconf/_utils.py (get_yaml_loader) and yaml/resolver.py, yaml/constructor.py; the test asks the real ones.
  */
+import { MAX_DIGITS } from "./limits.ts";
 import type { Atom } from "./values.ts";
 
 const BOOL = /^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/;
@@ -19,8 +20,6 @@ const FLOATS = [
   /^[-+]?\.(?:inf|Inf|INF)$/,
   /^\.(?:nan|NaN|NAN)$/,
 ];
-/** Python reads no longer decimal integer (sys.get_int_max_str_digits). */
-const MAX_DIGITS = 4300;
 /** Longest text that is looked at as a number. */
 const MAX_NUMBER = 10_000;
 const PREFIX = "tag:yaml.org,2002:";

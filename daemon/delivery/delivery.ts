@@ -152,8 +152,10 @@ class RunDelivery implements Delivery {
   #onCommit(runIds: ReadonlySet<string>): void {
     for (const runId of runIds) {
       const bySpec = this.#loops.get(runId);
-      if (bySpec === undefined) void this.#discover(runId);
-      else for (const { loop } of bySpec.values()) loop.wake();
+      if (bySpec === undefined) {
+        // A look that is under way sees this commit, or a loop that it starts does.
+        if (!this.#discovering.has(runId)) void this.#discover(runId);
+      } else for (const { loop } of bySpec.values()) loop.wake();
     }
   }
 

@@ -2,14 +2,10 @@ import { hostname } from "node:os";
 import { PipekitError, RunState } from "@pipekit/proto";
 import { ulid } from "ulid";
 import { type Journal, type RunEntry, writingProcess } from "../journal/journal.ts";
-import { type LiveProcess, liveProcess, startedAtUs } from "./processes.ts";
+import { type LiveProcess, lives } from "./processes.ts";
+import { processOfRun } from "./run-process.ts";
 
 const PAGE = 500;
-/**
- * A process younger than its run by more than this is another one that got the pid. Generous, because start times
- * in /proc move when the clock is set.
- */
-const CLOCK_SLACK_US = 120 * 1e6;
 
 /** How the writers of running runs are watched. */
 export interface OrphanWatchOptions {
@@ -136,20 +132,13 @@ export class OrphanWatch {
   }
 
   #watch(run: RunEntry): void {
-    const { pid, host, sinceUs } = writingProcess(run);
+    const { pid, host } = writingProcess(run);
     if (run.state !== "running" || pid <= 0 || host !== hostname()) {
       this.#settle(run.runId);
       return;
     }
-    const process = liveProcess(pid);
-    const reused = process !== undefined && startedAtUs(process) > sinceUs + CLOCK_SLACK_US;
-    const writer = {
-      pid,
-      seen: reused ? undefined : process,
-      lastFrameMs: performance.now(),
-      touched: false,
-    };
-    this.#writers.set(run.runId, writer);
+    const seen = processOfRun(run);
+    this.#writers.set(run.runId, { pid, seen, lastFrameMs: performance.now(), touched: false });
   }
 
   #settle(runId: string): void {
@@ -194,5 +183,5 @@ export class OrphanWatch {
 }
 
 function isAlive(writer: Writer): boolean {
-  return writer.seen !== undefined && liveProcess(writer.pid)?.startTicks === writer.seen.startTicks;
+  return writer.seen !== undefined && lives(writer.seen);
 }

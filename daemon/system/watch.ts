@@ -1,8 +1,9 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { type Journal, type RunEntry, writingProcess } from "../journal/journal.ts";
+import { lives } from "../lifecycle/processes.ts";
+import { processOfRun } from "../lifecycle/run-process.ts";
 import { Gpus } from "./gpus.ts";
-import { processOfRun, stillLives } from "./process.ts";
 import { RunSampler } from "./run-sampler.ts";
 
 const PAGE = 500;
@@ -96,7 +97,7 @@ export class SystemWatch {
       pid: process.pid,
       intervalMs,
       firstStep,
-      isAlive: () => stillLives(process),
+      isAlive: () => lives(process),
       gpus: this.#gpus,
       append: async (frame) => {
         await admit();

@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openForeignJournal } from "../../daemon/journal/index.ts";
 import { numbers } from "../delivery/room.ts";
+import { outcome } from "../journal/fixture.ts";
 import { RpcRoom, SINK, Writer } from "./room.ts";
 
 const OTHER = "fake:b/x";
@@ -17,13 +18,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => Promise.all([room.close(), there.close()]));
-
-async function codeOf(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => undefined,
-    (error: unknown) => (error instanceof PipekitError ? error.code : error),
-  );
-}
 
 function refusalOf({ rejection }: LogResponse): unknown {
   return rejection && PipekitError.fromDetail(rejection).code;
@@ -55,7 +49,7 @@ test("a resume starts the run where there is none, and then goes on with it: nam
     await room.untilState(first.runId, "done", spec);
     expect(room.values(first.runId, spec)).toEqual(numbers(5));
   }
-  expect(await codeOf(second.log(1))).toBe("RUN_ENDED");
+  expect(await outcome(second.log(1))).toBe("RUN_ENDED");
 });
 
 test("a resume that is sent again, or over a stream, is harmless, and its faults cost nothing else", async () => {
@@ -95,7 +89,7 @@ test("a run that is pruned is not resumed, and gets no sink", async () => {
   await room.untilState(first.runId, "done");
   await room.journal.prune(first.runId);
   const second = new Writer(room, first.runId);
-  expect(await codeOf(second.resume({ sinks: [OTHER] }))).toBe("RUN_PRUNED");
+  expect(await outcome(second.resume({ sinks: [OTHER] }))).toBe("RUN_PRUNED");
   const late = new Writer(room, first.runId).frame({ $case: "resume", value });
   expect(refusalOf(await room.intake.begin(late, never).result)).toBe("RUN_PRUNED");
   expect(await room.journal.sinks(first.runId)).toHaveLength(1);

@@ -55,7 +55,7 @@ export class Facts {
 
   /** The facts of a run that goes on after an end; the same ones when they name no reason for it. */
   resumed(): Facts {
-    const { reason, ...own } = parseObject(JSON.stringify(this.#config.get(OWN_CONFIG) ?? {}));
+    const { reason, ...own } = ownOf(this.#config);
     if (reason === undefined) return this;
     return new Facts(new Map([...this.#config, [OWN_CONFIG, own]]), this.#others, this.#tags);
   }
@@ -86,15 +86,18 @@ function shownTag([key, value]: readonly [string, string]): string {
   return `${characters.slice(0, LONGEST_TAG - 1).join("")}…`;
 }
 
+/** What is ours in the config. */
+function ownOf(config: RunConfig): Readonly<Record<string, unknown>> {
+  return parseObject(JSON.stringify(config.get(OWN_CONFIG) ?? {}));
+}
+
 function ownTags(config: RunConfig): Readonly<Record<string, string>> {
-  const own = parseObject(JSON.stringify(config.get(OWN_CONFIG) ?? {}));
-  const tags = parseObject(JSON.stringify(own["tags"] ?? {}));
+  const tags = parseObject(JSON.stringify(ownOf(config)["tags"] ?? {}));
   return Object.fromEntries(
     Object.entries(tags).flatMap(([key, value]) => (typeof value === "string" ? [[key, value]] : [])),
   );
 }
 
 function withOwn(config: RunConfig, more: Readonly<Record<string, unknown>>): RunConfig {
-  const own = parseObject(JSON.stringify(config.get(OWN_CONFIG) ?? {}));
-  return new Map([...config, [OWN_CONFIG, { ...own, ...more }]]);
+  return new Map([...config, [OWN_CONFIG, { ...ownOf(config), ...more }]]);
 }
