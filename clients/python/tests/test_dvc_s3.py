@@ -1,30 +1,22 @@
 """DVCDatasetVersioning with a bucket as remote: keys stay in config.local and appear nowhere else."""
 
-import json
-import subprocess
 import uuid
 from pathlib import Path
 
 import pytest
 from dvc_repos import clone, dvc, new_repo, remote
-from real_daemon import daemon_in
+from real_daemon import daemon_in, registry_servers
 
 from pipekit_experiment import errors
 from pipekit_experiment.adapters.dvc import DVCDatasetVersioning
 
-ROOT = Path(__file__).parents[3]
 FILES = {"a.txt": b"one\n", "deep/er/large.bin": bytes(range(256)) * 40_000}
 
 
 @pytest.fixture(scope="module")
 def server():
-    program = [ROOT / "node_modules/.bin/node", ROOT / "test/support/registry-servers.ts", "--s3"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(program, **pipes) as child:
-        told = child.stdout.readline()
-        assert told, "the servers did not start"
-        yield json.loads(told)
-        child.stdin.close()
+    with registry_servers("--s3") as told:
+        yield told
 
 
 def keys(repo, server, secret):

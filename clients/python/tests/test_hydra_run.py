@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from real_daemon import read_run
 
 import pipekit_experiment as pe
 from pipekit_experiment import errors
-from pipekit_experiment._generated import tracker_pb2 as pb
-from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
 from pipekit_experiment._src.hydra.secrets import is_secret_name, without_secrets
 
 HydraConfigLoader = pe.adapters.hydra.HydraConfigLoader
@@ -79,17 +78,13 @@ def jobs(real_daemon, tmp_path_factory):
     return [(folder / "out" / str(index), run_id) for index, (run_id, _) in enumerate(lines)]
 
 
-def logged(run_id):
-    return TrackerServiceStub(pe.connect().channel).GetRun(pb.GetRunRequest(run_id=run_id)).run
-
-
 def params_of(run):
     return {key: json.loads(value) for key, value in run.params.items()}
 
 
 def test_an_app_logs_its_run(jobs):
     for (_, run_id), lr in zip(jobs, (0.25, 0.5), strict=True):
-        run = logged(run_id)
+        run = read_run(run_id)
         assert params_of(run) == {
             **TEXT_STAYS,
             "lr": lr,
@@ -114,7 +109,7 @@ def test_an_app_logs_its_run(jobs):
 
 def test_the_three_files_are_attached_as_they_are(jobs):
     folder, run_id = jobs[0]
-    (artifact,) = logged(run_id).artifacts
+    (artifact,) = read_run(run_id).artifacts
     assert artifact.name == ".hydra"
     sizes = {file.path: file.size for file in artifact.files}
     assert sizes == {
@@ -128,15 +123,15 @@ def test_a_run_is_logged_afterwards(jobs, below):
     folder, by_the_app = jobs[1]
     with pe.start_run() as run:
         HydraConfigLoader.log_run(run, folder / below)
-    later = logged(run.run_id)
+    later = read_run(run.run_id)
     params = params_of(later)
     assert params["double"] == "${app.double:${lr}}", "only the app has its resolvers"
     assert params["home"] == "${oc.env:HYDRA_TEST_HOME}", "it is not set here"
     assert {key: params[key] for key in TEXT_STAYS} == TEXT_STAYS
     assert (params["lr"], params["job"]) == (0.5, "hydra_app")
-    assert dict(later.tags) == dict(logged(by_the_app).tags)
+    assert dict(later.tags) == dict(read_run(by_the_app).tags)
     assert [file.sha256 for file in later.artifacts[0].files] == [
-        file.sha256 for file in logged(by_the_app).artifacts[0].files
+        file.sha256 for file in read_run(by_the_app).artifacts[0].files
     ]
 
 
@@ -196,4 +191,4 @@ def test_bad_folders(real_daemon, tmp_path):
     with pytest.raises(errors.InvalidConfigError, match=r"config\.yaml.*line 2"):
         HydraConfigLoader.log_run(run, tmp_path)
     run.end()
-    assert params_of(logged(run.run_id)) == {}
+    assert params_of(read_run(run.run_id)) == {}

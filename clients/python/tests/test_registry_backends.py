@@ -1,31 +1,22 @@
 """One suite over a folder, a real S3 server and a real MLflow server."""
 
-import json
-import subprocess
 import uuid
-from pathlib import Path
 
 import pytest
-from real_daemon import daemon_in
+from real_daemon import daemon_in, registry_servers
 from registry_operators import Scale
 
 import pipekit_experiment as pe
 from pipekit_experiment import errors
 
-ROOT = Path(__file__).parents[3]
 TRUST = ("registry_operators",)
 NOW = {"min_age": 0, "keep_moves": 0, "keep_moved": 0}
 
 
 @pytest.fixture(scope="module")
 def servers():
-    program = [ROOT / "node_modules/.bin/node", ROOT / "test/support/registry-servers.ts"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(program, **pipes) as child:
-        told = child.stdout.readline()
-        assert told, "the servers did not start"
-        yield json.loads(told)
-        child.stdin.close()
+    with registry_servers() as told:
+        yield told
 
 
 @pytest.fixture(scope="module")

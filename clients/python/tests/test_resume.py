@@ -9,41 +9,22 @@ import warnings
 from pathlib import Path
 
 import pytest
-from real_daemon import daemon_in, end
+from real_daemon import end, read_run, tracking_in
 
 import pipekit_experiment as pe
 from pipekit_experiment import errors
 from pipekit_experiment._generated import daemon_pb2
 from pipekit_experiment._generated import tracker_pb2 as pb
 from pipekit_experiment._generated.daemon_pb2_grpc import DaemonServiceStub
-from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
-from pipekit_experiment._src import hub
 from pipekit_experiment._src.series import read_series
 from pipekit_experiment._src.ulid import new_ulid
 
 
 @pytest.fixture
 def folder(monkeypatch):
-    """A daemon in a folder of its own; those that are started later end with the test."""
-    monkeypatch.setattr(hub, "_process", hub._Process())
-    with tempfile.TemporaryDirectory(prefix="pkx") as made, daemon_in(Path(made)):
+    """A daemon in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="pkx") as made, tracking_in(Path(made), monkeypatch):
         yield Path(made)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            hub.the_hub().close()
-        for pid in daemon_pids(Path(made)):
-            end(pid)
-
-
-def daemon_pids(folder):
-    pids = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if str(folder / "state").encode() in path.read_bytes():
-                pids.append(int(path.parent.name))
-        except OSError:
-            continue
-    return pids
 
 
 def restarted():
@@ -51,10 +32,6 @@ def restarted():
     made = pe.connect()
     end(made.hello.pid, signal.SIGKILL)
     made.discard()
-
-
-def read(run_id):
-    return TrackerServiceStub(pe.connect().channel).GetRun(pb.GetRunRequest(run_id=run_id)).run
 
 
 def values(run_id, key="a"):
@@ -95,11 +72,11 @@ def test_a_run_that_ended_goes_on_with_its_name_config_and_steps(folder):
     with pe.start_run("second", config={"lr": 9}, run_id=first.run_id, resume=True) as again:
         assert (again.name, again.config, again.pipeline_hash) == ("first", {"lr": 0.1}, "p")
         assert again.started_at == first.started_at
-        assert read(first.run_id).state == pb.RUN_STATE_RUNNING
+        assert read_run(first.run_id).state == pb.RUN_STATE_RUNNING
         again.log({"a": 4.0})
         again.log({"a": 5.0}, 2)
     assert again.read_metrics("a").values == {"a": [(0, 1.0), (1, 2.0), (2, 3.0), (3, 4.0), (2, 5.0)]}
-    run = read(first.run_id)
+    run = read_run(first.run_id)
     assert (run.name, run.state, run.points, dict(run.tags)) == (
         "first",
         pb.RUN_STATE_COMPLETED,
@@ -114,7 +91,7 @@ def test_a_run_that_is_not_there_is_started(folder):
     with pe.start_run("new", config={"lr": 1}, run_id=run_id, resume=True) as run:
         assert pe.start_run("other", run_id=run_id, resume=True) is run
         run.log({"a": 1.0})
-    assert (read(run_id).name, read(run_id).config_json, values(run_id)) == ("new", '{"lr":1}', [1.0])
+    assert (read_run(run_id).name, read_run(run_id).config_json, values(run_id)) == ("new", '{"lr":1}', [1.0])
 
 
 def test_bad_input_is_told(folder):
@@ -149,20 +126,20 @@ def test_a_run_whose_process_was_killed_goes_on_and_nothing_of_it_is_lost(folder
     in_a_process(log, run_id, killed=True)
     with pe.start_run("k", run_id=run_id, resume=True) as run:
         # What the dead process left stands before what comes now.
-        assert read(run_id).points == 2000
+        assert read_run(run_id).points == 2000
         for i in range(2000, 2500):
             run.log({"a": float(i)})
         # Longer than a silent run of a dead process would stand.
         time.sleep(2)
-        assert read(run_id).state == pb.RUN_STATE_RUNNING
+        assert read_run(run_id).state == pb.RUN_STATE_RUNNING
         run.log({"a": 2500.0})
     assert values(run_id) == [float(i) for i in range(2501)]
-    assert read(run_id).state == pb.RUN_STATE_COMPLETED
+    assert read_run(run_id).state == pb.RUN_STATE_COMPLETED
     # And once more, when it has long ended: by a process that is killed in its turn.
     more = "run = pe.start_run('k', run_id=run_id, resume=True)\nrun.log({'a': 2501.0})"
     in_a_process(more, run_id, killed=True)
-    until(lambda: read(run_id).state == pb.RUN_STATE_FAILED)
-    assert (values(run_id)[-1], read(run_id).reason) == (2501.0, "killed")
+    until(lambda: read_run(run_id).state == pb.RUN_STATE_FAILED)
+    assert (values(run_id)[-1], read_run(run_id).reason) == (2501.0, "killed")
 
 
 def test_an_end_that_was_spooled_before_does_not_end_what_goes_on(folder):
@@ -180,9 +157,9 @@ def test_an_end_that_was_spooled_before_does_not_end_what_goes_on(folder):
             assert pe.replay_spool() == 0
             run.log({"a": 50.0})
             assert run.flush(30)
-            assert read(run_id).state == pb.RUN_STATE_RUNNING
+            assert read_run(run_id).state == pb.RUN_STATE_RUNNING
     assert sorted(values(run_id)) == [float(i) for i in range(51)]
-    assert read(run_id).state == pb.RUN_STATE_COMPLETED
+    assert read_run(run_id).state == pb.RUN_STATE_COMPLETED
 
 
 def test_a_resume_goes_through_the_spool(folder):
@@ -198,10 +175,10 @@ def test_a_resume_goes_through_the_spool(folder):
         "    run.end(timeout_s=0.5)"
     )
     in_a_process(log, first.run_id)
-    until(lambda: len(values(first.run_id)) == 2 and read(first.run_id).state == pb.RUN_STATE_COMPLETED)
-    assert (read(first.run_id).name, values(first.run_id)) == ("first", [1.0, 2.0])
-    until(lambda: read(fresh).state == pb.RUN_STATE_COMPLETED)
-    assert (read(fresh).name, values(fresh)) == ("other", [2.0])
+    until(lambda: len(values(first.run_id)) == 2 and read_run(first.run_id).state == pb.RUN_STATE_COMPLETED)
+    assert (read_run(first.run_id).name, values(first.run_id)) == ("first", [1.0, 2.0])
+    until(lambda: read_run(fresh).state == pb.RUN_STATE_COMPLETED)
+    assert (read_run(fresh).name, values(fresh)) == ("other", [2.0])
 
 
 def test_killing_the_daemon_around_end_and_resume_loses_and_doubles_nothing(folder):
@@ -229,7 +206,7 @@ def test_killing_the_daemon_around_end_and_resume_loses_and_doubles_nothing(fold
         0,
         [],
     )
-    assert read(run_id).state == pb.RUN_STATE_COMPLETED
+    assert read_run(run_id).state == pb.RUN_STATE_COMPLETED
 
 
 def test_many_processes_resume_one_run(folder):
@@ -239,4 +216,4 @@ def test_many_processes_resume_one_run(folder):
     source = f"{head}run = pe.start_run('m', run_id=run_id, resume=True)\n{log}"
     processes = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", source]) for _ in range(4)]
     assert [process.wait(60) for process in processes] == [0] * 4
-    until(lambda: read(run_id).points == 80)
+    until(lambda: read_run(run_id).points == 80)

@@ -8,42 +8,22 @@ from pathlib import Path
 
 import grpc
 import pytest
-from real_daemon import daemon_in, end, is_running
+from real_daemon import end, is_running, read_run, tracking_in
 
 import pipekit_experiment as pe
 from pipekit_experiment import errors
 from pipekit_experiment._generated import tracker_pb2 as pb
-from pipekit_experiment._generated.tracker_pb2_grpc import TrackerServiceStub
 from pipekit_experiment._src import hub
 from pipekit_experiment._src.errors import from_rpc_error
 
 
 @pytest.fixture
 def connection(monkeypatch):
-    monkeypatch.setattr(hub, "_process", hub._Process())
-    with tempfile.TemporaryDirectory(prefix="pkx") as made, daemon_in(Path(made)) as connection:
+    with (
+        tempfile.TemporaryDirectory(prefix="pkx") as made,
+        tracking_in(Path(made), monkeypatch) as connection,
+    ):
         yield connection
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            hub.the_hub().close()
-        for pid in daemons(Path(made)):
-            end(pid)
-
-
-def daemons(folder):
-    """Daemons that were started after the first one."""
-    pids = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if str(folder / "state").encode() in path.read_bytes():
-                pids.append(int(path.parent.name))
-        except OSError:
-            continue
-    return pids
-
-
-def read(run_id):
-    return TrackerServiceStub(pe.connect().channel).GetRun(pb.GetRunRequest(run_id=run_id)).run
 
 
 def test_a_whole_run(connection, tmp_path):
@@ -57,7 +37,7 @@ def test_a_whole_run(connection, tmp_path):
         run.log_artifact(tmp_path / "out", "folder")
         run.log_artifact("s3://bucket/key", "kept")
     assert (run.pending, run.dropped, run.rejected) == (0, 0, 0)
-    journaled = read(run.run_id)
+    journaled = read_run(run.run_id)
     assert (journaled.name, journaled.state, journaled.points) == ("whole", pb.RUN_STATE_COMPLETED, 2000)
     assert dict(journaled.tags) == {"team": "x", "stage": "b"}
     assert journaled.pid == os.getpid()
@@ -81,7 +61,7 @@ def test_bad_input_is_told(connection):
         pe.start_run("other", run_id=run.run_id)
     run.end()
     with pytest.raises(grpc.RpcError) as caught:
-        read("0" * 26)
+        read_run("0" * 26)
     assert isinstance(from_rpc_error(caught.value), errors.RunNotFoundError)
 
 
@@ -127,7 +107,7 @@ def test_a_run_that_was_spooled_with_a_wrong_spec_is_kept(connection, monkeypatc
     monkeypatch.setattr(hub, "_process", hub._Process())
     with pytest.warns(RuntimeWarning, match="refused a part"):
         assert pe.replay_spool(20) == 0
-    assert read(run.run_id).points == 1
+    assert read_run(run.run_id).points == 1
 
 
 @pytest.mark.parametrize(

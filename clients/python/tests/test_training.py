@@ -280,6 +280,12 @@ class TestYaml:
         assert "lambda" in loop.get_config()["loss"]
         assert loop.run() is not None
 
+    def test_callbacks_that_cannot_be_said_are_told_as_text(self):
+        checkpoint, stopping = Checkpoint(object()), EarlyStopping("epoch/loss")
+        config = a_loop(checkpoint, Spy(), stopping).get_config()
+        assert config["callbacks"] == [repr(checkpoint), stopping.state]
+        assert config["callbacks_left_out"] == ["Spy"]
+
     def test_a_subclass_is_written_by_its_own_name(self):
         assert Longer(Line(), DATA, backend="plain").state["class"] == "Longer"
 
@@ -353,6 +359,11 @@ class TestLogging:
         assert own.calls[0] == ("start_run", {})
 
 
+class Unread(ArrayDataset):
+    def content_hash(self):
+        raise AssertionError("The data are read.")
+
+
 class TestTrainingConfig:
     def test_it_is_of_what_shapes_the_weights_and_of_nothing_else(self, tmp_path):
         DATA.save(tmp_path / "data.npz")
@@ -362,6 +373,10 @@ class TestTrainingConfig:
         assert json.loads(json.dumps(plain)) == plain
         for other in ({"n_epochs": 9}, {"seed": 3}, {"batch_size": 5}, {"shuffle": False}):
             assert a_loop(**other).training_config != plain, other
+
+    def test_neither_data_nor_callbacks_are_asked_for_it(self):
+        loop = a_loop(Checkpoint(object()), dataset=Unread(x=X), eval_dataset=Unread(x=X))
+        assert loop.training_config == a_loop().training_config
 
     def test_there_is_none_when_it_cannot_be_said(self):
         assert a_loop(loss=lambda prediction, target: 0).training_config is None

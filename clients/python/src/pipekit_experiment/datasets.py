@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-from pipekit_experiment._src.artifacts.data import require_inside
+from pipekit_experiment._src.datasets.dvc_repo import require_inside
 from pipekit_experiment._src.datasets.file_hash import file_hashes
-from pipekit_experiment._src.datasets.file_npz import npz_hashes, plain_arrays, save_npz
+from pipekit_experiment._src.datasets.file_npz import npz_hash, plain_arrays, save_npz
 from pipekit_experiment._src.datasets.file_reading import FORMATS, call_reader, read_arrays
 from pipekit_experiment._src.errors import (
     ArtifactUnreadableError,
@@ -70,11 +70,11 @@ class ArrayDataset:
 
     def content_hash(self) -> str:
         """MD5 of the file that `save` writes."""
-        return self._recorded if self._arrays is None else npz_hashes(self._arrays)[0]
+        return self._recorded if self._arrays is None else npz_hash(self._arrays, "md5")
 
     def content_sha256(self) -> str:
         """SHA-256 of that file. Raises DatasetNotFoundError."""
-        return npz_hashes(self.arrays())[1]
+        return npz_hash(self.arrays(), "sha256")
 
     def arrays(self) -> dict[str, Any]:
         """The arrays. Raises DatasetNotFoundError when the data set came from a state."""

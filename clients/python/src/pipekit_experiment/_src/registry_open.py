@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pipekit_experiment._src.errors import InvalidRegistrySpecError
 from pipekit_experiment._src.registry import DaemonRegistry, LocalModelRegistry
 from pipekit_experiment._src.registry_mlflow import MLflowModelRegistry
 from pipekit_experiment._src.registry_s3 import S3ModelRegistry
+from pipekit_experiment._src.registry_trust import names_to_trust
 
 
 def open_registry(spec: str = "", *, trust: Iterable[str] = ()) -> DaemonRegistry:
@@ -42,6 +44,14 @@ def registries_of(uri: str, *, trust: Iterable[str] = ()) -> Iterator[DaemonRegi
         if urlsplit(folder).path.strip("/"):
             yield open_registry(f"{folder}/{mark}{query}", trust=trust)
     yield open_registry(uri, trust=trust)
+
+
+def load_from(registry: Any, ref: str, trust: Iterable[str]) -> Any:
+    """Loads from any registry, or one that a spec names. Raises what its `load` does."""
+    opened = open_registry(registry) if isinstance(registry, str) else registry
+    # A user's own registry need not know of trust.
+    names = names_to_trust(trust)
+    return opened.load(ref, trust=names) if names else opened.load(ref)
 
 
 def _s3(spec: str, trust: Iterable[str]) -> DaemonRegistry:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from pipekit_experiment._src.errors import NotAnOperatorError
 from pipekit_experiment._src.registry_trust import require_trusted_state, trusted_object
 
-_MEND = "An Operator has `.state`, `from_state` and `with_weights`; see pipekit_experiment.operators."
+OPERATOR_MEND = "An Operator has `.state`, `from_state` and `with_weights`; see pipekit_experiment.operators."
 
 
 def state_of(operator: object) -> Mapping[str, Any]:
@@ -19,7 +19,7 @@ def state_of(operator: object) -> Mapping[str, Any]:
         raise NotAnOperatorError(
             f"The class {operator.__name__} is not an Operator; an instance of it may be.",
             field="model_op",
-            mend=_MEND,
+            mend=OPERATOR_MEND,
         )
     if callable(state):
         state = state()
@@ -27,7 +27,7 @@ def state_of(operator: object) -> Mapping[str, Any]:
         raise NotAnOperatorError(
             f"A value of type {kind} is not an Operator: it has no `.state` mapping.",
             field="model_op",
-            mend=_MEND,
+            mend=OPERATOR_MEND,
         )
     return checked_state(cast("object", state), f"A value of type {kind}")
 
@@ -41,9 +41,16 @@ def checked_state(state: object, whose: str) -> Mapping[str, Any]:
             raise NotAnOperatorError(
                 f"{whose} is not an Operator: its `.state` has no `{name}`.",
                 field=name,
-                mend=_MEND,
+                mend=OPERATOR_MEND,
             )
     return entries
+
+
+def is_state(value: object) -> bool:
+    """Whether the value has the form of an operator's state."""
+    entries = cast("Mapping[str, Any]", value if isinstance(value, Mapping) else {})
+    named = all(isinstance(entries.get(name), str) for name in ("module", "class"))
+    return named and isinstance(entries.get("config"), Mapping)
 
 
 def weights_of(operator: Any) -> Any:
@@ -62,14 +69,16 @@ def rebuild(state: Mapping[str, Any], weights: bytes | None) -> Any:
     found = trusted_object(state["module"], state["class"])
     if not isinstance(found, type) or not callable(getattr(found, "from_state", None)):
         raise NotAnOperatorError(
-            f"{name} is not an Operator class: it has no `from_state`.", field=name, mend=_MEND
+            f"{name} is not an Operator class: it has no `from_state`.", field=name, mend=OPERATOR_MEND
         )
     operator: Any = cast("Any", found).from_state(state)
     if weights is None:
         return operator
     if not callable(getattr(operator, "with_weights", None)):
         raise NotAnOperatorError(
-            f"{name} is not an Operator that takes weights: it has no `with_weights`.", field=name, mend=_MEND
+            f"{name} is not an Operator that takes weights: it has no `with_weights`.",
+            field=name,
+            mend=OPERATOR_MEND,
         )
     operator = operator.with_weights(weights)
     if operator is None:

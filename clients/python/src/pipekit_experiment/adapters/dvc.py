@@ -167,7 +167,7 @@ class DVCDatasetVersioning:
         from pipekit_experiment._src.datasets.remotes import shown_remotes
 
         version = self.hash(path, progress=progress)
-        if not self._records(path, version.hash):
+        if not version.recorded_in and not self._records(path, version.hash):
             raise DatasetChangedError(
                 f"{version.path} is not in DVC's keeping as it is: nothing records {version.hash}.",
                 field="path",

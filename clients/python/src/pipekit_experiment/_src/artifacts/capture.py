@@ -57,7 +57,7 @@ def captured_training(
         loop={"module": type(loop).__module__, "class": type(loop).__qualname__},
         seed=seed_of(loop),
         dataset=about_data,
-        model={"absent": "no trained model was given"} if info is None else _about(info),
+        model={"absent": "no trained model was given"} if info is None else about_model(info),
         tracker=tracker,
     )
     return {
@@ -82,7 +82,7 @@ def _model(model: Any, loop: Any, registry: DaemonRegistry, run: Any, dataset_ha
     return registry.stat(registry.store(model, run=run, training_config=config, dataset_hash=dataset_hash))
 
 
-def _about(info: ModelInfo) -> dict[str, Any]:
+def about_model(info: ModelInfo) -> dict[str, Any]:
     """What makes the identity beside the operator and its weights, so that a model trained again can be
     compared without the registry."""
     return {

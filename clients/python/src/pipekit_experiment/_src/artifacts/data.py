@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, cast
 
 from pipekit_experiment._src.artifacts.drift import DriftEntry
+from pipekit_experiment._src.datasets.dvc_repo import repo_root, require_inside
 from pipekit_experiment._src.errors import DatasetNotFoundError, PipekitError
 
 
@@ -88,8 +88,8 @@ def in_clone(path: str | os.PathLike[str], old: Any, new: str | os.PathLike[str]
     absolute = os.path.abspath(path)
     if not isinstance(old, (str, os.PathLike)):
         return absolute
-    below = os.path.relpath(absolute, _root(cast("str | os.PathLike[str]", old)))
-    return absolute if below.partition(os.sep)[0] == os.pardir else os.path.join(_root(new), below)
+    below = os.path.relpath(absolute, repo_root(cast("str | os.PathLike[str]", old)))
+    return absolute if below.partition(os.sep)[0] == os.pardir else os.path.join(repo_root(new), below)
 
 
 def require_fetchable(dataset: Any) -> None:
@@ -97,25 +97,6 @@ def require_fetchable(dataset: Any) -> None:
     path, repo = getattr(dataset, "path", None), getattr(dataset, "repo", None)
     if isinstance(path, str) and isinstance(repo, str) and not os.path.exists(path):
         require_inside(path, repo)
-
-
-def require_inside(path: str | os.PathLike[str], repo: str | os.PathLike[str]) -> None:
-    """Raises DatasetNotFoundError unless the path is within the repository, also by where links lead.
-
-    The path stands in a file, which may come from elsewhere: it must not say what is written where."""
-    target, root = str(Path(path).resolve()), str(Path(_root(repo)).resolve())
-    if target == root or os.path.commonpath((target, root)) != root:
-        raise DatasetNotFoundError(
-            f"There are no data at {target}, and none are fetched to there: it is not in {root}.",
-            field="dataset.path",
-            mend="Have them by DVCDatasetVersioning(repo).checkout(hash, path=...), or give `dataset`.",
-        )
-
-
-def _root(folder: str | os.PathLike[str]) -> str:
-    """The root of the DVC repository that a folder lies in; the folder itself where there is none."""
-    given = Path(os.path.abspath(Path(folder)))
-    return str(next((one for one in (given, *given.parents) if (one / ".dvc").is_dir()), given))
 
 
 def _recorded_path(about: Mapping[str, Any]) -> str | None:

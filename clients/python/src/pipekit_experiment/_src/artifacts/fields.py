@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 from pipekit_experiment._src.artifacts.environment_secrets import credentials_in
 from pipekit_experiment._src.errors import CorruptArtifactError, InvalidArgumentError, PipekitError
-from pipekit_experiment._src.strict_json import strict_json
+from pipekit_experiment._src.strict_json import plain_json
 
 _LINE, _OPTIONAL_LINE, _LINES, _OBJECT, _TEXTS = "line", "line or null", "lines", "object", "texts"
 
@@ -81,7 +80,7 @@ def plain_object(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     try:
-        return json.loads(strict_json(value, "value"))
+        return plain_json(value, "value")
     except PipekitError:
         return cast("Any", value)
 
@@ -92,13 +91,13 @@ def _object(value: Any, name: str, kind: str) -> Any:
     if kind == _TEXTS:
         for key, item in cast("Mapping[Any, Any]", value).items():
             _text(item, f"{name}.{key}")
-    return json.loads(strict_json(value, name))
+    return plain_json(value, name)
 
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise _wrong(name, value, "a str")
-    strict_json(value, name)
+    plain_json(value, name)
     return str(value)
 
 

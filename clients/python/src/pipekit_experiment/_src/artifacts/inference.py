@@ -12,13 +12,13 @@ from pipekit_experiment._src.artifacts.capture import captured_surroundings, mer
 from pipekit_experiment._src.artifacts.drift import DriftReport, environment_drift
 from pipekit_experiment._src.artifacts.fields import INFERENCE, body_of, fields_in, plain_object
 from pipekit_experiment._src.artifacts.file import read_artifact, write_artifact
-from pipekit_experiment._src.artifacts.models import load_from, registry_given
+from pipekit_experiment._src.artifacts.models import registry_given
 from pipekit_experiment._src.artifacts.pins import missing_model, pinned_models, with_models, with_references
 from pipekit_experiment._src.artifacts.places import require_known_place
 from pipekit_experiment._src.errors import RefNotFoundError
 from pipekit_experiment._src.operators.yaml import state_in_yaml
 from pipekit_experiment._src.registry import DaemonRegistry
-from pipekit_experiment._src.registry_open import open_registry
+from pipekit_experiment._src.registry_open import load_from, open_registry
 from pipekit_experiment._src.registry_operator import rebuild
 from pipekit_experiment._src.registry_trust import names_to_trust, trusting
 

@@ -70,13 +70,16 @@ def loop_again(text: str, recorded: Mapping[str, Any]) -> Any:
 
 def seed_of(loop: Any) -> int | str | None:
     """The loop's seed; as text when JSON cannot say it."""
-    told: Any = getattr(loop, "get_config", None)
-    config: Any = cast("Any", told)() if callable(told) else None
-    entries = cast("Mapping[str, Any]", config if isinstance(config, Mapping) else {})
-    seed: Any = getattr(loop, "seed", entries.get("seed"))
+    seed: Any = loop.seed if hasattr(loop, "seed") else _config_of(loop).get("seed")
     if isinstance(seed, bool) or not isinstance(seed, int):
         return None
     return seed if abs(seed) < 2**53 else str(seed)
+
+
+def _config_of(loop: Any) -> Mapping[str, Any]:
+    told: Any = getattr(loop, "get_config", None)
+    config: Any = told() if callable(told) else None
+    return cast("Mapping[str, Any]", config) if isinstance(config, Mapping) else {}
 
 
 def restore_seed(seed: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from pipekit_experiment._src.errors import InvalidArgumentError, RefNotFoundError
@@ -10,7 +9,6 @@ from pipekit_experiment._src.loaded_models import remembered
 from pipekit_experiment._src.registry import DaemonRegistry, LocalModelRegistry
 from pipekit_experiment._src.registry_open import open_registry
 from pipekit_experiment._src.registry_operator import weights_of
-from pipekit_experiment._src.registry_trust import names_to_trust
 from pipekit_experiment._src.registry_types import ModelInfo
 
 
@@ -29,14 +27,6 @@ def registry_given(registry: Any) -> DaemonRegistry:
     )
 
 
-def load_from(registry: Any, hash: str, trust: Iterable[str]) -> Any:
-    """Loads from any registry, or one that a spec names. Raises what its `load` does."""
-    opened = open_registry(registry) if isinstance(registry, str) else registry
-    # A user's own registry need not know of trust.
-    names = names_to_trust(trust)
-    return opened.load(hash, trust=names) if names else opened.load(hash)
-
-
 def known_model(operator: Any, registry: DaemonRegistry, path: str) -> ModelInfo | None:
     """The model that the operator was loaded from or stored as in this process; None when there is none, or
     not in this registry.
@@ -49,10 +39,16 @@ def known_model(operator: Any, registry: DaemonRegistry, path: str) -> ModelInfo
         info = registry.stat(hash)
     except RefNotFoundError:
         return None
+    weights = weights_of(operator)
     # Weights may have been stored from a file: then the operator does not hold them.
-    if info.has_weights and weights_of(operator) is None:
+    if info.has_weights and weights is None:
         return info
-    now = registry.hash(operator, training_config=info.training_config, dataset_hash=info.dataset_hash)
+    now = registry.hash(
+        operator,
+        weights=weights,
+        training_config=info.training_config,
+        dataset_hash=info.dataset_hash,
+    )
     if now == hash:
         return info
     raise InvalidArgumentError(

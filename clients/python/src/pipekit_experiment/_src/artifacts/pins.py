@@ -27,8 +27,8 @@ def pinned_models(op: Any, registry: DaemonRegistry) -> dict[str, str]:
             continue
         hash = _model_of(node, registry, path)
         has_parts = any(_is_below(other, path) for other in nodes if other != path)
-        if hash is None and not has_parts and weights_of(node) is not None:
-            hash = registry.store(node)
+        if hash is None and not has_parts and (weights := weights_of(node)) is not None:
+            hash = registry.store(node, weights=weights)
         if hash is not None:
             pins[path] = hash
     return pins

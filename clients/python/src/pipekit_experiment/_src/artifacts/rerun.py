@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from pipekit_experiment._src.artifacts.capture import about_model
 from pipekit_experiment._src.artifacts.data import (
     bring_back,
     compared_data,
@@ -57,7 +58,7 @@ def rerun(
     """The freshly trained operator, and what came of it."""
     names = names_to_trust(trust)
     with trusting(names):
-        loop = loop_again(artifact.training_pipeline_yaml, _part(artifact, "loop"))
+        loop = loop_again(artifact.training_pipeline_yaml, part_of(artifact, "loop"))
         if dataset is not None:
             loop.dataset = dataset
         if repo is not None:
@@ -94,7 +95,7 @@ def _named_data(loop: Any, given: Any) -> list[Any]:
 
 
 def _drift(artifact: TrainingArtifact, loop: Any, *, strict: bool, given: bool) -> DriftReport:
-    data = compared_data(artifact.dataset_hash, getattr(loop, "dataset", None), _part(artifact, "dataset"))
+    data = compared_data(artifact.dataset_hash, getattr(loop, "dataset", None), part_of(artifact, "dataset"))
     report = environment_drift(artifact.backend_info, artifact.deps_lock, data)
     if report.drifted:
         _tell(str(report))
@@ -115,7 +116,7 @@ def _have_data(
 ) -> None:
     if given or not any(entry.what == "data set" for entry in report.changed):
         return
-    bring_back(artifact.dataset_hash, loop.dataset, _part(artifact, "dataset"), repo)
+    bring_back(artifact.dataset_hash, loop.dataset, part_of(artifact, "dataset"), repo)
 
 
 def _compared(
@@ -143,7 +144,7 @@ def _compared(
 
 def _recorded(artifact: TrainingArtifact, registry: Any, trust: Sequence[str]) -> Mapping[str, Any]:
     """What made the recorded model's identity: from the artifact, else from the registry."""
-    about = _part(artifact, "model")
+    about = part_of(artifact, "model")
     if "manifest" in about or not artifact.trained_model_hash:
         return about
     try:
@@ -153,11 +154,7 @@ def _recorded(artifact: TrainingArtifact, registry: Any, trust: Sequence[str]) -
         info = opened.stat(artifact.trained_model_hash)
     except PipekitError:
         return {}
-    return {
-        "manifest": info.manifest,
-        "training_config": info.training_config,
-        "dataset_hash": info.dataset_hash,
-    }
+    return about_model(info)
 
 
 def _differences(recorded: Any, made: str) -> tuple[str, ...]:
@@ -186,7 +183,8 @@ def _line(artifact: TrainingArtifact, outcome: RerunOutcome) -> str:
     )
 
 
-def _part(artifact: TrainingArtifact, name: str) -> Mapping[str, Any]:
+def part_of(artifact: TrainingArtifact, name: str) -> Mapping[str, Any]:
+    """The object under this name in the artifact's metadata; an empty one for anything else."""
     part: Any = artifact.metadata.get(name)
     return cast("Mapping[str, Any]", part) if isinstance(part, dict) else {}
 

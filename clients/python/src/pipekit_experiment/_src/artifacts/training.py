@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from pipekit_experiment._src.artifacts.capture import captured_training, merged
 from pipekit_experiment._src.artifacts.data import compared_data
 from pipekit_experiment._src.artifacts.drift import DriftReport, environment_drift
 from pipekit_experiment._src.artifacts.fields import TRAINING, body_of, fields_in, plain_object
 from pipekit_experiment._src.artifacts.file import read_artifact, write_artifact
-from pipekit_experiment._src.artifacts.models import load_from
 from pipekit_experiment._src.artifacts.places import require_known_place
-from pipekit_experiment._src.artifacts.rerun import RerunOutcome, rerun
+from pipekit_experiment._src.artifacts.rerun import RerunOutcome, part_of, rerun
 from pipekit_experiment._src.errors import InvalidArgumentError, RefNotFoundError
-from pipekit_experiment._src.registry_open import registries_of
+from pipekit_experiment._src.registry_open import load_from, registries_of
 from pipekit_experiment._src.registry_trust import names_to_trust
 
 FORMAT = "pipekit-training-artifact"
@@ -106,9 +105,7 @@ class TrainingArtifact:
     def drift(self, *, dataset: Any = None) -> DriftReport:
         """Compares Python, packages, lock, backend, GPUs and data with what is recorded. Without `dataset`
         the data that lie at the recorded path count."""
-        about: Any = self.metadata.get("dataset")
-        known = cast("Mapping[str, Any]", about if isinstance(about, dict) else {})
-        data = compared_data(self.dataset_hash, dataset, known)
+        data = compared_data(self.dataset_hash, dataset, part_of(self, "dataset"))
         return environment_drift(self.backend_info, self.deps_lock, data)
 
     def rerun(

@@ -9,7 +9,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipekit_experiment._src.errors import InvalidArgumentError
 
@@ -33,11 +33,11 @@ def plain_arrays(given: Mapping[str, Any]) -> dict[str, Any]:
     return arrays
 
 
-def npz_hashes(arrays: Mapping[str, Any]) -> tuple[str, str]:
-    """MD5 and SHA-256 of the file that `save_npz` writes."""
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    _write(arrays, lambda data: (md5.update(data), sha256.update(data)))
-    return md5.hexdigest(), sha256.hexdigest()
+def npz_hash(arrays: Mapping[str, Any], algorithm: Literal["md5", "sha256"]) -> str:
+    """Hash of the file that `save_npz` writes, in hex."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    _write(arrays, digest.update)
+    return digest.hexdigest()
 
 
 def save_npz(arrays: Mapping[str, Any], path: Path) -> None:

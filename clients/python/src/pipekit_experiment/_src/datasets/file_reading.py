@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidArgumentError
+from pipekit_experiment._src.extras import optional_module
 
 FORMATS = ("npz", "csv", "parquet")
 
@@ -70,15 +71,9 @@ def _typed(texts: list[str]) -> Any:
 
 
 def _parquet(path: Path) -> dict[str, Any]:
+    parquet = optional_module("pyarrow.parquet", "dataframe", "Reading parquet", "pyarrow")
     try:
-        from pyarrow import parquet  # pyright: ignore[reportMissingTypeStubs]
-    except ImportError as error:
-        raise ImportError(
-            "Reading parquet needs pyarrow: run `pip install 'pipekit-experiment[dataframe]'`.",
-            name=error.name,
-        ) from error
-    try:
-        table: Any = cast("Any", parquet).read_table(path)
+        table = parquet.read_table(path)
     except (ValueError, OSError) as error:
         raise _unreadable(path, "parquet", error) from error
     return {name: table.column(name).to_numpy() for name in table.column_names}

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from pipekit_experiment._src.datasets.dvc_repo import repo_root
+
 
 def shown_remotes(repo: str) -> list[dict[str, str]]:
     """Name and address of each remote of `.dvc/config`, the default one first; none when it cannot be read.
@@ -15,9 +17,8 @@ def shown_remotes(repo: str) -> list[dict[str, str]]:
     are left out.
     """
     parser = configparser.RawConfigParser(strict=False)
-    folder = _dvc_folder(Path(repo))
     try:
-        parser.read_string("" if folder is None else (folder / "config").read_text("utf-8"))
+        parser.read_string(Path(repo_root(repo), ".dvc/config").read_text("utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error):
         return []
     default = parser.get("core", "remote", fallback="").strip("\"'").lower()
@@ -28,10 +29,6 @@ def shown_remotes(repo: str) -> list[dict[str, str]]:
             url = _shown(parser.get(section, "url", fallback="").strip("\"'"))
             remotes.append({"name": named.group(2), "url": url})
     return sorted(remotes, key=lambda remote: remote["name"].lower() != default)
-
-
-def _dvc_folder(start: Path) -> Path | None:
-    return next((each / ".dvc" for each in (start, *start.parents) if (each / ".dvc").is_dir()), None)
 
 
 def _shown(url: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipekit_experiment._src.extras import missing_extra
+
 
 def omegaconf() -> Any:
     """The module omegaconf. Raises ImportError that names the extra."""
@@ -27,9 +29,7 @@ def _missing(error: ImportError) -> ImportError:
     package = (
         "hydra-core" if error.name in ("hydra", "omegaconf") else f"hydra-core, which needs {error.name}"
     )
-    return ImportError(
-        f"HydraConfigLoader needs {package}: run `pip install 'pipekit-experiment[hydra]'`.", name=error.name
-    )
+    return missing_extra(error, "hydra", "HydraConfigLoader", package)
 
 
 def missing_hydra_zen(path: str, error: ImportError) -> ImportError:

@@ -71,17 +71,13 @@ def _config_folder(folder: Path) -> Path:
 
 def _read(folder: Path) -> Any:
     from pipekit_experiment._generated.config_pb2 import ReadHydraRunRequest
-    from pipekit_experiment._generated.config_pb2_grpc import ConfigServiceStub
-    from pipekit_experiment._src.connection import connect
-    from pipekit_experiment._src.errors import from_rpc_error
-    from pipekit_experiment._src.quiet_grpc import grpc
+    from pipekit_experiment._src.registry_calls import ask
+
+    # After registry_calls, because it imports grpc.
+    from pipekit_experiment._generated.config_pb2_grpc import ConfigServiceStub  # isort: skip
 
     request = ReadHydraRunRequest(folder=str(folder), env=_environment(folder))
-    stub: Any = connect().stub(ConfigServiceStub)
-    try:
-        return stub.ReadHydraRun(request)
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from error
+    return ask(lambda stub, _: stub.ReadHydraRun(request), service=ConfigServiceStub)
 
 
 def _environment(folder: Path) -> dict[str, str]:

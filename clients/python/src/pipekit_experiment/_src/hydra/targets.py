@@ -10,10 +10,9 @@ from typing import Any
 from pipekit_experiment._src.errors import InvalidConfigError, NotAnOperatorError
 from pipekit_experiment._src.hydra.importing import missing_hydra_zen
 from pipekit_experiment._src.hydra.walk import Target
+from pipekit_experiment._src.registry_operator import OPERATOR_MEND
 
 ZEN_PROCESSING = "hydra_zen.funcs.zen_processing"
-
-_MEND = "An Operator has `.state`, `from_state` and `with_weights`; see pipekit_experiment.operators."
 
 
 def check_targets(targets: Iterable[Target]) -> None:
@@ -52,7 +51,9 @@ def check_root(root: Target) -> None:
     found = located(name, root.at("_target_"))
     if isinstance(found, type) and not hasattr(found, "from_state"):
         raise NotAnOperatorError(
-            f"`{root.at('_target_')}` names {name}, a class that is no Operator.", field=name, mend=_MEND
+            f"`{root.at('_target_')}` names {name}, a class that is no Operator.",
+            field=name,
+            mend=OPERATOR_MEND,
         )
 
 

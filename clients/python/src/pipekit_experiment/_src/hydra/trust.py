@@ -15,7 +15,7 @@ from pipekit_experiment._src.hydra.rebuilt import REBUILT, TRUSTED_STATE
 from pipekit_experiment._src.hydra.targets import ZEN_PROCESSING, located
 from pipekit_experiment._src.hydra.values import FROM_JSON, FROM_STATE, data_of
 from pipekit_experiment._src.hydra.walk import Target
-from pipekit_experiment._src.hydra.writing import is_state
+from pipekit_experiment._src.registry_operator import is_state
 from pipekit_experiment._src.registry_trust import (
     ALWAYS_TRUSTED,
     require_trusted,

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidConfigError, NotAnOperatorError
 from pipekit_experiment._src.hydra.values import FROM_STATE, as_node, is_plain_key
-from pipekit_experiment._src.registry_operator import rebuild, state_of
+from pipekit_experiment._src.registry_operator import is_state, rebuild, state_of
 from pipekit_experiment._src.registry_trust import trusting
 from pipekit_experiment._src.strict_json import plain_json
 
@@ -49,36 +49,27 @@ def trusting_names_in(state: Mapping[str, Any]) -> Generator[None]:
         yield
 
 
-def is_state(value: Any) -> bool:
-    """Whether the value has the form of an operator's state."""
-    if not isinstance(value, Mapping):
-        return False
-    entries = cast("Mapping[str, Any]", value)
-    return (
-        isinstance(entries.get("module"), str)
-        and isinstance(entries.get("class"), str)
-        and isinstance(entries.get("config"), Mapping)
-    )
-
-
 class _Writing:
     """Each method gives a node and the value that comes of it, made to see whether it is the same again."""
 
     def operator(self, state: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         kind = _loaded_class(state)
-        config = state["config"]
+        config, wanted = state["config"], _canonical(state)
         if kind is not None and all(map(is_plain_key, config)):
-            node, arguments = self.mapping(config)
-            # With the nested operators; or, if the class wants their states, with those.
-            for entries, given in ((node, arguments), (as_node(config), json.loads(json.dumps(config)))):
-                made = _constructed(kind, given, state)
-                if made is not None:
-                    return {
-                        "_target_": f"{state['module']}.{state['class']}",
-                        "_convert_": "all",
-                        **entries,
-                    }, made
-        return {"_target_": FROM_STATE, "_convert_": "all", "state": as_node(state)}, _from_state(state)
+            entries, arguments = self.mapping(config)
+            made = _constructed(kind, arguments, wanted)
+            if made is None:
+                # The class may want the states of its nested operators. What it gets is its own to change.
+                entries = as_node(config)
+                made = _constructed(kind, json.loads(json.dumps(config)), wanted)
+            if made is not None:
+                return {
+                    "_target_": f"{state['module']}.{state['class']}",
+                    "_convert_": "all",
+                    **entries,
+                }, made
+        made = _from_state(state, wanted)
+        return {"_target_": FROM_STATE, "_convert_": "all", "state": as_node(state)}, made
 
     def value(self, value: Any) -> tuple[Any, Any]:
         if isinstance(value, list):
@@ -110,18 +101,18 @@ def _loaded_class(state: Mapping[str, Any]) -> Any:
     return found if isinstance(found, type) and callable(getattr(found, "from_state", None)) else None
 
 
-def _constructed(kind: Any, arguments: dict[str, Any], state: dict[str, Any]) -> Any:
+def _constructed(kind: Any, arguments: dict[str, Any], wanted: str) -> Any:
     try:
         made = kind(**arguments)
-        return made if _canonical(plain_state(made)) == _canonical(state) else None
+        return made if _canonical(plain_state(made)) == wanted else None
     except Exception:
         # Whatever a constructor raises of arguments that it was not made for.
         return None
 
 
-def _from_state(state: dict[str, Any]) -> Any:
+def _from_state(state: dict[str, Any], wanted: str) -> Any:
     made = rebuild(state, None)
-    if _canonical(plain_state(made)) != _canonical(state):
+    if _canonical(plain_state(made)) != wanted:
         name = f"{state['module']}.{state['class']}"
         raise NotAnOperatorError(
             f"{name}.from_state gives an operator of another state than the one it was given.",

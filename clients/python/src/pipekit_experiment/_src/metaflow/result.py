@@ -57,11 +57,9 @@ class StepResult:
                     if self.model_hash
                     else "Make it anew: an operator that was called is not stored, only its output is.",
                 )
-            self._operator = (
-                self.registry.load(self.model_hash, trust=trust)
-                if trust
-                else self.registry.load(self.model_hash)
-            )
+            from pipekit_experiment._src.registry_open import load_from
+
+            self._operator = load_from(self.registry, self.model_hash, trust)
         return self._operator
 
     def __getstate__(self) -> dict[str, Any]:

@@ -76,9 +76,9 @@ class ModelRef(Operator):
     def operator(self) -> Any:
         """The model; loaded when it is first asked for. Raises RefNotFoundError, UntrustedModuleError."""
         if self._operator is None:
-            # A user's own registry need not know of trust.
-            asked = {"trust": self._trust} if self._trust else {}
-            self._operator = self.registry.load(self.ref, **asked)
+            from pipekit_experiment._src.registry_open import load_from
+
+            self._operator = load_from(self.registry, self.ref, self._trust)
         return self._operator
 
     @property

@@ -11,7 +11,7 @@ import sys
 from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidConfigError
-from pipekit_experiment._src.strict_json import plain_json, strict_json
+from pipekit_experiment._src.strict_json import plain_json
 
 try:
     import yaml
@@ -60,8 +60,7 @@ def read_yaml(text: str, root: str) -> Any:
         raise _refused(f"{error}".partition("\n")[0], 1) from error
     value = None if node is None else _value(node, root)
     # What YAML can say and JSON cannot: integers beyond 2^53, halves of surrogate pairs.
-    strict_json(value, root)
-    return value
+    return plain_json(value, root)
 
 
 class _Dumper(yaml.SafeDumper):

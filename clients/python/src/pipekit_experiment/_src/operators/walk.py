@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidArgumentError, NotAnOperatorError
-from pipekit_experiment._src.registry_operator import rebuild, state_of
+from pipekit_experiment._src.registry_operator import is_state, rebuild, state_of
 from pipekit_experiment._src.registry_trust import trusting
 
 
@@ -29,7 +29,7 @@ def nested_states(config: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], 
         path, value = pending.pop()
         if isinstance(value, Mapping):
             entries = cast("Mapping[str, Any]", value)
-            if path and _is_state(entries):
+            if path and is_state(entries):
                 yield path, entries
             else:
                 pending.extend(((*path, str(key)), entries[key]) for key in reversed(list(entries)))
@@ -79,11 +79,3 @@ def _modules_in(state: Mapping[str, Any]) -> Iterator[str]:
     yield state["module"]
     for _, inner in nested_states(state["config"]):
         yield from _modules_in(inner)
-
-
-def _is_state(entries: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(entries.get("module"), str)
-        and isinstance(entries.get("class"), str)
-        and isinstance(entries.get("config"), Mapping)
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidConfigError, NotAnOperatorError, PipekitError
@@ -16,32 +16,45 @@ _PLAIN = ("optimizer_config", "n_epochs", "backend", "seed", "batch_size", "shuf
 _NESTED = ("model_op", "dataset", "eval_dataset")
 
 
-def config_of(loop: Any, strict: bool) -> dict[str, Any]:
-    """The arguments. What cannot be said raises InvalidConfigError or NotAnOperatorError; without `strict`
-    its text stands for it."""
+def config_of(loop: Any, strict: bool, without: Collection[str] = ()) -> dict[str, Any]:
+    """The arguments; of data sets, whose data are read for their hash, and callbacks those not in `without`.
 
-    def said(field: str, say: Callable[[], Any]) -> Any:
+    What cannot be said raises InvalidConfigError or NotAnOperatorError; without `strict` its text stands for
+    it."""
+
+    def said(field: str, value: Any, say: Callable[[Any], Any]) -> Any:
         try:
-            return plain_json(say(), f"config.{field}")
+            return plain_json(say(value), f"config.{field}")
         except PipekitError:
             if strict:
                 raise
-            return repr(getattr(loop, field, None))[:200]
+            return repr(value)[:200]
 
-    config = {name: said(name, lambda name=name: dict(state_of(getattr(loop, name)))) for name in _NESTED[:2]}
-    if loop.eval_dataset is not None:
-        config["eval_dataset"] = said("eval_dataset", lambda: dict(state_of(loop.eval_dataset)))
-    config["loss"] = said("loss", lambda: loss_config(loop.loss))
-    config.update({name: said(name, lambda name=name: getattr(loop, name)) for name in _PLAIN})
-    states = [(callback, _state_of_callback(callback)) for callback in loop.callbacks]
-    config["callbacks"] = said("callbacks", lambda: [state for _, state in states if state is not None])
-    without = [type(callback).__qualname__ for callback, state in states if state is None]
-    left_out = list(dict.fromkeys([*loop.callbacks_left_out, *without]))
-    config.update({"callbacks_left_out": left_out} if left_out else {})
+    config: dict[str, Any] = {}
+    for name in _NESTED:
+        part = getattr(loop, name)
+        if name not in without and (part is not None or name != "eval_dataset"):
+            config[name] = said(name, part, lambda part: dict(state_of(part)))
+    config["loss"] = said("loss", loop.loss, loss_config)
+    config.update({name: said(name, getattr(loop, name), lambda value: value) for name in _PLAIN})
+    if "callbacks" not in without:
+        states = [
+            said(f"callbacks[{index}]", callback, _state_of_callback)
+            for index, callback in enumerate(loop.callbacks)
+        ]
+        config["callbacks"] = [state for state in states if state is not None]
+        pairs = zip(loop.callbacks, states, strict=True)
+        unsaid = [type(callback).__qualname__ for callback, state in pairs if state is None]
+        left_out = list(dict.fromkeys([*loop.callbacks_left_out, *unsaid]))
+        config.update({"callbacks_left_out": left_out} if left_out else {})
     if loop.backend == "sklearn":
-        config["estimator"] = said("model_op", lambda: _estimator_config(loop.model_op))
+        config["estimator"] = said("model_op", loop.model_op, _estimator_config)
     else:
-        began = said("initial_weights", lambda: loop.initial_weights or digest(given_weights(loop.model_op)))
+        began = said(
+            "initial_weights",
+            loop.initial_weights,
+            lambda known: known or digest(given_weights(loop.model_op)),
+        )
         config.update({"initial_weights": began} if began else {})
     return config
 

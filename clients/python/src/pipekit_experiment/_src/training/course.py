@@ -59,6 +59,11 @@ class Course:
         # Once for all: a callback added in the middle has not seen the beginning.
         self._callbacks = list(loop.callbacks)
 
+    @property
+    def shuffle(self) -> tuple[int, int] | None:
+        """Seed and epoch, which say the order of the epoch's batches; None for that of the data."""
+        return (self.loop.seed, self.state.epoch) if self.loop.shuffle else None
+
     def begin(self, operator: Callable[[], Any]) -> None:
         """The training begins; `operator` gives what is trained, as it is then."""
         self.state.give_operator = operator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidArgumentError
@@ -48,6 +49,7 @@ class TrainingData:
             )
         return self.arrays["y"]
 
+    @cached_property
     def single(self) -> tuple[Any, Any]:
         """x and y with real numbers as float32, which is what models compute in."""
         import numpy as np

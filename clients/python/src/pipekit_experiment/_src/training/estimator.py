@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from pipekit_experiment._src.errors import InvalidConfigError
 from pipekit_experiment._src.factory_operator import module_and_name
+from pipekit_experiment._src.registry_operator import is_state
 from pipekit_experiment._src.registry_trust import trusted_factory, trusted_object
 
 
@@ -33,7 +34,7 @@ def estimator_config(estimator: Any, path: str = "estimator") -> dict[str, Any]:
 
 def estimator_of(config: Any, path: str = "config.estimator") -> Any:
     """The estimator, unfitted. Raises UntrustedModuleError before anything is imported."""
-    if not _is_estimator(config):
+    if not is_state(config):
         raise InvalidConfigError(
             f"`{path}` describes no estimator.", field=path, mend="Write it as module, class and config."
         )
@@ -89,9 +90,9 @@ def _meant(value: Any, path: str) -> Any:
         return [_meant(item, f"{path}[{index}]") for index, item in enumerate(cast("list[Any]", value))]
     if not isinstance(value, Mapping):
         return value
-    if _is_estimator(value):
-        return estimator_of(value, path)
     entries = cast("Mapping[str, Any]", value)
+    if is_state(entries):
+        return estimator_of(entries, path)
     try:
         ((kind, inner),) = entries.items()
         if kind == "tuple":
@@ -112,9 +113,3 @@ def _meant(value: Any, path: str) -> Any:
     raise InvalidConfigError(
         f"`{path}` is nothing that a parameter is written as.", field=path, mend="See docs/training.md."
     )
-
-
-def _is_estimator(value: Any) -> bool:
-    entries = cast("Mapping[str, Any]", value if isinstance(value, Mapping) else {})
-    named = all(isinstance(entries.get(name), str) for name in ("module", "class"))
-    return named and isinstance(entries.get("config"), Mapping)

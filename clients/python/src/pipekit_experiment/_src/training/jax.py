@@ -13,25 +13,23 @@ from pipekit_experiment._src.extras import missing_extra, optional_module
 from pipekit_experiment._src.training.losses import CLASSIFYING, loss_function
 from pipekit_experiment._src.training.optimizer import make_optimizer
 from pipekit_experiment._src.training.seed import seeded
-from pipekit_experiment._src.training.start import own_copy
+from pipekit_experiment._src.training.start import begun
 
 try:
     # Before what imports it unguarded.
-    importlib.import_module("jax")
+    jax: Any = importlib.import_module("jax")
+    jnp: Any = importlib.import_module("jax.numpy")
 except ImportError as error:
     raise missing_extra(error, "jax", "The backend jax") from error
 
 from pipekit_experiment._src.jax_operator import EquinoxModelOp, JaxModelOp
 from pipekit_experiment._src.training.jax_optimizers import OPTIMIZERS
 
-jax = optional_module("jax", "jax", "The backend jax")
-jnp = optional_module("jax.numpy", "jax", "The backend jax")
-
 
 def train(loop: Any, start: Any, data: Any, eval_data: Any, course: Any) -> Any:
     """Trains the real arrays of the operator's tree; other leaves stay as they are."""
     with seeded(loop.seed):
-        operator = start if start is not None else own_copy(loop.model_op, loop.initial_weights)
+        operator = begun(loop, start)
         if not isinstance(operator, JaxModelOp):
             raise InvalidArgumentError(
                 f"The backend jax trains no {type(operator).__name__}.",
@@ -40,15 +38,14 @@ def train(loop: Any, start: Any, data: Any, eval_data: Any, course: Any) -> Any:
             )
         split = _Split(operator.tree)
         optimizer = make_optimizer(loop.optimizer_config, OPTIMIZERS, "jax")
-        loss = loss_function(loop.trusted_loss or loop.loss, _LOSSES, "jax")
+        loss = loss_function(loop, _LOSSES, "jax")
         step, judge = _step(operator, split, loss, optimizer), _judge(loop, operator, split, loss)
         trained, memory = split.arrays, optimizer.begin(split.arrays)
         course.begin(lambda: operator.with_model(split.joined(trained)))
-        x, y = data.single()
+        x, y = data.single
         key, done = jax.random.key(loop.seed), course.first_epoch >= loop.n_epochs
         while not done:
-            shuffle = (loop.seed, course.state.epoch) if loop.shuffle else None
-            for chosen in data.batches(loop.batch_size, shuffle):
+            for chosen in data.batches(loop.batch_size, course.shuffle):
                 now = jax.random.fold_in(key, course.state.step)
                 trained, memory, value = step(trained, memory, x[chosen], y[chosen], now)
                 course.step({"loss": value}, len(chosen))
@@ -128,7 +125,7 @@ def _judge(loop: Any, operator: Any, split: _Split, loss: Callable[..., Any]) ->
 def _evaluated(loop: Any, judge: Callable[..., Any], arrays: list[Any], data: Any) -> dict[str, float] | None:
     if data is None:
         return None
-    x, y = data.single()
+    x, y = data.single
     sums: dict[str, float] = {}
     for chosen in data.batches(loop.batch_size):
         for name, value in judge(arrays, x[chosen], y[chosen]).items():

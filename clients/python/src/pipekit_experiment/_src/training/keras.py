@@ -10,7 +10,7 @@ from pipekit_experiment._src.extras import optional_module
 from pipekit_experiment._src.training.losses import CLASSIFYING, LOSSES, loss_function
 from pipekit_experiment._src.training.optimizer import make_optimizer
 from pipekit_experiment._src.training.seed import seeded
-from pipekit_experiment._src.training.start import own_copy
+from pipekit_experiment._src.training.start import begun
 
 keras = optional_module("keras", "keras", "The backend keras")
 
@@ -19,7 +19,7 @@ def train(loop: Any, start: Any, data: Any, eval_data: Any, course: Any) -> Any:
     """Compiles and fits the operator's model."""
     with seeded(loop.seed):
         keras.utils.set_random_seed(loop.seed)
-        operator = start if start is not None else own_copy(loop.model_op, loop.initial_weights)
+        operator = begun(loop, start)
         model: Any = getattr(operator, "model", None)
         if not isinstance(model, keras.Model):
             raise InvalidArgumentError(
@@ -53,7 +53,7 @@ class _Batches(keras.utils.PyDataset):
     def __init__(self, loop: Any, data: Any, course: Any) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self._loop, self._data, self._course = loop, data, course
-        self._x, self._y = data.single()
+        self._x, self._y = data.single
         self._epoch: int | None = None
         self._order: list[Any] = []
 
@@ -63,7 +63,7 @@ class _Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         epoch = 0 if self._course is None else self._course.state.epoch
         if epoch != self._epoch:
-            shuffle = (self._loop.seed, epoch) if self._course is not None and self._loop.shuffle else None
+            shuffle = None if self._course is None else self._course.shuffle
             self._epoch, self._order = epoch, list(self._data.batches(self._loop.batch_size, shuffle))
         chosen = self._order[index]
         return self._x[chosen], self._y[chosen]
@@ -99,7 +99,7 @@ def _loss(loop: Any) -> Any:
             "binary_cross_entropy": ("BinaryCrossentropy", {"from_logits": True}),
         }[loop.loss]
         return getattr(keras.losses, kind)(**options)
-    given = loss_function(loop.trusted_loss or loop.loss, {}, "keras")
+    given = loss_function(loop, {}, "keras")
 
     def turned(target: Any, prediction: Any) -> Any:
         return given(prediction, target)

@@ -13,7 +13,7 @@ from pipekit_experiment._src.training.lightning_quiet import interruptible, quie
 from pipekit_experiment._src.training.losses import CLASSIFYING, loss_function
 from pipekit_experiment._src.training.optimizer import make_optimizer
 from pipekit_experiment._src.training.seed import seed_epoch, seeded
-from pipekit_experiment._src.training.start import own_copy
+from pipekit_experiment._src.training.start import begun
 
 torch = optional_module("torch", "lightning", "The backend lightning")
 pl = optional_module(
@@ -39,7 +39,7 @@ def train(loop: Any, start: Any, data: Any, eval_data: Any, course: Any) -> Any:
     """Fits the operator's torch module."""
     with seeded(loop.seed), torch.random.fork_rng(), quiet(torch):
         torch.manual_seed(loop.seed)
-        operator = start if start is not None else own_copy(loop.model_op, loop.initial_weights)
+        operator = begun(loop, start)
         module: Any = getattr(operator, "module", None)
         if not isinstance(module, torch.nn.Module):
             raise InvalidArgumentError(
@@ -65,15 +65,13 @@ class _Batches:
 
     def __init__(self, loop: Any, data: Any, course: Any) -> None:
         self._loop, self._data, self._course = loop, data, course
-        self._x, self._y = (torch.as_tensor(array) for array in data.single())
+        self._x, self._y = (torch.as_tensor(array) for array in data.single)
 
     def __len__(self) -> int:
         return self._data.steps(self._loop.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        shuffle = None
-        if self._course is not None and self._loop.shuffle:
-            shuffle = (self._loop.seed, self._course.state.epoch)
+        shuffle = None if self._course is None else self._course.shuffle
         for chosen in self._data.batches(self._loop.batch_size, shuffle):
             index = torch.as_tensor(chosen)
             yield self._x[index], self._y[index]
@@ -85,7 +83,7 @@ class _Wrapped(pl.LightningModule):
     def __init__(self, loop: Any, module: Any, evaluates: bool, course: Any) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.module = module
-        self._loss = loss_function(loop.trusted_loss or loop.loss, _LOSSES, "lightning")
+        self._loss = loss_function(loop, _LOSSES, "lightning")
         self._optimizer = make_optimizer(loop.optimizer_config, _optimizers(module), "lightning")
         self._classifies = loop.loss if loop.loss in CLASSIFYING else ""
         self._course = course

@@ -17,7 +17,7 @@ from pipekit_experiment._src.training.losses import check_loss
 from pipekit_experiment._src.training.optimizer import check_optimizer
 from pipekit_experiment._src.training.start import resumed
 
-_NOT_IN_IDENTITY = ("dataset", "eval_dataset", "callbacks", "callbacks_left_out")
+_NOT_IN_IDENTITY = ("dataset", "eval_dataset", "callbacks")
 
 BACKENDS = ("lightning", "jax", "keras", "sklearn", "plain")
 
@@ -145,10 +145,9 @@ class TrainingLoop:
         changes it. None when some of them cannot be said in JSON, such as a function of the script as
         `loss`."""
         try:
-            config = config_of(self, strict=True)
+            return config_of(self, strict=True, without=_NOT_IN_IDENTITY)
         except PipekitError:
             return None
-        return {name: value for name, value in config.items() if name not in _NOT_IN_IDENTITY}
 
     @property
     def state(self) -> dict[str, Any]:

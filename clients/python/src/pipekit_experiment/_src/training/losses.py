@@ -58,8 +58,9 @@ def loss_of_config(config: Any) -> tuple[Any, Callable[..., Any] | None]:
     return config, None
 
 
-def loss_function(loss: Any, named: Mapping[str, Callable[..., Any]], backend: str) -> Callable[..., Any]:
-    """The function `loss(prediction, target)`; of one of LOSSES, the one in `named`."""
+def loss_function(loop: Any, named: Mapping[str, Callable[..., Any]], backend: str) -> Callable[..., Any]:
+    """The loop's function `loss(prediction, target)`; of one of LOSSES, the one in `named`."""
+    loss: Any = loop.trusted_loss or loop.loss
     if loss is None:
         raise InvalidArgumentError(
             f"The backend {backend} needs a loss.", field="loss", mend=f"Choose of {', '.join(LOSSES)}."

@@ -9,7 +9,7 @@ from pipekit_experiment._src.errors import InvalidArgumentError
 from pipekit_experiment._src.training.losses import loss_function, numpy_losses
 from pipekit_experiment._src.training.optimizer import refuse_optimizer
 from pipekit_experiment._src.training.seed import seed_epoch, seeded
-from pipekit_experiment._src.training.start import own_copy
+from pipekit_experiment._src.training.start import begun
 
 
 def train(loop: Any, start: Any, data: Any, eval_data: Any, course: Any) -> Any:
@@ -18,7 +18,7 @@ def train(loop: Any, start: Any, data: Any, eval_data: Any, course: Any) -> Any:
     with x, for the loss."""
     refuse_optimizer(loop.optimizer_config, "plain")
     with seeded(loop.seed):
-        operator = start if start is not None else own_copy(loop.model_op, loop.initial_weights)
+        operator = begun(loop, start)
         if not callable(getattr(operator, "train_step", None)):
             raise InvalidArgumentError(
                 f"A {type(operator).__name__} has no `train_step(batch, state)`.",
@@ -29,8 +29,7 @@ def train(loop: Any, start: Any, data: Any, eval_data: Any, course: Any) -> Any:
         done = course.first_epoch >= loop.n_epochs
         while not done:
             seed_epoch(loop.seed, course.state.epoch)
-            shuffle = (loop.seed, course.state.epoch) if loop.shuffle else None
-            for chosen in data.batches(loop.batch_size, shuffle):
+            for chosen in data.batches(loop.batch_size, course.shuffle):
                 metrics = operator.train_step(_batch(data, chosen), course.state)
                 course.step(_checked(metrics, "train_step"), len(chosen))
             done = course.epoch(evaluated=_evaluated(loop, operator, eval_data, course.state))
@@ -50,7 +49,7 @@ def _evaluated(loop: Any, operator: Any, data: Any, state: Any) -> dict[str, flo
             for name, value in _checked(operator.eval_step(_batch(data, chosen), state), "eval_step").items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(chosen)
         return {name: total / data.count for name, total in sums.items()}
-    loss = loss_function(loop.trusted_loss or loop.loss, numpy_losses(), "plain")
+    loss = loss_function(loop, numpy_losses(), "plain")
     return {"loss": float(loss(operator(data.x), data.y))}
 
 

@@ -63,8 +63,7 @@ def _partial_fits(loop: Any, estimator: Any, data: Any, course: Any) -> None:
     others: dict[str, Any] = {}
     if "classes" in inspect.signature(estimator.partial_fit).parameters:
         others["classes"] = np.unique(data.y)
-    shuffle = (loop.seed, course.state.epoch) if loop.shuffle else None
-    for chosen in data.batches(loop.batch_size, shuffle):
+    for chosen in data.batches(loop.batch_size, course.shuffle):
         target = (data.y[chosen],) if "y" in data.arrays else ()
         estimator.partial_fit(data.x[chosen], *target, **others)
         course.step({}, len(chosen))
@@ -76,6 +75,6 @@ def _metrics(loop: Any, operator: Any, data: Any) -> dict[str, float]:
         target = (data.y,) if "y" in data.arrays else ()
         found["score"] = float(estimator.score(data.x, *target))
     if loop.loss is not None:
-        loss = loss_function(loop.trusted_loss or loop.loss, numpy_losses(), "sklearn")
+        loss = loss_function(loop, numpy_losses(), "sklearn")
         found["loss"] = float(loss(operator(data.x), data.y))
     return found

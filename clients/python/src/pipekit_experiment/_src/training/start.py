@@ -25,7 +25,13 @@ def digest(weights: bytes | None) -> str:
     return "" if weights is None else hashlib.sha256(weights).hexdigest()
 
 
-def own_copy(operator: Any, recorded: str) -> Any:
+def begun(loop: Any, start: Any) -> Any:
+    """The operator that a loop trains: `start`, if it resumes, else a copy of its own. Raises
+    InvalidConfigError."""
+    return start if start is not None else _own_copy(loop.model_op, loop.initial_weights)
+
+
+def _own_copy(operator: Any, recorded: str) -> Any:
     """An operator of the same state and weights that shares no model with the given one.
 
     Weights that nobody gave are made anew by the factory: the caller has set the seed. `recorded` is the
