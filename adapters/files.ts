@@ -146,7 +146,7 @@ async function openSource(path: string): Promise<FileHandle> {
 }
 
 /** Shares the blocks of `path` with a new file, where the file system can. */
-async function reflink(path: string, target: string): Promise<boolean> {
+export async function reflink(path: string, target: string): Promise<boolean> {
   try {
     await copyFile(path, target, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     return true;
@@ -156,7 +156,8 @@ async function reflink(path: string, target: string): Promise<boolean> {
   }
 }
 
-async function intoNewFile<T>(
+/** Has the new file `target`, of mode 0600, filled; removes it on failure. It is durable then unless told otherwise. */
+export async function intoNewFile<T>(
   target: string,
   fill: (sink: FileHandle) => Promise<T>,
   durable = true,

@@ -22,3 +22,20 @@ export async function runWorkers(
   signal.throwIfAborted();
   if (failure !== undefined) throw failure.error;
 }
+
+/** Does something with each item, with at most `atOnce` at a time, begun in their order. Ends as `runWorkers` does. */
+export async function eachOf<T>(
+  items: readonly T[],
+  atOnce: number,
+  use: (item: T, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const queue = items.values();
+  const worker = async (stop: AbortSignal): Promise<void> => {
+    for (const item of queue) {
+      stop.throwIfAborted();
+      await use(item, stop);
+    }
+  };
+  await runWorkers(Math.min(atOnce, items.length), worker, signal);
+}

@@ -18,6 +18,7 @@ import { oldFiles } from "../old-files.ts";
 import { md5OfFile } from "./digest.ts";
 import { legacyMd5OfFile } from "./legacy-digest.ts";
 import { type ListingEntry, parseListing } from "./listing.ts";
+import { keyOf } from "./remotes/remote.ts";
 
 /** How a hash was made. `md5-dos2unix` is DVC 2's: of text with line ends changed. */
 export type Algorithm = "md5" | "md5-dos2unix";
@@ -52,8 +53,7 @@ export class Cache {
 
   /** Where the object of a hash lies, or would. */
   path(hash: string, algorithm: Algorithm = "md5"): string {
-    const tail = join(hash.slice(0, 2), hash.slice(2));
-    return algorithm === "md5" ? join(this.folder, "files/md5", tail) : join(this.folder, tail);
+    return join(this.folder, keyOf(hash, algorithm));
   }
 
   /**

@@ -5,7 +5,7 @@
 import { lstat, readdir, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { DatasetFault, type DatasetWork } from "../dataset.ts";
-import { digestTree } from "./digests.ts";
+import { digestFiles } from "./digests.ts";
 import type { Memory } from "./memory.ts";
 import { Placer } from "./placing.ts";
 import { type Plan, planFor, planInsteadOf, type Wanted } from "./plan.ts";
@@ -64,8 +64,8 @@ async function plan(
   if (isInside && (await isLinkInTheWay(repository, wanted.path))) return planInsteadOf(wanted);
   const tree = readTree(wanted.path, isInside ? repository.ignored : undefined);
   const hashes = { algorithm: wanted.algorithm, sha256: false };
-  const digested = tree === undefined ? undefined : await digestTree(tree, memory, work, hashes);
-  const current = new Map((digested?.files ?? []).map(({ relpath, digest }) => [relpath, digest.md5]));
+  const files = tree === undefined ? [] : await digestFiles(tree, memory, work, hashes);
+  const current = new Map(files.map(({ relpath, digest }) => [relpath, digest.md5]));
   const planned = planFor(wanted, tree, current);
   return { ...planned, losses: [...planned.losses, ...(await hiddenLosses(planned, tree, current))] };
 }

@@ -2,9 +2,9 @@
  * Reads a file once for its hashes, and for a copy of it if one is wanted. Synchronous: it runs in worker threads, and in
  * the main one for little that is read at once.
  */
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
-import { isText, LOOKED_AT, withUnixEnds } from "./legacy-digest.ts";
+import { legacyPart } from "./legacy-digest.ts";
 
 /** DVC reads so much at once, and judges each part anew whether it is text. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -38,6 +38,11 @@ export interface FileDigest {
   readonly sha256: string;
   readonly stamp: Stamp;
 }
+
+/** What became of a job; a failure by the system's code. */
+export type JobResult =
+  | { readonly digest: FileDigest }
+  | { readonly failure: { readonly code: string; readonly message: string } };
 
 /** A file that is written to while it is read has no hash. */
 export class FileMoves extends Error {
@@ -88,7 +93,7 @@ export function digestFile(job: DigestJob, onBytes?: (bytes: number) => void): F
       const length = readFull(source, buffer);
       if (length === 0) break;
       const part = buffer.subarray(0, length);
-      if (md5 !== undefined) updateMd5(md5, part, job.md5 === "md5-dos2unix");
+      md5?.update(job.md5 === "md5-dos2unix" ? legacyPart(part) : part);
       sha256?.update(part);
       if (sink !== undefined) writeFull(sink, part);
       onBytes?.(length);
@@ -104,8 +109,14 @@ export function digestFile(job: DigestJob, onBytes?: (bytes: number) => void): F
   }
 }
 
-function updateMd5(md5: Hash, part: Buffer, isLegacy: boolean): void {
-  md5.update(isLegacy && isText(part.subarray(0, LOOKED_AT)) ? withUnixEnds(part) : part);
+/** The same, with a failure that a thread can send. */
+export function attempt(job: DigestJob, onBytes?: (bytes: number) => void): JobResult {
+  try {
+    return { digest: digestFile(job, onBytes) };
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    return { failure: { code: code || (error instanceof Error ? error.name : ""), message: String(error) } };
+  }
 }
 
 /** Fills the buffer unless the file ends before. */

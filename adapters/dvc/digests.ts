@@ -4,7 +4,7 @@ import type { DatasetWork } from "../dataset.ts";
 import type { Algorithm } from "./cache.ts";
 import type { FileDigest } from "./digest-file.ts";
 import { hashFiles } from "./hashing.ts";
-import { byCodePoint, formatListing, listingHash } from "./listing.ts";
+import { byPath, formatSorted, listingHash } from "./listing.ts";
 import type { Memory } from "./memory.ts";
 import type { DataFile, DataTree } from "./tree.ts";
 
@@ -30,16 +30,26 @@ export interface WantedHashes {
   readonly sha256: boolean;
 }
 
-/**
- * Digests a tree, and remembers what it read; the MD5 of another algorithm is not remembered. Throws DatasetFault
- * `unreadable`.
- */
+/** Digests a tree as `digestFiles` does its files. */
 export async function digestTree(
   tree: DataTree,
   memory: Memory,
   work: DatasetWork,
-  { algorithm, sha256 }: WantedHashes,
+  wanted: WantedHashes,
 ): Promise<DigestedTree> {
+  return joined(tree.isFolder, await digestFiles(tree, memory, work, wanted));
+}
+
+/**
+ * Digests the files of a tree, in its order, and remembers what it read; the MD5 of another algorithm is not remembered.
+ * Throws DatasetFault `unreadable`.
+ */
+export async function digestFiles(
+  tree: DataTree,
+  memory: Memory,
+  work: DatasetWork,
+  { algorithm, sha256 }: WantedHashes,
+): Promise<readonly DigestedFile[]> {
   const known = tree.files.map(({ stamp }) => {
     const digest = algorithm === "md5" ? memory.find(stamp) : undefined;
     return sha256 && digest?.sha256 === "" ? undefined : digest;
@@ -56,7 +66,7 @@ export async function digestTree(
   if (algorithm === "md5") await memory.remember(paired(unknown, read));
   const fresh = read.values();
   const digests = known.flatMap((digest) => digest ?? fresh.next().value ?? []);
-  return joined(tree.isFolder, paired(tree.files, digests));
+  return paired(tree.files, digests);
 }
 
 /** Files with their digests, in the same order. */
@@ -74,11 +84,10 @@ export function joined(isFolder: boolean, files: readonly DigestedFile[]): Diges
     const digest = files[0]?.digest;
     return { hash: digest?.md5 ?? "", sha256: digest?.sha256 ?? "", size, listing: Buffer.alloc(0), files };
   }
-  const listing = formatListing(files.map(({ relpath, digest }) => ({ relpath, md5: digest.md5 })));
+  const sorted = files.toSorted(byPath);
+  const listing = formatSorted(sorted.map(({ relpath, digest }) => ({ relpath, md5: digest.md5 })));
   const sha256 = createHash("sha256");
-  for (const { relpath, digest } of files.toSorted((a, b) => byCodePoint(a.relpath, b.relpath))) {
-    sha256.update(`${digest.sha256}  ${relpath}\n`);
-  }
+  for (const { relpath, digest } of sorted) sha256.update(`${digest.sha256}  ${relpath}\n`);
   return { hash: listingHash(listing), sha256: sha256.digest("hex"), size, listing, files };
 }
 

@@ -4,8 +4,9 @@
  */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { type DigestJob, digestFile, type FileDigest, isSameStamp } from "./digest-file.ts";
-import type { JobResult, WorkerWord } from "./hash-worker.ts";
+import { runWorkers } from "../workers.ts";
+import { attempt, type DigestJob, type FileDigest, isSameStamp, type JobResult } from "./digest-file.ts";
+import type { WorkerWord } from "./hash-worker.ts";
 import { unreadable } from "./unreadable.ts";
 
 /** The worker beside the sources, or the file that the bundler puts beside the bundle. */
@@ -57,20 +58,8 @@ export async function hashFiles(
   }
   const batches = batchesOf(tasksOf(jobs));
   const count = Math.min(availableParallelism(), MOST_WORKERS, batches.length);
-  const stop = new AbortController();
-  const both = AbortSignal.any([signal, stop.signal]);
-  const run = async (): Promise<void> => {
-    try {
-      await drain(batches, both, onBytes, (task, result) => results.take(task, result));
-    } catch (error) {
-      stop.abort(error);
-      throw error;
-    }
-  };
-  await Promise.all(Array.from({ length: count }, run)).catch((error: unknown) => {
-    signal.throwIfAborted();
-    throw error;
-  });
+  const take = (task: Task, result: JobResult): void => results.take(task, result);
+  await runWorkers(count, (stop) => drain(batches, stop, onBytes, take), signal);
   return results.all();
 }
 
@@ -180,14 +169,5 @@ class Results {
 
   all(): readonly FileDigest[] {
     return this.#digests.filter((digest) => digest !== undefined);
-  }
-}
-
-function attempt(job: DigestJob): JobResult {
-  try {
-    return { digest: digestFile(job) };
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    return { failure: { code: code || (error instanceof Error ? error.name : ""), message: String(error) } };
   }
 }

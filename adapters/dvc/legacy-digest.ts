@@ -7,7 +7,7 @@ import { open } from "node:fs/promises";
 
 const CHUNK_BYTES = 1024 * 1024;
 /** So many bytes of a part tell whether it is text. */
-export const LOOKED_AT = 512;
+const LOOKED_AT = 512;
 /** More of other bytes than printable ASCII and `\n\r\t\f\b` mean that it is no text. */
 const MOST_OTHERS = 0.3;
 const TEXT = new Set([...Array.from({ length: 95 }, (_, i) => 32 + i), 10, 13, 9, 12, 8]);
@@ -21,7 +21,7 @@ export async function legacyMd5OfFile(path: string): Promise<string> {
     for (;;) {
       const chunk = await fill(handle, buffer);
       if (chunk.length === 0) return hash.digest("hex");
-      hash.update(isText(chunk.subarray(0, LOOKED_AT)) ? withUnixEnds(chunk) : chunk);
+      hash.update(legacyPart(chunk));
     }
   } finally {
     await handle.close();
@@ -39,14 +39,15 @@ async function fill(handle: Awaited<ReturnType<typeof open>>, buffer: Buffer): P
   return buffer.subarray(0, filled);
 }
 
-/** Whether a block is text, by its first bytes. */
-export function isText(block: Buffer): boolean {
-  if (block.includes(0)) return false;
-  return block.reduce((others, byte) => others + (TEXT.has(byte) ? 0 : 1), 0) / block.length <= MOST_OTHERS;
-}
-
-/** The bytes with each CR LF made LF. */
-export function withUnixEnds(chunk: Buffer): Buffer {
+/** What of a MiB of a file goes into its hash: of text the bytes with each CR LF made LF. */
+export function legacyPart(chunk: Buffer): Buffer {
+  if (!isText(chunk.subarray(0, LOOKED_AT))) return chunk;
   // Latin-1 keeps each byte as it is.
   return Buffer.from(chunk.toString("latin1").replaceAll("\r\n", "\n"), "latin1");
+}
+
+/** Whether a block is text, by its first bytes. */
+function isText(block: Buffer): boolean {
+  if (block.includes(0)) return false;
+  return block.reduce((others, byte) => others + (TEXT.has(byte) ? 0 : 1), 0) / block.length <= MOST_OTHERS;
 }

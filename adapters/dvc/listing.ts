@@ -18,8 +18,13 @@ const LISTING = z.array(
   z.looseObject({ md5: z.string().regex(/^[0-9a-f]{32}$/), relpath: z.string().min(1) }),
 );
 
+/** Orders by path. */
+export function byPath(a: Pick<ListingEntry, "relpath">, b: Pick<ListingEntry, "relpath">): number {
+  return byCodePoint(a.relpath, b.relpath);
+}
+
 /** Orders strings by code points, as Python does. JavaScript's own order is by UTF-16 units, and differs beyond U+FFFF. */
-export function byCodePoint(a: string, b: string): number {
+function byCodePoint(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) {
     const [left, right] = [a.charCodeAt(at), b.charCodeAt(at)];
@@ -35,8 +40,12 @@ function rank(unit: number): number {
 
 /** The listing's bytes; the entries in any order. */
 export function formatListing(entries: readonly ListingEntry[]): Buffer {
-  const sorted = entries.toSorted((a, b) => byCodePoint(a.relpath, b.relpath));
-  const items = sorted.map(({ md5, relpath }) => `{"md5": ${quoted(md5)}, "relpath": ${quoted(relpath)}}`);
+  return formatSorted(entries.toSorted(byPath));
+}
+
+/** The same of entries that are in order. */
+export function formatSorted(entries: readonly ListingEntry[]): Buffer {
+  const items = entries.map(({ md5, relpath }) => `{"md5": ${quoted(md5)}, "relpath": ${quoted(relpath)}}`);
   return Buffer.from(`[${items.join(", ")}]`, "ascii");
 }
 
@@ -76,7 +85,7 @@ function faultOf(relpath: string, all: ReadonlySet<string>): string | undefined 
 }
 
 /** Whether a relative path is no plain way down. */
-export function leadsOut(relpath: string): boolean {
+function leadsOut(relpath: string): boolean {
   return (
     relpath.split("/").some((part) => part === "" || part === "." || part === "..") || relpath.includes("\0")
   );

@@ -60,11 +60,6 @@ export class Memory {
     this.#save(settled.map(({ digest }) => digest));
   }
 
-  close(): void {
-    this.#open?.file.close();
-    this.#open = undefined;
-  }
-
   #save(digests: readonly FileDigest[]): void {
     const { file } = this.#database();
     const put = file.prepare("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)");

@@ -6,7 +6,7 @@ import { rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DatasetFault, type DatasetWork } from "../dataset.ts";
 import { makeFolder } from "../new-folder.ts";
-import { runWorkers } from "../workers.ts";
+import { eachOf } from "../workers.ts";
 import { Clearing } from "./clearing.ts";
 import type { Stamp } from "./digest-file.ts";
 import { Counted } from "./digests.ts";
@@ -52,7 +52,7 @@ export class Placer {
   /** Returns the bytes of what was placed. Nothing is touched before all objects are there. */
   async run(plans: readonly Plan[]): Promise<number> {
     const all = new Map<Plan, readonly Placement[]>();
-    for (const plan of plans) all.set(plan, await this.#sources(plan));
+    for (const plan of plans) all.set(plan, this.#sources(plan));
     const placements = [...all.values()].flat();
     const count = new Counted("linking", placements, this.#work);
     for (const [plan, own] of all) await this.#carryOut(plan, own, count);
@@ -61,7 +61,7 @@ export class Placer {
     return placements.reduce((sum, { stamp }) => sum + Number(stamp.size), 0);
   }
 
-  async #sources({ wanted, placements }: Plan): Promise<readonly Placement[]> {
+  #sources({ wanted, placements }: Plan): readonly Placement[] {
     const { cache } = this.#repository;
     return placements.map((entry) => {
       const source = cache.path(entry.md5, wanted.algorithm);
@@ -131,27 +131,23 @@ export class Placer {
     count: Counted,
   ): Promise<void> {
     const made = new Set<string>();
-    const queue = placements.values();
     const { isFolder, isExecutable, algorithm } = plan.wanted;
-    const worker = async (stop: AbortSignal): Promise<void> => {
-      for (const { entry, source, stamp } of queue) {
-        stop.throwIfAborted();
-        const target = entry.relpath === "" ? folder : join(folder, entry.relpath);
-        const parent = dirname(target);
-        if (!made.has(parent)) {
-          await makeFolder(parent, this.#repository.folderMode);
-          made.add(parent);
-        }
-        if (!(plan.isFresh && isFolder)) await this.#clearing.forFile(plan, entry.relpath);
-        const size = Number(stamp.size);
-        const placed = await this.#linker.place(source, target, { size, isExecutable });
-        count.onBytes(size);
-        count.onFile();
-        if (algorithm !== "md5" || placed === undefined) continue;
-        this.#placed.push({ path: target, digest: { md5: entry.md5, sha256: "", stamp: placed } });
+    const place = async ({ entry, source, stamp }: Placement): Promise<void> => {
+      const target = entry.relpath === "" ? folder : join(folder, entry.relpath);
+      const parent = dirname(target);
+      if (!made.has(parent)) {
+        await makeFolder(parent, this.#repository.folderMode);
+        made.add(parent);
       }
+      if (!(plan.isFresh && isFolder)) await this.#clearing.forFile(plan, entry.relpath);
+      const size = Number(stamp.size);
+      const placed = await this.#linker.place(source, target, { size, isExecutable });
+      count.onBytes(size);
+      count.onFile();
+      if (algorithm !== "md5" || placed === undefined) return;
+      this.#placed.push({ path: target, digest: { md5: entry.md5, sha256: "", stamp: placed } });
     };
-    await runWorkers(Math.min(AT_ONCE, placements.length), worker, this.#work.signal);
+    await eachOf(placements, AT_ONCE, place, this.#work.signal);
   }
 }
 

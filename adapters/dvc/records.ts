@@ -22,6 +22,8 @@ export interface RecordedOutput {
   readonly file: string;
   /** Name of the stage in dvc.lock; empty for a `.dvc` file. */
   readonly stage: string;
+  /** Which of the outputs that the file lists, of the stage in dvc.lock, it is. Those that lie on a server count, too. */
+  readonly index: number;
   /** Whether it was imported (`dvc import`, `dvc import-url`), so that its source says what it is. */
   readonly isImported: boolean;
   /** Bytes; undefined when not recorded. */
@@ -37,7 +39,8 @@ export interface RecordedOutput {
   readonly remote: string;
 }
 
-const MD5 = /^[0-9a-f]{32}(\.dir)?$/;
+/** DVC's hash of a file or, with `.dir`, of a folder. */
+export const HASH = /^[0-9a-f]{32}(\.dir)?$/;
 const hashText = z.union([z.string(), z.number()]).nullish();
 
 const OUTPUT = z.looseObject({
@@ -91,7 +94,7 @@ export async function readRecords(file: string): Promise<readonly RecordedOutput
     const isImported = (deps ?? []).length > 0;
     const base = resolve(folder, wdir ?? ".");
     return (outs ?? []).flatMap((fields, index) =>
-      outputOf(fields, { file, stage: "", isImported, base, at: ["outs", index], sourceOf }),
+      outputOf(fields, { file, stage: "", index, isImported, base, at: ["outs", index], sourceOf }),
     );
   }
   const { stages } = parsed(LOCK_FILE, value, file);
@@ -102,7 +105,7 @@ export async function readRecords(file: string): Promise<readonly RecordedOutput
     for (const [index, fields] of (outs ?? []).entries()) {
       const at = ["stages", stage, "outs", index];
       const merged = { ...fields, ...flags.of(stage, fields.path) };
-      outputs.push(...outputOf(merged, { file, stage, isImported: false, base, at, sourceOf }));
+      outputs.push(...outputOf(merged, { file, stage, index, isImported: false, base, at, sourceOf }));
     }
   }
   return outputs;
@@ -120,6 +123,7 @@ function plainValue(document: ReturnType<typeof parseDocument>, file: string): u
 interface Place {
   readonly file: string;
   readonly stage: string;
+  readonly index: number;
   readonly isImported: boolean;
   /** Folder that paths are relative to. */
   readonly base: string;
@@ -132,7 +136,7 @@ interface Place {
 /** None for an output that lies on a server. */
 function outputOf(
   fields: OutputFields,
-  { file, stage, isImported, base, at, sourceOf }: Place,
+  { file, stage, index, isImported, base, at, sourceOf }: Place,
 ): readonly RecordedOutput[] {
   if (/^\w+:\/\//.test(fields.path)) return [];
   const path = resolve(base, fields.path);
@@ -148,6 +152,7 @@ function outputOf(
       algorithm: fields.hash === "md5" ? "md5" : "md5-dos2unix",
       file,
       stage,
+      index,
       isImported,
       size: fields.size ?? undefined,
       files: fields.nfiles ?? undefined,
@@ -164,12 +169,12 @@ function hashOf(fields: OutputFields, file: string, at: Place["at"], sourceOf: P
   if (md5 === undefined || md5 === null || md5 === "") {
     const entries = (files ?? []).map(({ relpath, md5: hash }) => ({ relpath, md5: hash ?? "" }));
     // A remote that keeps versions itself makes DVC record a folder's files here.
-    return entries.some((entry) => MD5.test(entry.md5)) ? listingHash(formatListing(entries)) : "";
+    return entries.some((entry) => HASH.test(entry.md5)) ? listingHash(formatListing(entries)) : "";
   }
   // Digits alone would be a number, whose text is another.
   const written = typeof md5 === "number" ? sourceOf([...at, "md5"]) : md5;
   const hash = written.toLowerCase();
-  if (MD5.test(hash)) return hash;
+  if (HASH.test(hash)) return hash;
   const key = keyOf([...at, "md5"]);
   throw new DatasetFault("corrupt", `${key} in ${file} is no MD5: ${written}.`, {
     field: `${file}: ${key}`,

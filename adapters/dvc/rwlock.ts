@@ -51,7 +51,8 @@ export class Claims {
   /** With this process's claims, and without those of the dead. */
   with(paths: readonly string[]): Claims {
     const mine = Object.fromEntries(paths.map((path) => [path, { pid: process.pid, cmd: COMMAND }]));
-    return new Claims({ ...this.#living(), write: { ...this.#living().write, ...mine } });
+    const living = this.#living();
+    return new Claims({ ...living, write: { ...living.write, ...mine } });
   }
 
   without(paths: readonly string[]): Claims {

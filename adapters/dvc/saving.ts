@@ -1,10 +1,9 @@
 /** Bringing the files of a data set into the cache. Each is read once: what is hashed is what is kept. */
-import { constants } from "node:fs";
 import { copyFile, link, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DatasetWork } from "../dataset.ts";
-import { syncFolder, writeDurably } from "../files.ts";
-import { runWorkers } from "../workers.ts";
+import { reflink, syncFolder, writeDurably } from "../files.ts";
+import { eachOf } from "../workers.ts";
 import type { Cache } from "./cache.ts";
 import type { LinkType } from "./config.ts";
 import { type FileDigest, isSameStamp, type Stamp } from "./digest-file.ts";
@@ -27,27 +26,29 @@ export async function saveTree(
 ): Promise<DigestedTree> {
   const known = new Map<DataFile, FileDigest>();
   const missing: DataFile[] = [];
-  await each(tree.files, work.signal, async (file) => {
+  const find = async (file: DataFile): Promise<void> => {
     const digest = memory.find(file.stamp);
     if (digest !== undefined && digest.sha256 !== "" && (await cache.has(digest.md5)))
       known.set(file, digest);
     else missing.push(file);
-  });
+  };
+  await eachOf(tree.files, AT_ONCE, find, work.signal);
   const temps: string[] = [];
+  let taken: ReadonlyMap<DataFile, FileDigest>;
   try {
-    for (const [file, digest] of await takeIn(missing, cache, types, temps, work)) known.set(file, digest);
+    taken = await takeIn(missing, cache, types, temps, work);
   } finally {
     await Promise.all(temps.map((temp) => rm(temp, { force: true })));
   }
   const files = tree.files.flatMap((file): DigestedFile[] => {
-    const digest = known.get(file);
+    const digest = taken.get(file) ?? known.get(file);
     return digest === undefined ? [] : [{ ...file, digest }];
   });
   const whole = joined(tree.isFolder, files);
   if (tree.isFolder && !(await cache.has(whole.hash))) {
     await cache.receive(whole.hash, (temp) => writeDurably(temp, whole.listing));
   }
-  await memory.remember(files);
+  await memory.remember([...taken].map(([{ path }, digest]) => ({ path, digest })));
   return whole;
 }
 
@@ -76,7 +77,7 @@ async function takeIn(
   const digests = await hashFiles(jobs, work.signal, count.onBytes, count.onFile);
   const found = new Map<DataFile, FileDigest>();
   const folders = new Set<string>();
-  await each([...files.keys()], work.signal, async (index) => {
+  const keep = async (index: number): Promise<void> => {
     const [file, job, digest] = [files[index], jobs[index], digests[index]];
     if (file === undefined || job === undefined || digest === undefined) return;
     // A clone has an inode of its own, so the file is compared with how it looked before that was made.
@@ -90,8 +91,9 @@ async function takeIn(
       folders.add(dirname(cache.path(digest.md5)));
     }
     found.set(file, { ...digest, stamp });
-  });
-  await each([...folders], work.signal, syncFolder);
+  };
+  await eachOf([...files.keys()], AT_ONCE, keep, work.signal);
+  await eachOf([...folders], AT_ONCE, syncFolder, work.signal);
   return found;
 }
 
@@ -134,31 +136,11 @@ async function cloneAll(
     if (!isPossible) return;
     const temp = await cache.newTemp();
     temps.push(temp);
-    try {
-      await copyFile(file.path, temp, constants.COPYFILE_FICLONE_FORCE);
-      clones.set(file, temp);
-    } catch {
-      await rm(temp, { force: true });
-      isPossible = false;
-    }
+    if (await reflink(file.path, temp)) clones.set(file, temp);
+    else isPossible = false;
   };
   const [probe, ...others] = files;
   if (probe !== undefined) await clone(probe);
-  if (isPossible) await each(others, signal, clone);
+  if (isPossible) await eachOf(others, AT_ONCE, clone, signal);
   return clones;
-}
-
-async function each<T>(
-  items: readonly T[],
-  signal: AbortSignal,
-  use: (item: T) => Promise<void>,
-): Promise<void> {
-  const queue = items.values();
-  const worker = async (stop: AbortSignal): Promise<void> => {
-    for (const item of queue) {
-      stop.throwIfAborted();
-      await use(item);
-    }
-  };
-  await runWorkers(Math.min(AT_ONCE, items.length), worker, signal);
 }

@@ -1,11 +1,11 @@
 /** Objects, wherever they are: one remote after the other, until each object is found whole. */
 import { DatasetFault } from "../dataset.ts";
 import type { OnBytes } from "../registry.ts";
-import { runWorkers } from "../workers.ts";
+import { eachOf } from "../workers.ts";
 import type { Remotes } from "./remotes/opening.ts";
 import { keysOf, type Remote, type WantedObject } from "./remotes/remote.ts";
 import type { Repository } from "./repository.ts";
-import { named, type Tally } from "./transfer.ts";
+import { missing, named, type Tally } from "./transfer.ts";
 
 /** What was harmed on its way is asked for once more. */
 const TRIES = 2;
@@ -45,7 +45,7 @@ export class Search {
         if (!(error instanceof DatasetFault) || (error.kind !== "remote" && error.kind !== "invalid"))
           throw error;
         faults.push(error);
-        left = await this.#stillMissing(left);
+        left = await missing(this.#repository, left, this.#signal);
       }
     }
     const [first] = left;
@@ -60,23 +60,19 @@ export class Search {
     damaged: Map<WantedObject, DatasetFault>,
   ): Promise<readonly WantedObject[]> {
     const left = new Set<WantedObject>();
-    const queue = objects.values();
-    const fetcher = async (stop: AbortSignal): Promise<void> => {
-      for (const object of queue) {
-        stop.throwIfAborted();
-        try {
-          const isFetched = await this.#tally.moving((onBytes) =>
-            this.#fetchOne(remote, object, stop, onBytes),
-          );
-          if (!isFetched) left.add(object);
-        } catch (error) {
-          if (!(error instanceof DatasetFault) || error.kind !== "corrupt") throw error;
-          left.add(object);
-          damaged.set(object, harmed(object, remote, error));
-        }
+    const fetch = async (object: WantedObject, stop: AbortSignal): Promise<void> => {
+      try {
+        const isFetched = await this.#tally.moving((onBytes) =>
+          this.#fetchOne(remote, object, stop, onBytes),
+        );
+        if (!isFetched) left.add(object);
+      } catch (error) {
+        if (!(error instanceof DatasetFault) || error.kind !== "corrupt") throw error;
+        left.add(object);
+        damaged.set(object, harmed(object, remote, error));
       }
     };
-    await runWorkers(Math.min(remote.jobs, objects.length), fetcher, this.#signal);
+    await eachOf(objects, remote.jobs, fetch, this.#signal);
     return objects.filter((object) => left.has(object));
   }
 
@@ -106,12 +102,6 @@ export class Search {
       }
     }
     return false;
-  }
-
-  async #stillMissing(objects: readonly WantedObject[]): Promise<readonly WantedObject[]> {
-    const { cache } = this.#repository;
-    const there = await Promise.all(objects.map(({ hash, algorithm }) => cache.has(hash, algorithm)));
-    return objects.filter((_, index) => there[index] !== true);
   }
 
   #nobodyHas(

@@ -2,7 +2,7 @@
 import { sep } from "node:path";
 import { DatasetFault } from "../dataset.ts";
 import type { Algorithm } from "./cache.ts";
-import type { RecordedOutput } from "./records.ts";
+import { HASH, type RecordedOutput } from "./records.ts";
 import type { Repository } from "./repository.ts";
 
 /** A version of data that a request is about. */
@@ -14,8 +14,6 @@ export interface Target {
   /** The part of a folder that is meant, relative to it with forward slashes; empty for all. */
   readonly within: string;
 }
-
-const HASH = /^[0-9a-f]{32}(\.dir)?$/;
 
 /**
  * The versions that targets name: paths of data, or of a part of it, folders above data, `.dvc` files, `dvc.lock`, stages

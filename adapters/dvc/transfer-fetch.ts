@@ -3,16 +3,20 @@
  * checked against its name before the cache has it; what is there is not fetched again, also after a kill.
  */
 import type { DatasetWork } from "../dataset.ts";
-import { runWorkers } from "../workers.ts";
 import type { Remotes } from "./remotes/opening.ts";
-import type { WantedObject } from "./remotes/remote.ts";
 import type { Repository } from "./repository.ts";
 import { Search } from "./search.ts";
 import type { Target } from "./targets.ts";
-import { distinct, filesOf, isListing, mayLieIn, rootOf, Tally, type Transferred } from "./transfer.ts";
-
-/** Objects that are looked for in the cache at a time. */
-const LOOKING = 32;
+import {
+  distinct,
+  filesOf,
+  isListing,
+  mayLieIn,
+  missing,
+  rootOf,
+  Tally,
+  type Transferred,
+} from "./transfer.ts";
 
 /**
  * Fetches from the remote named; else from each target's own; else from the default one, then all others. Throws
@@ -27,12 +31,8 @@ export async function fetchTargets(
 ): Promise<Transferred> {
   // A wrong name is told also when nothing is missing.
   if (remote !== "") await remotes.open(remote);
-  const groups = new Map<string, Target[]>();
-  for (const target of targets) {
-    if (!mayLieIn(target, remote)) continue;
-    const name = remote || target.output?.remote || "";
-    groups.set(name, [...(groups.get(name) ?? []), target]);
-  }
+  const meant = targets.filter((target) => mayLieIn(target, remote));
+  const groups = Map.groupBy(meant, ({ output }) => remote || output?.remote || "");
   const tally = new Tally("fetching", work);
   let present = 0;
   for (const [name, group] of groups) {
@@ -50,23 +50,6 @@ export async function fetchTargets(
     present += listings.length + files.length - missingListings.length - missingFiles.length;
   }
   return { objects: tally.objects, bytes: tally.bytes, present };
-}
-
-async function missing(
-  { cache }: Repository,
-  objects: readonly WantedObject[],
-  signal: AbortSignal,
-): Promise<readonly WantedObject[]> {
-  const lacking = new Set<WantedObject>();
-  const queue = objects.values();
-  const looker = async (): Promise<void> => {
-    for (const object of queue) {
-      signal.throwIfAborted();
-      if (!(await cache.has(object.hash, object.algorithm))) lacking.add(object);
-    }
-  };
-  await runWorkers(Math.min(LOOKING, objects.length), looker, signal);
-  return objects.filter((object) => lacking.has(object));
 }
 
 /** Bytes of all data, as recorded; 0 when some of it is not known, or only a part of it is meant. */

@@ -3,7 +3,7 @@
  * remote means a whole folder, also after a kill. What is there is not sent again.
  */
 import { DatasetFault, type DatasetWork } from "../dataset.ts";
-import { runWorkers } from "../workers.ts";
+import { eachOf } from "../workers.ts";
 import { legacyMd5OfFile } from "./legacy-digest.ts";
 import type { Remotes } from "./remotes/opening.ts";
 import { keyOf, type Remote, type WantedObject, WrongBytes } from "./remotes/remote.ts";
@@ -13,15 +13,13 @@ import {
   distinct,
   filesOf,
   isListing,
+  LOOKING,
   mayLieIn,
   named,
   rootOf,
   Tally,
   type Transferred,
 } from "./transfer.ts";
-
-/** Objects whose cache files are looked at together. */
-const LOOKING = 32;
 
 /** An object of the cache that a remote lacks. */
 interface Sendable extends WantedObject {
@@ -39,13 +37,12 @@ export async function pushTargets(
 ): Promise<Transferred> {
   // A wrong name is told also when there is nothing to send.
   if (remote !== "") await remotes.open(remote);
-  const groups = new Map<string, Target[]>();
-  for (const target of targets) {
-    if (target.output?.isPushed === false || !mayLieIn(target, remote)) continue;
-    const name = remote || target.output?.remote || repository.config.defaultRemote;
+  const meant = targets.filter((target) => target.output?.isPushed !== false && mayLieIn(target, remote));
+  const groups = Map.groupBy(meant, ({ output }) => {
+    const name = remote || output?.remote || repository.config.defaultRemote;
     if (name === "") throw noDefault(remotes);
-    groups.set(name, [...(groups.get(name) ?? []), target]);
-  }
+    return name;
+  });
   const tally = new Tally("sending", work);
   let present = 0;
   for (const [name, group] of groups) {
@@ -93,17 +90,13 @@ async function whatIsLacking(
 ): Promise<readonly Sendable[]> {
   const sendable: Sendable[] = [];
   const nowhere: WantedObject[] = [];
-  const queue = objects.values();
-  const looker = async (): Promise<void> => {
-    for (const object of queue) {
-      signal.throwIfAborted();
-      const size = await repository.cache.size(object.hash, object.algorithm);
-      const found = there.get(keyOf(object.hash, object.algorithm));
-      if (size !== undefined && size !== found) sendable.push({ ...object, size });
-      else if (size === undefined && found === undefined) nowhere.push(object);
-    }
+  const look = async (object: WantedObject): Promise<void> => {
+    const size = await repository.cache.size(object.hash, object.algorithm);
+    const found = there.get(keyOf(object.hash, object.algorithm));
+    if (size !== undefined && size !== found) sendable.push({ ...object, size });
+    else if (size === undefined && found === undefined) nowhere.push(object);
   };
-  await runWorkers(Math.min(LOOKING, objects.length), looker, signal);
+  await eachOf(objects, LOOKING, look, signal);
   const [first] = nowhere;
   if (first === undefined) return sendable;
   const more = nowhere.length > 1 ? ` So it is with ${nowhere.length - 1} more.` : "";
@@ -125,17 +118,14 @@ async function sendAll(
   signal: AbortSignal,
 ): Promise<void> {
   // Small ones first: the work of many is seen to be done early, and large ones go in parts, one after the other.
-  const queue = objects.toSorted((a, b) => a.size - b.size).values();
-  const sender = async (stop: AbortSignal): Promise<void> => {
-    for (const object of queue) {
-      stop.throwIfAborted();
-      await tally.moving(async (onBytes) => {
-        await sendOne(repository, remote, object, stop, onBytes);
-        return true;
-      });
-    }
+  const ordered = objects.toSorted((a, b) => a.size - b.size);
+  const send = async (object: Sendable, stop: AbortSignal): Promise<void> => {
+    await tally.moving(async (onBytes) => {
+      await sendOne(repository, remote, object, stop, onBytes);
+      return true;
+    });
   };
-  await runWorkers(Math.min(remote.jobs, objects.length), sender, signal);
+  await eachOf(ordered, remote.jobs, send, signal);
 }
 
 /** Nothing is sent whose bytes are not what its name says. */

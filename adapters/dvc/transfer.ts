@@ -1,9 +1,14 @@
 /** What push and fetch share: the objects of a data set, and the counting of what is moved. */
 import type { DatasetProgress, DatasetWork } from "../dataset.ts";
 import type { OnBytes } from "../registry.ts";
+import { eachOf } from "../workers.ts";
+import { isWithin } from "./plan.ts";
 import type { WantedObject } from "./remotes/remote.ts";
 import type { Repository } from "./repository.ts";
 import type { Target } from "./targets.ts";
+
+/** Objects that are looked at in the cache at a time. */
+export const LOOKING = 32;
 
 /** What was moved, in objects. */
 export interface Transferred {
@@ -25,12 +30,26 @@ export async function filesOf(repository: Repository, target: Target): Promise<r
   const { path: folder } = rootOf(repository, target);
   const entries = await repository.cache.listing(hash, algorithm);
   return entries
-    .filter(({ relpath }) => within === "" || relpath === within || relpath.startsWith(`${within}/`))
+    .filter(({ relpath }) => isWithin(relpath, within))
     .map(({ md5, relpath }) => ({
       hash: md5,
       algorithm,
       path: folder === "" ? relpath : `${folder}/${relpath}`,
     }));
+}
+
+/** Those that the cache lacks, in their order. */
+export async function missing(
+  { cache }: Repository,
+  objects: readonly WantedObject[],
+  signal: AbortSignal,
+): Promise<readonly WantedObject[]> {
+  const lacking = new Set<WantedObject>();
+  const look = async (object: WantedObject): Promise<void> => {
+    if (!(await cache.has(object.hash, object.algorithm))) lacking.add(object);
+  };
+  await eachOf(objects, LOOKING, look, signal);
+  return objects.filter((object) => lacking.has(object));
 }
 
 export function isListing({ hash }: WantedObject): boolean {

@@ -2,7 +2,6 @@
  * Models in a bucket, shared by any number of hosts. What is small is written in one request under a condition, which the
  * server decides; what is large is sent under its key, which follows from its content.
  */
-import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import type {
   BlobSource,
   Litter,
@@ -26,7 +25,7 @@ import { receive } from "./receiving.ts";
 import { streamObject } from "./streaming.ts";
 import { UnconditionalWrites } from "./unconditional.ts";
 import { Watches } from "./watching.ts";
-import type { Writes } from "./writing.ts";
+import { removeObject, type Writes } from "./writing.ts";
 
 export class S3Backend implements RegistryBackend {
   readonly spec: string;
@@ -64,10 +63,7 @@ export class S3Backend implements RegistryBackend {
   }
 
   async remove(key: string, signal: AbortSignal): Promise<void> {
-    const input = this.#bucket.at(checked(key));
-    await this.#bucket.ask("DeleteObject", key, signal, (client, options) =>
-      client.send(new DeleteObjectCommand(input), options),
-    );
+    await removeObject(this.#bucket, checked(key), signal);
   }
 
   async info(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {

@@ -1,6 +1,6 @@
 /** Copying within the bucket: the server moves the bytes. */
 import { CopyObjectCommand, UploadPartCopyCommand } from "@aws-sdk/client-s3";
-import { runWorkers } from "../workers.ts";
+import { eachOf } from "../workers.ts";
 import type { Bucket } from "./bucket.ts";
 import { S3Answer } from "./faults.ts";
 import { abortUpload, completeUpload, createUpload } from "./multipart.ts";
@@ -68,12 +68,8 @@ async function copyInParts(
     const ETag = answer.CopyPartResult?.ETag ?? "";
     upload.parts.set(part.number, { PartNumber: part.number, ETag });
   };
-  const queue = parts.values();
-  const copier = async (stop: AbortSignal): Promise<void> => {
-    for (const part of queue) await copyPart(part, stop);
-  };
   try {
-    await runWorkers(Math.min(AT_A_TIME, parts.length), copier, signal);
+    await eachOf(parts, AT_A_TIME, copyPart, signal);
     await completeUpload(bucket, to, upload, signal);
   } catch (error) {
     // Copied parts are not worth keeping: they are made again quickly.

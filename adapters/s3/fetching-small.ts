@@ -1,5 +1,6 @@
 /** Fetching an object with one request, which is all that most files of a data set need. */
-import { open, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { intoNewFile } from "../files.ts";
 import { ObjectMissing, type OnBytes } from "../registry.ts";
 import { again, type Body, drain } from "./body.ts";
 import type { Bucket } from "./bucket.ts";
@@ -43,18 +44,13 @@ async function firstRange(bucket: Bucket, key: string, signal: AbortSignal): Pro
 
 async function writeRange(range: Range | undefined, path: string, onBytes: OnBytes): Promise<void> {
   const total = range?.total ?? 0;
-  const handle = await open(path, "wx", 0o600);
-  try {
+  const fill = async (handle: FileHandle): Promise<void> => {
     const placing = new Placing(handle, 0, (position, length) => onBytes(position + length, total));
     try {
       if (range !== undefined) await drain(range.body, range.length, (chunk) => placing.take(chunk));
     } finally {
       await placing.finish();
     }
-    await handle.close();
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    await rm(path, { force: true });
-    throw error;
-  }
+  };
+  await intoNewFile(path, fill, false);
 }

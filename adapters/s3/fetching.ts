@@ -1,5 +1,6 @@
 /** Fetching an object into a file: ranges of one version, several at a time, each written to its place. */
-import { type FileHandle, open, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { intoNewFile } from "../files.ts";
 import { ObjectMissing, type OnBytes, type OnPrefix } from "../registry.ts";
 import { runWorkers } from "../workers.ts";
 import { again, drain } from "./body.ts";
@@ -21,14 +22,13 @@ export async function fetchObject(
 ): Promise<void> {
   const head = await headObject(bucket, key, signal);
   if (head === undefined) throw new ObjectMissing(key);
-  const handle = await open(path, "wx", 0o600);
-  try {
+  const fill = async (handle: FileHandle): Promise<void> => {
     await handle.truncate(head.size);
     await fetchRanges(bucket, key, handle, head, signal, onBytes, onPrefix);
-    await handle.close();
+  };
+  try {
+    await intoNewFile(path, fill, false);
   } catch (error) {
-    await handle.close().catch(() => undefined);
-    await rm(path, { force: true });
     throw error instanceof S3Answer && error.kind === "missing" ? new ObjectMissing(key) : error;
   }
 }

@@ -1,5 +1,5 @@
 /** What writers that died have left: multipart uploads, objects of probes, and files with spooled streams. */
-import { DeleteObjectCommand, ListMultipartUploadsCommand, type MultipartUpload } from "@aws-sdk/client-s3";
+import { ListMultipartUploadsCommand, type MultipartUpload } from "@aws-sdk/client-s3";
 import { oldFiles } from "../old-files.ts";
 import type { Litter } from "../registry.ts";
 import type { Bucket } from "./bucket.ts";
@@ -7,6 +7,7 @@ import { listParts } from "./earlier.ts";
 import { listProbes } from "./listing.ts";
 import { abortUpload } from "./multipart.ts";
 import { SPOOL_NAME } from "./receiving.ts";
+import { removeObject } from "./writing.ts";
 
 export interface LitterChoice {
   readonly olderThanMs: number;
@@ -51,11 +52,7 @@ async function* everyUpload(bucket: Bucket, signal: AbortSignal): AsyncGenerator
 async function* probes(bucket: Bucket, choice: LitterChoice, signal: AbortSignal): AsyncGenerator<Litter> {
   for await (const { key, size, modified } of listProbes(bucket, signal)) {
     if (!isOld(modified, choice)) continue;
-    if (choice.remove) {
-      await bucket.ask("DeleteObject", key, signal, (client, options) =>
-        client.send(new DeleteObjectCommand(bucket.at(key)), options),
-      );
-    }
+    if (choice.remove) await removeObject(bucket, key, signal);
     yield { what: "object of a probe", bytes: size };
   }
 }

@@ -3,7 +3,6 @@
  * a registry's layout. What is written under a key must follow from the key, as with names by content: two who write one
  * key write the same. Failures are those of the registry's backends.
  */
-import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import { KeyedMutex } from "../keyed-mutex.ts";
 import type { OnBytes } from "../registry.ts";
 import { Bucket } from "./bucket.ts";
@@ -15,7 +14,7 @@ import { Source } from "./source.ts";
 import type { S3Spec } from "./spec.ts";
 import { TUNING, type Tuning } from "./tuning.ts";
 import { upload } from "./uploading.ts";
-import { putObject } from "./writing.ts";
+import { putObject, removeObject } from "./writing.ts";
 
 export type { Tuning } from "./tuning.ts";
 
@@ -88,11 +87,8 @@ export class S3Objects {
     });
   }
 
-  async remove(key: string, signal: AbortSignal): Promise<void> {
-    const input = this.#bucket.at(key);
-    await this.#bucket.ask("DeleteObject", key, signal, (client, options) =>
-      client.send(new DeleteObjectCommand(input), options),
-    );
+  remove(key: string, signal: AbortSignal): Promise<void> {
+    return removeObject(this.#bucket, key, signal);
   }
 
   /**

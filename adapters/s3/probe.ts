@@ -6,12 +6,11 @@
  * Architecture Invariant: nothing is written to a server whose probe has failed.
  */
 import { randomUUID } from "node:crypto";
-import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import { BackendRefused } from "../registry.ts";
 import type { Bucket } from "./bucket.ts";
 import { S3Answer } from "./faults.ts";
 import { getObject, headObject } from "./reading.ts";
-import { type Condition, putObject } from "./writing.ts";
+import { type Condition, putObject, removeObject } from "./writing.ts";
 
 export const PROBE_FOLDER = "_probe/";
 const RACERS = 16;
@@ -57,7 +56,7 @@ async function probe(bucket: Bucket, signal: AbortSignal): Promise<void> {
     });
     await race(bucket, key, { IfMatch: created }, "PutObject with If-Match", signal, true);
   } finally {
-    await Promise.allSettled(keys.map((key) => removeProbe(bucket, key, signal)));
+    await Promise.allSettled(keys.map((key) => removeObject(bucket, key, signal)));
   }
 }
 
@@ -113,12 +112,6 @@ async function race(
 
 function noWinner(primitive: string): BackendRefused {
   return new BackendRefused(`The server does not keep ${primitive}: none of ${RACERS} racers won.`, MEND);
-}
-
-async function removeProbe(bucket: Bucket, key: string, signal: AbortSignal): Promise<void> {
-  await bucket.ask("DeleteObject", key, signal, (client, options) =>
-    client.send(new DeleteObjectCommand(bucket.at(key)), options),
-  );
 }
 
 /** Waits for it, but no longer than the signal allows. */

@@ -1,10 +1,10 @@
 /**
- * Conditional writes of small objects. The version is the ETag, which for most servers is the MD5 of the bytes: writing
- * old bytes again gives the old version. Whoever replaces objects must make each write's bytes unlike any other's, as the
- * registry does with nonces.
+ * Conditional writes of small objects, and removal. The version is the ETag, which for most servers is the MD5 of the
+ * bytes: writing old bytes again gives the old version. Whoever replaces objects must make each write's bytes unlike any
+ * other's, as the registry does with nonces.
  */
 import { setTimeout } from "node:timers/promises";
-import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { BackendUnavailable, type ObjectVersion } from "../registry.ts";
 import type { Bucket } from "./bucket.ts";
 import { S3Answer } from "./faults.ts";
@@ -48,6 +48,13 @@ export async function putObject(
     client.send(new PutObjectCommand(input), options),
   );
   return bucket.required(answer.ETag, "an ETag");
+}
+
+/** Removes an object, if there is one. */
+export async function removeObject(bucket: Bucket, key: string, signal: AbortSignal): Promise<void> {
+  await bucket.ask("DeleteObject", key, signal, (client, options) =>
+    client.send(new DeleteObjectCommand(bucket.at(key)), options),
+  );
 }
 
 /** Writes under a condition; the new version, or undefined when the condition was false. */

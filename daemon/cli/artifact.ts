@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { type Artifact, type InferenceBody, readArtifact, type TrainingBody } from "./artifact-file.ts";
 import type { Commands, Context } from "./context.ts";
+import { counted } from "./format.ts";
 import { pairs, plain } from "./terminal.ts";
 
 interface ShowSettings {
@@ -134,6 +135,6 @@ function listAt(value: { readonly [name: string]: unknown }, name: string): read
 }
 
 function countOf(value: unknown, what: string): string {
-  const count = typeof value === "object" && value !== null ? Object.keys(value).length : 0;
-  return count === 0 ? "" : `${count} ${what}${count === 1 ? "" : "s"}`;
+  const number = typeof value === "object" && value !== null ? Object.keys(value).length : 0;
+  return number === 0 ? "" : counted(number, what);
 }

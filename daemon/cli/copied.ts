@@ -2,7 +2,7 @@
 import type { CopiedModel, CopiedTag, CopyPart, CopySummary, Progress } from "@pipekit/experiment";
 import type { Context } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { bytes, count } from "./format.ts";
+import { bytes, count, counted } from "./format.ts";
 import { ProgressLine } from "./progress.ts";
 import { plain } from "./terminal.ts";
 
@@ -54,8 +54,4 @@ function summaryLine({ models, created, bytes: size, tags, problems }: CopySumma
 
 function progressText({ phase, bytesDone, bytesTotal, modelsDone, modelsTotal }: Progress): string {
   return `${plain(phase)} ${count(modelsDone)} of ${count(modelsTotal)} models, ${bytes(bytesDone)} of ${bytes(bytesTotal)}`;
-}
-
-function counted(number: number, what: string): string {
-  return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 }

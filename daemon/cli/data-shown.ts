@@ -10,7 +10,7 @@ import {
 } from "@pipekit/experiment";
 import type { Context } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { bytes, count } from "./format.ts";
+import { bytes, count, counted } from "./format.ts";
 import { ProgressLine } from "./progress.ts";
 import { pairs, plain, table } from "./terminal.ts";
 
@@ -111,8 +111,4 @@ function entryRow({ recorded, state, missingInCache }: DatasetEntry): string[] {
     recorded?.hash ?? "",
     recorded === undefined ? "" : bytes(recorded.size),
   ];
-}
-
-function counted(number: number, what: string): string {
-  return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 }

@@ -17,6 +17,11 @@ export function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** A count of things, such as `1 file` and `1,234 files`. */
+export function counted(number: number, thing: string): string {
+  return `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
+}
+
 /** A span of time in its two largest units. */
 export function duration(microseconds: number): string {
   const seconds = Math.max(0, Math.round(microseconds / 1e6));

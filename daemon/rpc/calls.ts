@@ -12,7 +12,7 @@ import type {
   ServerDuplexStream,
   ServerWritableStream,
 } from "@grpc/grpc-js";
-import { PipekitError } from "@pipekit/proto";
+import { type FailureCode, PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
 
 /** One request, one answer. */
@@ -95,6 +95,28 @@ export function missing(field: string): PipekitError {
     field,
     mend: `Fill ${field}.`,
   });
+}
+
+/** What a failure of an adapter's seam tells. */
+interface SeamFault<Kind extends string> extends Error {
+  readonly kind: Kind;
+  readonly field: string;
+  readonly mend: string;
+}
+
+/** Runs a call; a fault of this class becomes the failure that clients know. */
+export async function typedFaults<T, Kind extends string>(
+  Fault: abstract new (...args: never[]) => SeamFault<Kind>,
+  codes: Readonly<Record<Kind, FailureCode>>,
+  call: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    const { kind, message, field, mend } = cause;
+    throw new PipekitError(codes[kind], message, { field, mend, cause });
+  }
 }
 
 async function pump<Q, A>(

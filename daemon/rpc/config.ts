@@ -15,7 +15,7 @@ import {
   ReadHydraRunResponse,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
-import { unary } from "./calls.ts";
+import { typedFaults, unary } from "./calls.ts";
 
 /** What ConfigService stands on. */
 export interface ConfigServiceOptions {
@@ -27,7 +27,7 @@ export interface ConfigServiceOptions {
 export function configService({ reader, log }: ConfigServiceOptions): ConfigServiceServer {
   return {
     parseConfig: unary(log, async ({ text, env, hydraJson }, signal) => {
-      const parsed = await told(reader.parse({ text, env, hydraJson }, signal));
+      const parsed = await told(() => reader.parse({ text, env, hydraJson }, signal));
       const answer = {
         resolvedJson: parsed.resolvedJson,
         nodes: parsed.nodes.map(nodeOf),
@@ -37,7 +37,7 @@ export function configService({ reader, log }: ConfigServiceOptions): ConfigServ
       return answer;
     }),
     readHydraRun: unary(log, async ({ folder, env }, signal) => {
-      const run = await told(reader.readRun({ folder, env }, signal));
+      const run = await told(() => reader.readRun({ folder, env }, signal));
       const { configJson, overrides, jobName, configName, version, problems } = run;
       const answer = {
         configJson,
@@ -59,14 +59,8 @@ const CODES = {
   unreadable: "ARTIFACT_UNREADABLE",
 } as const;
 
-async function told<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (!(cause instanceof ConfigFault)) throw cause;
-    const { kind, message, field, mend } = cause;
-    throw new PipekitError(CODES[kind], message, { field, mend, cause });
-  }
+function told<T>(call: () => Promise<T>): Promise<T> {
+  return typedFaults(ConfigFault, CODES, call);
 }
 
 /** gRPC would refuse a larger answer without saying why. */

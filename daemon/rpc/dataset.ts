@@ -7,19 +7,19 @@ import {
   type DatasetRepository,
   type DatasetStateName,
   type DatasetTool,
+  type DatasetTransfer,
+  type DatasetVersion,
   type DatasetWork,
 } from "@pipekit/adapters/dataset";
 import {
   type DatasetEntry,
   type DatasetServiceServer,
   DatasetState,
-  type DatasetTransfer,
   type FailureCode,
-  PipekitError,
   type Progress,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
-import { missing, serverStream, unary } from "./calls.ts";
+import { missing, serverStream, typedFaults, unary } from "./calls.ts";
 import { telling } from "./progress.ts";
 
 const CODES: Readonly<Record<DatasetFaultKind, FailureCode>> = {
@@ -46,88 +46,60 @@ export function datasetService(options: { datasets: DatasetTool; log: Logger }):
     return datasets.open(repo);
   };
   return {
-    addDataset: serverStream(log, async function* ({ repo, path }, signal) {
-      for await (const told of working(signal, async (work) => (await at(repo)).add(path, work))) {
-        yield {
-          told: "answer" in told ? { $case: "dataset" as const, value: told.answer } : progressed(told),
-        };
-      }
-    }),
-    hashDataset: serverStream(log, async function* ({ repo, path }, signal) {
-      const hash = async (work: DatasetWork) =>
-        repo === "" ? datasets.hash(path, work) : (await at(repo)).hash(path, work);
-      for await (const told of working(signal, hash)) {
-        yield {
-          told: "answer" in told ? { $case: "dataset" as const, value: told.answer } : progressed(told),
-        };
-      }
-    }),
+    addDataset: serverStream(log, ({ repo, path }, signal) =>
+      working(signal, async (work) => datasetOf(await (await at(repo)).add(path, work))),
+    ),
+    hashDataset: serverStream(log, ({ repo, path }, signal) =>
+      working(signal, async (work) =>
+        datasetOf(repo === "" ? await datasets.hash(path, work) : await (await at(repo)).hash(path, work)),
+      ),
+    ),
     datasetStatus: unary(log, ({ repo, targets }, signal) =>
       typed(async () => {
         const work = { signal, onProgress: () => undefined };
         return { entries: (await (await at(repo)).status(targets, work)).map(entryOf) };
       }),
     ),
-    pushDatasets: serverStream(log, async function* ({ repo, ...choice }, signal) {
-      yield* transferring(working(signal, async (work) => (await at(repo)).push(choice, work)));
-    }),
-    pullDatasets: serverStream(log, async function* ({ repo, ...choice }, signal) {
-      yield* transferring(working(signal, async (work) => (await at(repo)).pull(choice, work)));
-    }),
-    checkoutDataset: serverStream(log, async function* ({ repo, ...choice }, signal) {
-      yield* transferring(working(signal, async (work) => (await at(repo)).checkout(choice, work)));
-    }),
+    pushDatasets: serverStream(log, ({ repo, ...choice }, signal) =>
+      working(signal, async (work) => transferOf(await (await at(repo)).push(choice, work))),
+    ),
+    pullDatasets: serverStream(log, ({ repo, ...choice }, signal) =>
+      working(signal, async (work) => transferOf(await (await at(repo)).pull(choice, work))),
+    ),
+    checkoutDataset: serverStream(log, ({ repo, ...choice }, signal) =>
+      working(signal, async (work) => transferOf(await (await at(repo)).checkout(choice, work))),
+    ),
   };
 }
 
-type Told<T> = { readonly progress: Progress } | { readonly answer: T };
-
-/** A call's progress, and its answer last; faults are typed. */
-async function* working<T>(
-  signal: AbortSignal,
-  call: (work: DatasetWork) => Promise<T>,
-): AsyncGenerator<Told<T>> {
+/** A call's progress, and its answer last, as messages; faults are typed. */
+async function* working<A>(signal: AbortSignal, call: (work: DatasetWork) => Promise<A>) {
   const events = telling((onProgress) =>
     typed(() => call({ signal, onProgress: (progress) => onProgress(progressOf(progress)) })),
   );
   for await (const told of events) {
-    yield told.kind === "progress" ? { progress: told.progress } : { answer: told.answer };
+    yield {
+      told: told.kind === "progress" ? { $case: told.kind, value: told.progress } : told.answer,
+    };
   }
-}
-
-type TransferAnswer = Awaited<ReturnType<DatasetRepository["push"]>>;
-
-async function* transferring(events: AsyncIterable<Told<TransferAnswer>>) {
-  for await (const told of events) {
-    const transfer = "answer" in told ? transferOf(told.answer) : undefined;
-    if (transfer !== undefined) yield { told: { $case: "transfer" as const, value: transfer } };
-    else if ("progress" in told) yield { told: progressed(told) };
-  }
-}
-
-function progressed({ progress }: { readonly progress: Progress }) {
-  return { $case: "progress" as const, value: progress };
 }
 
 function progressOf(progress: DatasetProgress): Progress {
   return { ...progress, modelsDone: 0, modelsTotal: 0 };
 }
 
-function transferOf({ datasets, ...sums }: TransferAnswer): DatasetTransfer {
-  return { ...sums, datasets: [...datasets] };
+function datasetOf(value: DatasetVersion) {
+  return { $case: "dataset" as const, value };
+}
+
+function transferOf({ datasets, ...sums }: DatasetTransfer) {
+  return { $case: "transfer" as const, value: { ...sums, datasets: [...datasets] } };
 }
 
 function entryOf({ state, ...comparison }: DatasetComparison): DatasetEntry {
   return { ...comparison, state: STATES[state] };
 }
 
-/** Runs a call; a DatasetFault becomes the error that clients know. */
-async function typed<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (cause) {
-    if (!(cause instanceof DatasetFault)) throw cause;
-    const { field, mend } = cause;
-    throw new PipekitError(CODES[cause.kind], cause.message, { field, mend, cause });
-  }
+function typed<T>(call: () => Promise<T>): Promise<T> {
+  return typedFaults(DatasetFault, CODES, call);
 }

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Ignored } from "../../adapters/dvc/ignored.ts";
 import { parseIni } from "../../adapters/dvc/ini.ts";
-import { byCodePoint, formatListing, listingHash, parseListing } from "../../adapters/dvc/listing.ts";
+import { byPath, formatListing, listingHash, parseListing } from "../../adapters/dvc/listing.ts";
 import { keyWithText } from "../../adapters/dvc/yaml-text.ts";
 import { type PythonReader, startPythonReader } from "../support/python-reader.ts";
 import { faultOf } from "./room.ts";
@@ -36,7 +36,7 @@ test("a listing has the bytes that Python's json.dumps writes", async () => {
   const theirs = await ask("listings", lists);
   expect(lists.map((list) => formatListing(list).toString("latin1"))).toEqual(theirs);
   for (const list of lists) {
-    const sorted = list.toSorted((a, b) => byCodePoint(a.relpath, b.relpath));
+    const sorted = list.toSorted(byPath);
     expect(parseListing(formatListing(list), "x")).toEqual(sorted);
   }
 });

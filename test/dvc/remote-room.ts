@@ -49,19 +49,6 @@ export async function makeRepo(config: string, env: NodeJS.ProcessEnv = {}): Pro
     const name = path.split("/").at(-1) ?? "";
     await writeFile(join(folder, `${path}.dvc`), `outs:\n- ${fields}\n  hash: md5\n  path: ${name}\n${more}`);
   };
-  const run = async (
-    move: typeof pushTargets,
-    targets: readonly string[],
-    remote: string,
-    work: Partial<DatasetWork>,
-  ): Promise<Transferred> => {
-    const all = { env: repo.env, home: folder, cacheFolder: join(folder, "unused"), note: () => undefined };
-    const repository = await Repository.open(folder, all);
-    const remotes = new Remotes(repository.config.remotes, repo.env);
-    const whole = { signal: never, onProgress: () => undefined, ...work };
-    const found = await findTargets(repository, targets);
-    return remotes.during(() => move(repository, remotes, found, remote, whole));
-  };
   const repo: Repo = {
     folder,
     env: { DVC_SYSTEM_CONFIG_DIR: join(folder, "none"), ...env },
@@ -84,15 +71,31 @@ export async function makeRepo(config: string, env: NodeJS.ProcessEnv = {}): Pro
     object,
     forget: () => rm(join(folder, ".dvc/cache"), { recursive: true, force: true }),
     configure: (text) => writeFile(join(folder, ".dvc/config"), text),
-    push: (targets = [], remote = "", work = {}) => run(pushTargets, targets, remote, work),
-    fetch: (targets = [], remote = "", work = {}) => run(fetchTargets, targets, remote, work),
+    push: (targets = [], remote = "", work = {}) => moved(repo, pushTargets, targets, remote, work),
+    fetch: (targets = [], remote = "", work = {}) => moved(repo, fetchTargets, targets, remote, work),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
   await repo.configure(config);
   return repo;
 }
 
-export function md5(bytes: Buffer): string {
+/** Pushes or fetches data of a repository; all of them unless targets are named. */
+export async function moved(
+  { folder, env }: Pick<Repo, "folder" | "env">,
+  move: typeof pushTargets,
+  targets: readonly string[] = [],
+  remote = "",
+  work: Partial<DatasetWork> = {},
+): Promise<Transferred> {
+  const context = { env, home: folder, cacheFolder: join(folder, "unused"), note: () => undefined };
+  const repository = await Repository.open(folder, context);
+  const remotes = new Remotes(repository.config.remotes, env);
+  const whole = { signal: never, onProgress: () => undefined, ...work };
+  const found = await findTargets(repository, targets);
+  return remotes.during(() => move(repository, remotes, found, remote, whole));
+}
+
+export function md5(bytes: Buffer | string): string {
   return createHash("md5").update(bytes).digest("hex");
 }
 

@@ -3,19 +3,19 @@
  * their name, so that whoever sees one sees all of it; DVC trusts the mode, and hashes an object of another one.
  */
 import { randomUUID } from "node:crypto";
-import { constants, createReadStream, createWriteStream } from "node:fs";
-import { chmod, copyFile, rename, rm, stat } from "node:fs/promises";
+import { createReadStream, createWriteStream } from "node:fs";
+import { chmod, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { isMissing } from "../../file-faults.ts";
-import { syncFile, syncFolder } from "../../files.ts";
+import { reflink, syncFile, syncFolder } from "../../files.ts";
 import { folderMode, makeFolder } from "../../new-folder.ts";
 import type { OnBytes } from "../../registry.ts";
-import { runWorkers } from "../../workers.ts";
+import { eachOf } from "../../workers.ts";
 import { WHOLE_MODE } from "../cache.ts";
 import { md5OfFile } from "../digest.ts";
 import { ofFolder, remoteFault } from "./faults.ts";
-import { md5Of, type Remote, WrongBytes } from "./remote.ts";
+import { checkMd5, md5Of, type Remote } from "./remote.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 /** DVC's for `shared = group`. */
@@ -48,15 +48,11 @@ export class FolderRemote implements Remote {
 
   async sizes(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
     const found = new Map<string, number>();
-    const queue = keys.values();
-    const looker = async (): Promise<void> => {
-      for (const key of queue) {
-        signal.throwIfAborted();
-        const size = await this.#guarded(() => this.#wholeSize(key));
-        if (size !== undefined) found.set(key, size);
-      }
+    const look = async (key: string): Promise<void> => {
+      const size = await this.#guarded(() => this.#wholeSize(key));
+      if (size !== undefined) found.set(key, size);
     };
-    await runWorkers(Math.min(this.jobs, keys.length), looker, signal);
+    await eachOf(keys, this.jobs, look, signal);
     return found;
   }
 
@@ -76,8 +72,7 @@ export class FolderRemote implements Remote {
       const temp = join(folder, `${randomUUID().replaceAll("-", "")}.tmp`);
       try {
         await copy(path, temp, signal, onBytes);
-        const found = await md5OfFile(temp);
-        if (md5 !== undefined && found !== md5) throw new WrongBytes(found);
+        if (md5 !== undefined) await checkMd5(temp, md5);
         await syncFile(temp);
         await chmod(temp, WHOLE_MODE);
         await rename(temp, target);
@@ -154,12 +149,7 @@ export class FolderRemote implements Remote {
 async function copy(from: string, to: string, signal: AbortSignal, onBytes: OnBytes): Promise<void> {
   signal.throwIfAborted();
   const { size } = await stat(from);
-  const isShared = await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL).then(
-    () => true,
-    () => false,
-  );
-  if (isShared) return onBytes(size, size);
-  await rm(to, { force: true });
+  if (await reflink(from, to)) return onBytes(size, size);
   const source = createReadStream(from, { highWaterMark: CHUNK_BYTES });
   let done = 0;
   source.on("data", (chunk) => {

@@ -1,6 +1,7 @@
 /** A place that keeps objects for many repositories, under keys that follow from their hashes. */
 import type { OnBytes } from "../../registry.ts";
 import type { Algorithm } from "../cache.ts";
+import { md5OfFile } from "../digest.ts";
 
 /** An object, and what it is in a data set. */
 export interface WantedObject {
@@ -44,6 +45,12 @@ export class WrongBytes extends Error {
     this.name = "WrongBytes";
     this.md5 = md5;
   }
+}
+
+/** Throws WrongBytes for a file of another MD5. */
+export async function checkMd5(path: string, md5: string): Promise<void> {
+  const found = await md5OfFile(path);
+  if (found !== md5) throw new WrongBytes(found);
 }
 
 /** Where DVC 3 keeps an object of a remote, and where DVC 2 did. */

@@ -4,11 +4,10 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { ObjectMissing, type OnBytes } from "../../registry.ts";
 import { S3Objects, type S3Place, type Tuning } from "../../s3/objects.ts";
-import { runWorkers } from "../../workers.ts";
-import { md5OfFile } from "../digest.ts";
+import { eachOf } from "../../workers.ts";
 import { ofServer } from "./faults.ts";
 import { findInListings } from "./finding.ts";
-import { type Remote, WrongBytes } from "./remote.ts";
+import { checkMd5, type Remote, WrongBytes } from "./remote.ts";
 
 /** Smaller than for models: each of many senders holds a file of this size in memory. */
 const TUNING: Partial<Tuning> = { multipartFrom: 8 * 1024 * 1024 };
@@ -31,25 +30,22 @@ export class BucketRemote implements Remote {
   readonly jobs: number;
   readonly #objects: S3Objects;
 
-  constructor({ name, place, bucket, env, jobs }: BucketSettings, tuning: Partial<Tuning> = {}) {
+  constructor({ name, place, bucket, env, jobs }: BucketSettings) {
     this.name = name;
     this.place = place;
     this.jobs = jobs;
-    this.#objects = new S3Objects(bucket, env, { ...TUNING, ...tuning });
+    this.#objects = new S3Objects(bucket, env, TUNING);
   }
 
   async sizes(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
     return this.#guarded(async () => {
       if (keys.length > FEW) return findInListings(this.#objects, keys, this.jobs, signal);
       const found = new Map<string, number>();
-      const queue = keys.values();
-      const looker = async (stop: AbortSignal): Promise<void> => {
-        for (const key of queue) {
-          const size = await this.#objects.size(key, stop);
-          if (size !== undefined) found.set(key, size);
-        }
+      const look = async (key: string, stop: AbortSignal): Promise<void> => {
+        const size = await this.#objects.size(key, stop);
+        if (size !== undefined) found.set(key, size);
       };
-      await runWorkers(Math.min(this.jobs, keys.length), looker, signal);
+      await eachOf(keys, this.jobs, look, signal);
       return found;
     });
   }
@@ -64,13 +60,14 @@ export class BucketRemote implements Remote {
     const { size } = await stat(path);
     if (size < this.#objects.largeFrom) {
       const bytes = await readFile(path, { signal });
-      const found = createHash("md5").update(bytes).digest("hex");
-      if (md5 !== undefined && found !== md5) throw new WrongBytes(found);
+      if (md5 !== undefined) {
+        const found = createHash("md5").update(bytes).digest("hex");
+        if (found !== md5) throw new WrongBytes(found);
+      }
       await this.#guarded(() => this.#objects.put(key, bytes, signal));
       return onBytes(size, size);
     }
-    const found = await md5OfFile(path);
-    if (md5 !== undefined && found !== md5) throw new WrongBytes(found);
+    if (md5 !== undefined) await checkMd5(path, md5);
     await this.#guarded(async () => {
       // A large object is kept if it is there; one of another size is not ours, whatever its name says.
       const there = await this.#objects.size(key, signal);

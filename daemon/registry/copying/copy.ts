@@ -1,5 +1,5 @@
 /** From registry to registry. */
-import { runWorkers } from "@pipekit/adapters/workers";
+import { eachOf } from "@pipekit/adapters/workers";
 import { type CopyEvent, PipekitError } from "@pipekit/proto";
 import { Damage } from "../metadata.ts";
 import { asCorrupt } from "../model.ts";
@@ -63,14 +63,8 @@ class Copying {
 
   /** The first failure ends the others. */
   async models(signal: AbortSignal): Promise<void> {
-    const waiting = this.#selection.models.values();
-    const worker = async (working: AbortSignal): Promise<void> => {
-      for (const model of waiting) {
-        working.throwIfAborted();
-        await this.#model(model, working);
-      }
-    };
-    await runWorkers(AT_ONCE, worker, signal);
+    const copy = (model: SelectedModel, working: AbortSignal) => this.#model(model, working);
+    await eachOf(this.#selection.models, AT_ONCE, copy, signal);
   }
 
   throwDamage(): void {
