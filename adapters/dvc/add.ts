@@ -75,8 +75,8 @@ async function record(
     return file;
   }
   const text = await readFile(own.file, "utf8");
-  const index = (await readRecords(own.file)).findIndex((output) => output.path === data);
-  const changed = changedDvcFile(text, index, facts, own.file);
+  const recorded = (await readRecords(own.file)).find((output) => output.path === data);
+  const changed = changedDvcFile(text, recorded?.index ?? -1, facts, own.file);
   if (changed !== text) await replaceFile(own.file, changed, repository.fileMode);
   return own.file;
 }

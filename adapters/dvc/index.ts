@@ -151,10 +151,12 @@ class DvcRepository implements DatasetRepository {
     });
   }
 
+  /** Of a part of a folder the version of the whole is told: that is what is recorded. */
   #summed(targets: readonly Target[], moved: Transferred): DatasetTransfer {
+    const wholes = targets.map((target) => ({ ...target, within: "" }));
     return {
       ...moved,
-      datasets: targets.map((target) => recordedVersion(this.#repository, target, undefined)),
+      datasets: wholes.map((target) => recordedVersion(this.#repository, target, undefined)),
     };
   }
 }

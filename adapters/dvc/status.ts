@@ -70,7 +70,7 @@ async function inCacheOf(
   return { entries, missing };
 }
 
-/** What is recorded of a target, as it is told. */
+/** What is recorded of a target, as it is told. A part of a folder has no hash without the folder's entries. */
 export function recordedVersion(
   repository: Repository,
   { hash, output, within }: Target,
@@ -87,9 +87,10 @@ export function recordedVersion(
   };
   if (within === "") return version;
   const part = { ...version, size: 0, files: entries?.length ?? 0, path: `${shown}/${within}` };
-  const file = entries?.find(({ relpath }) => relpath === within);
+  if (entries === undefined) return { ...part, hash: "" };
+  const file = entries.find(({ relpath }) => relpath === within);
   if (file !== undefined) return { ...part, hash: file.md5 };
-  const inside = (entries ?? []).map(({ md5, relpath }) => ({
+  const inside = entries.map(({ md5, relpath }) => ({
     md5,
     relpath: relpath.slice(within.length + 1),
   }));

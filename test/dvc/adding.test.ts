@@ -1,11 +1,10 @@
 /** What is added, what is refused, and that a refusal writes nothing. */
-import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { md5 } from "./remote-room.ts";
 import { faultOf, makeRoom, type Room } from "./room.ts";
 
 let room: Room;
-const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
 
 beforeEach(() => {
   room = makeRoom();
@@ -48,6 +47,27 @@ test("what is added again is found changed, and its line in .gitignore stays one
   expect(room.read(".gitignore")).toBe("/other\n/a\n");
   expect(await room.status()).toEqual({ a: "unchanged" });
   expect(room.run("git", "status", "--porcelain", "-uall")).not.toMatch(/ a$/m);
+});
+
+test("outputs of a file that lie elsewhere stay as they are", async () => {
+  const record = (hash: string) => `outs:
+- md5: ${md5("far")}
+  size: 3
+  hash: md5
+  path: s3://bucket/far
+- md5: ${md5("other")}
+  size: 5
+  hash: md5
+  path: other
+- md5: ${hash}
+  size: 1
+  hash: md5
+  path: x
+`;
+  room.write("x.dvc", record(md5("1")));
+  room.write("x", "2");
+  expect(await room.add("x")).toMatchObject({ hash: md5("2"), recordedIn: "x.dvc" });
+  expect(room.read("x.dvc")).toBe(record(md5("2")));
 });
 
 const CASES: Readonly<

@@ -89,6 +89,25 @@ test("a part of a folder is checked out alone", async () => {
   expect(await room.status("d/s", "d/a")).toEqual({ "d/s": "unchanged", "d/a": "modified" });
 });
 
+test("what is told of a part that was moved is the version of the whole, as recorded", async () => {
+  const remote = `    url = ${room.home}/remote\n`;
+  room.write(".dvc/config", `[core]\n    no_scm = True\n    remote = r\n['remote "r"']\n${remote}`);
+  const whole = { hash: first, sha256: "", size: 3, files: 2, path: "d", recordedIn: "d.dvc" };
+  const choice = { targets: ["d/s"], remote: "", force: false };
+  const repository = await room.tool.open(room.root);
+  expect(await repository.push(choice, room.work)).toMatchObject({ objects: 1, datasets: [whole] });
+  expect(await repository.pull(choice, room.work)).toMatchObject({ objects: 0, datasets: [whole] });
+});
+
+test("a part whose listing is nowhere has no hash, and is not what lies there", async () => {
+  rmSync(room.at(".dvc/cache"), { recursive: true });
+  rmSync(room.at("d/s/b"));
+  const entries = await (await room.tool.open(room.root)).status(["d/s"], room.work);
+  const recorded = { hash: "", sha256: "", size: 0, files: 0, path: "d/s", recordedIn: "d.dvc" };
+  const workspaceHash = "d751713988987e9331980363e24189ce.dir";
+  expect(entries).toEqual([{ recorded, state: "modified", workspaceHash, missingInCache: 1 }]);
+});
+
 test("data and folders give way to each other", async () => {
   await second();
   rmSync(room.at("d/a"));
