@@ -1,6 +1,6 @@
 /**
  * The file of a training or inference artifact, as docs/artifacts.md specifies it: JSON, sealed by the SHA-256 of all its
- * bytes. Python writes it (clients/python/src/pipekit_experiment/_src/artifact_file.py).
+ * bytes. Python writes it (clients/python/src/pipekit_experiment/_src/artifacts/file.py).
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
