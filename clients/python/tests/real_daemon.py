@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Generator
@@ -63,6 +64,13 @@ def tracking_in(folder: Path, patch: pytest.MonkeyPatch) -> Generator[connection
                 hub.the_hub().close()
             for pid in _daemons_of(folder):
                 end(pid)
+
+
+@pytest.fixture
+def tracking(monkeypatch: pytest.MonkeyPatch) -> Generator[connection.Connection]:
+    """One for each test, for runs that are tracked there."""
+    with tempfile.TemporaryDirectory(prefix="pkx") as made, tracking_in(Path(made), monkeypatch) as opened:
+        yield opened
 
 
 def _daemons_of(folder: Path) -> list[int]:

@@ -10,12 +10,10 @@ import sys
 
 import numpy as np
 import pytest
-from test_tracking_real import connection, read
+from real_daemon import read_run
 
 import pipekit_experiment as pe
 from pipekit_experiment import errors
-
-__all__ = ["connection"]
 
 PYTHONPATH = os.pathsep.join(path for path in sys.path if path)
 
@@ -32,7 +30,7 @@ def interact(lines, timeout_s=60):
     )
 
 
-def test_costs_and_other_extra_fields_pass_through(connection):
+def test_costs_and_other_extra_fields_pass_through(tracking):
     config = {
         "lr": 0.1,
         "cost": {"currency": "EUR", "per_hour": 2.5, "cap": None},
@@ -46,7 +44,7 @@ def test_costs_and_other_extra_fields_pass_through(connection):
         run.log({"cost_usd": 0.1 + 0.2, "carbon (g)": 12, "nothing": math.nan}, 1)
         run.log_params({"cost_limit_usd": 100, "nested": {"deep": {"x": 1e-300}}, "big": 2**60})
         run.set_tags({"cost.center": "43", "billing": None})
-    journaled = read(run.run_id)
+    journaled = read_run(run.run_id)
     assert json.loads(journaled.config_json) == config
     assert dict(journaled.tags) == {"cost.center": "43", "team": "ä", "billing": "None"}
     assert {key: json.loads(value) for key, value in journaled.params.items()} == {

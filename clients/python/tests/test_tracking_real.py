@@ -2,13 +2,11 @@
 
 import os
 import signal
-import tempfile
 import warnings
-from pathlib import Path
 
 import grpc
 import pytest
-from real_daemon import end, is_running, read_run, tracking_in
+from real_daemon import end, is_running, read_run
 
 import pipekit_experiment as pe
 from pipekit_experiment import errors
@@ -17,16 +15,7 @@ from pipekit_experiment._src import hub
 from pipekit_experiment._src.errors import from_rpc_error
 
 
-@pytest.fixture
-def connection(monkeypatch):
-    with (
-        tempfile.TemporaryDirectory(prefix="pkx") as made,
-        tracking_in(Path(made), monkeypatch) as connection,
-    ):
-        yield connection
-
-
-def test_a_whole_run(connection, tmp_path):
+def test_a_whole_run(tracking, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.txt").write_text("hello")
     with pe.start_run("whole", config={"lr": 0.1}, tags={"team": "x"}, pipeline_hash="p") as run:
@@ -44,13 +33,13 @@ def test_a_whole_run(connection, tmp_path):
     folder, kept = journaled.artifacts
     assert [(file.path, file.size) for file in folder.files] == [("a.txt", 5)]
     assert kept.uri == "s3://bucket/key"
-    assert os.listdir(connection.hello.staging_folder) == []
+    assert os.listdir(tracking.hello.staging_folder) == []
     metrics = run.read_metrics("loss")
     assert metrics.values == {"loss": [(step, 1.0 / (step + 1)) for step in range(1000)]}
     assert run.sinks() == []
 
 
-def test_bad_input_is_told(connection):
+def test_bad_input_is_told(tracking):
     for sinks in (["mlflow://"], ["nonsense"], ["x://y"]):
         with pytest.raises(errors.InvalidTrackerSpecError):
             pe.start_run(sinks=sinks)
@@ -65,7 +54,7 @@ def test_bad_input_is_told(connection):
     assert isinstance(from_rpc_error(caught.value), errors.RunNotFoundError)
 
 
-def test_a_daemon_that_is_killed_is_started_again_and_nothing_is_lost_or_doubled(connection):
+def test_a_daemon_that_is_killed_is_started_again_and_nothing_is_lost_or_doubled(tracking):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run = pe.start_run()
@@ -77,26 +66,26 @@ def test_a_daemon_that_is_killed_is_started_again_and_nothing_is_lost_or_doubled
         run.end(timeout_s=30)
     assert run.read_metrics().values == {"a": [(step, float(step)) for step in range(3000)]}
     assert (run.dropped, run.rejected) == (0, 0)
-    assert pe.connect().hello.pid != connection.hello.pid
+    assert pe.connect().hello.pid != tracking.hello.pid
 
 
-def test_a_daemon_that_stops_in_peace_is_started_again(connection):
+def test_a_daemon_that_stops_in_peace_is_started_again(tracking):
     run = pe.start_run()
     run.log({"a": 1.0}, 0)
     assert run.flush()
-    os.kill(connection.hello.pid, signal.SIGTERM)
+    os.kill(tracking.hello.pid, signal.SIGTERM)
     run.log({"a": 2.0}, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert run.flush(30)
         run.end()
     assert run.read_metrics().values == {"a": [(0, 1.0), (1, 2.0)]}
-    end(connection.hello.pid)
-    assert not is_running(connection.hello.pid)
+    end(tracking.hello.pid)
+    assert not is_running(tracking.hello.pid)
 
 
-def test_a_run_that_was_spooled_with_a_wrong_spec_is_kept(connection, monkeypatch):
-    monkeypatch.setenv("PKX_ENDPOINT", f"unix:{connection.socket}x")
+def test_a_run_that_was_spooled_with_a_wrong_spec_is_kept(tracking, monkeypatch):
+    monkeypatch.setenv("PKX_ENDPOINT", f"unix:{tracking.socket}x")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run = pe.start_run("late", sinks=["mlflow://"])
@@ -118,7 +107,7 @@ def test_a_run_that_was_spooled_with_a_wrong_spec_is_kept(connection, monkeypatc
         ("http://[::1]:9", "Default", None),
     ],
 )
-def test_the_daemon_understands_the_specs_of_the_mlflow_tracker(connection, uri, experiment, spec):
+def test_the_daemon_understands_the_specs_of_the_mlflow_tracker(tracking, uri, experiment, spec):
     tracker = pe.adapters.mlflow.MLflowTracker(uri, experiment)
     assert spec is None or tracker.specs == (spec,)
     run = tracker.start_run("n", {})
