@@ -1,7 +1,7 @@
 import type { SendResult, SinkCount } from "@pipekit/adapters/tracker";
 import type { DeadLetterEntry } from "../journal/journal.ts";
 import { type Counted, type Setback, setbackOf } from "./exchange.ts";
-import { reconcile } from "./reconcile.ts";
+import { type Reconciliation, reconcile } from "./reconcile.ts";
 import { refusalOf } from "./settle.ts";
 import type { Sink } from "./sink.ts";
 import type { SourceEnd } from "./source.ts";
@@ -14,6 +14,7 @@ const UNANSWERED: Setback = {
   cause: "tool",
   reason: "The tool does not tell how many points it shows.",
 };
+const NOT_COMPARED: Reconciliation = { pointsShown: -1, notes: [] };
 
 /**
  * Ends the run in the tool and compares the counts; false when that has to be tried again, or when the run was resumed
@@ -48,7 +49,10 @@ export async function finishRun(
   const keys = series.map(({ key }) => key);
   const { keepsEqualSteps } = adapter.properties;
   const shown = await countShown(sink, keys);
-  const { pointsShown, notes } = reconcile(series, sink.entry, shown, keepsEqualSteps);
+  const { state, lastPosition } = await sink.parts.journal.run(runId);
+  // What a run that was resumed meanwhile has journaled since is compared at its next end.
+  const isWhole = state !== "running" && lastPosition <= to.position;
+  const { pointsShown, notes } = isWhole ? reconcile(series, sink.entry, shown, keepsEqualSteps) : NOT_COMPARED;
   sink.ledger.addNotes(notes);
   sink.ledger.update({ memo, cursor: to, state: "done", pointsShown, lastError: reason ?? "", retryAtUs: 0 });
   const settled = again.map(({ id }) => id);

@@ -86,6 +86,26 @@ test("a resume that comes while the tool is told of the end is not lost", async 
   expectWhole(room, 5);
 });
 
+test("points of a run that is resumed while the tool is told of its end are no difference", async () => {
+  const room = new Room();
+  const told = Promise.withResolvers<FakeAnswer>();
+  room.tracker.answer = ({ name }) => (name === "finish" ? told.promise : "ok");
+  await room.start("r", [SPEC], "{}");
+  await room.log("r", 3);
+  await room.append("r", [failed()]);
+  await room.delivery.start();
+  await room.clock.until(() => names(room).includes("finish"));
+  await room.resume("r");
+  await room.log("r", 2);
+  room.tracker.answer = () => "ok";
+  told.resolve("ok");
+  await room.clock.until(() => room.entry("r", SPEC).pointsSent === 5);
+  expect(room.entry("r", SPEC)).toMatchObject({ notes: [], pointsShown: -1 });
+  await room.end("r");
+  await room.untilState("done", ["r", SPEC]);
+  expectWhole(room, 5);
+});
+
 test("a resume that comes while the loop of a sink that is done ends is not lost", async () => {
   const room = new Room();
   let release = () => {};
