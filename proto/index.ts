@@ -8,4 +8,6 @@ export * from "./generated/pipekit/experiment/v1/dataset.ts";
 export * from "./generated/pipekit/experiment/v1/errors.ts";
 export * from "./generated/pipekit/experiment/v1/registry.ts";
 export * from "./generated/pipekit/experiment/v1/tracker.ts";
+export * from "./nearest-name.ts";
 export * from "./protocol.ts";
+export * from "./ref.ts";

@@ -1,8 +1,8 @@
 /** `pkx artifact show` and `verify`. No daemon is asked: the file says it all. */
 import { type Command, Option } from "commander";
+import { counted } from "../format.ts";
 import { type Artifact, type InferenceBody, readArtifact, type TrainingBody } from "./artifact-file.ts";
 import type { Commands, Context } from "./context.ts";
-import { counted } from "./format.ts";
 import { pairs, plain } from "./terminal.ts";
 
 interface ShowSettings {

@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { stateFolder } from "@pipekit/experiment";
 import type { Command } from "commander";
 import { loadConfig, stateLayout } from "../config/index.ts";
+import { bytes, count, moment } from "../format.ts";
 import type { Commands, Context } from "./context.ts";
-import { bytes, count, moment } from "./format.ts";
 import { table } from "./terminal.ts";
 
 export function addCacheCommands(models: Command, commands: Commands): void {

@@ -1,5 +1,5 @@
 import plot from "simple-ascii-chart";
-import { figure } from "./format.ts";
+import { figure } from "../format.ts";
 
 /** Below it a tenth of a value may be too small for floating point. */
 const TINY = 1e-300;

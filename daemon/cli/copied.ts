@@ -1,8 +1,8 @@
 /** What `models copy`, `export` and `import` tell. */
 import type { CopiedModel, CopiedTag, CopyPart, CopySummary, Progress } from "@pipekit/experiment";
+import { bytes, count, counted } from "../format.ts";
 import type { Context } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { bytes, count, counted } from "./format.ts";
 import { ProgressLine } from "./progress.ts";
 import { plain } from "./terminal.ts";
 

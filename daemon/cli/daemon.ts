@@ -1,9 +1,9 @@
 /** `pkx serve`, `stop`. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
+import { count } from "../format.ts";
 import { type Commands, type Context, whole } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { count } from "./format.ts";
 import { ifRunning } from "./status.ts";
 
 const GONE_POLL_MS = 25;

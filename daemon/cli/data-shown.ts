@@ -8,9 +8,9 @@ import {
   type DatasetTransfer,
   type Progress,
 } from "@pipekit/experiment";
+import { bytes, count, counted } from "../format.ts";
 import type { Context } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { bytes, count, counted } from "./format.ts";
 import { ProgressLine } from "./progress.ts";
 import { pairs, plain, table } from "./terminal.ts";
 

@@ -1,9 +1,9 @@
 /** `pkx dead-letters`. */
 import { type DeadLetter, PipekitError } from "@pipekit/experiment";
 import { type Command, InvalidArgumentError } from "commander";
+import { count, moment } from "../format.ts";
 import { type Commands, type Context, whole } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { count, moment } from "./format.ts";
 import { pairs, plain, table } from "./terminal.ts";
 
 interface ListOptions {

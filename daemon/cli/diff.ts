@@ -1,8 +1,8 @@
 /** `pkx models diff`. */
 import type { DiffEntry, DiffResponse, TensorDiff } from "@pipekit/experiment";
 import type { Command } from "commander";
+import { count, figure } from "../format.ts";
 import type { Commands, Context } from "./context.ts";
-import { count, figure } from "./format.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { plain, table } from "./terminal.ts";
 

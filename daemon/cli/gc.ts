@@ -1,8 +1,8 @@
 /** `pkx models gc`. */
 import type { GcEntry, GcSummary } from "@pipekit/experiment";
 import { type Command, InvalidArgumentError } from "commander";
+import { bytes, count, duration } from "../format.ts";
 import { type Commands, type Context, whole } from "./context.ts";
-import { bytes, count, duration } from "./format.ts";
 import { jsonObject } from "./json.ts";
 import { ProgressLine } from "./progress.ts";
 import { span } from "./prune.ts";

@@ -17,6 +17,7 @@ import { EXIT_HELP } from "./exit.ts";
 import { addHydraCommands } from "./hydra.ts";
 import { addJournalCommands } from "./journal.ts";
 import { addLogCommand } from "./logs.ts";
+import { addLspCommand } from "./lsp.ts";
 import { addModelCommands } from "./models.ts";
 import { addPruneCommand } from "./prune.ts";
 import { addRunCommands } from "./runs.ts";
@@ -25,6 +26,7 @@ import { addSyncCommand } from "./sync.ts";
 import { addTagCommands } from "./tags.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 import { addTopCommand } from "./top.ts";
+import { addUiCommand } from "./ui.ts";
 
 export type { Terminal } from "./terminal.ts";
 
@@ -43,6 +45,7 @@ export async function runCli(
   addDaemonCommands(program, commands);
   addStatusCommand(program, commands);
   addTopCommand(program, commands);
+  addUiCommand(program, commands);
   addDoctorCommand(program, commands);
   addRunCommands(program, commands);
   addSyncCommand(program, commands);
@@ -55,6 +58,7 @@ export async function runCli(
   addHydraCommands(program, commands);
   addDataCommands(program, commands);
   addArtifactCommands(program, commands);
+  addLspCommand(program, commands);
   prepare(program, terminal);
   try {
     await program.parseAsync(args, { from: "user" });
@@ -67,6 +71,7 @@ export async function runCli(
 const EXAMPLES = `pkx status
 pkx runs list
 pkx top
+pkx ui
 pkx runs show 01JB3C8Z --metric loss
 pkx sync 01JB3C8Z --to wandb://team/digits
 pkx tag candidate production --force --reason "passed review"

@@ -4,10 +4,10 @@ import { join, resolve } from "node:path";
 import { PipekitError, stateFolder } from "@pipekit/experiment";
 import type { Command } from "commander";
 import { stateLayout } from "../config/index.ts";
+import { count } from "../format.ts";
 import { StateLock } from "../lifecycle/index.ts";
 import type { Commands, Context } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { count } from "./format.ts";
 import { ProgressLine } from "./progress.ts";
 import { plain } from "./terminal.ts";
 

@@ -1,7 +1,7 @@
 /** How far the sinks of runs are, as tables show it. */
 import type { Run, Sink } from "@pipekit/experiment";
+import { count, duration } from "../format.ts";
 import type { Context } from "./context.ts";
-import { count, duration } from "./format.ts";
 import { runState, sinkState } from "./shapes.ts";
 import { type Column, plain, table } from "./terminal.ts";
 

@@ -6,11 +6,14 @@ export interface Location {
   readonly state: string;
   readonly runtime: string;
   readonly socket: string;
+  /** Whether it is reached over TCP: then `socket` is its address. */
+  readonly remote: boolean;
 }
 
 export function locate({ options, terminal: { env } }: Context): Location {
   const state = options.stateDir ?? stateFolder(env);
   const runtime = runtimeFolder(env);
   const named = options.stateDir === undefined ? env["PKX_ENDPOINT"] : undefined;
-  return { state, runtime, socket: named?.replace(/^unix:(\/\/)?/, "") ?? socketPath(runtime, state) };
+  const socket = named?.replace(/^unix:(\/\/)?/, "") ?? socketPath(runtime, state);
+  return { state, runtime, socket, remote: socket.startsWith("https:") };
 }

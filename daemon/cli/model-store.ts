@@ -1,8 +1,8 @@
 /** `pkx models store`. */
 import type { OperatorState } from "@pipekit/experiment";
 import type { Command } from "commander";
+import { bytes } from "../format.ts";
 import type { Commands, Context } from "./context.ts";
-import { bytes } from "./format.ts";
 import { jsonObject, readText } from "./json.ts";
 import { ProgressLine } from "./progress.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";

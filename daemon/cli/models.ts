@@ -1,12 +1,12 @@
 /** `pkx models`. */
 import type { Model } from "@pipekit/experiment";
 import type { Command } from "commander";
+import { bytes, moment } from "../format.ts";
 import { addArchiveCommands } from "./archive.ts";
 import { addCacheCommands } from "./cache.ts";
 import { type Commands, type Context, whole } from "./context.ts";
 import { addCopyCommand } from "./copy.ts";
 import { addDiffCommand } from "./diff.ts";
-import { bytes, moment } from "./format.ts";
 import { addGcCommand } from "./gc.ts";
 import { jsonObject } from "./json.ts";
 import { addStoreCommand } from "./model-store.ts";

@@ -1,8 +1,8 @@
 /** `pkx models pin`, `unpin` and `pins`. */
 import type { Command } from "commander";
+import { moment } from "../format.ts";
 import type { Commands } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { moment } from "./format.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { table } from "./terminal.ts";
 

@@ -1,8 +1,8 @@
 /** `pkx prune`. */
 import type { PruneResponse } from "@pipekit/experiment";
 import { type Command, InvalidArgumentError } from "commander";
+import { bytes, count } from "../format.ts";
 import type { Commands, Context } from "./context.ts";
-import { bytes, count } from "./format.ts";
 import { ProgressLine } from "./progress.ts";
 import { type Column, plain, table } from "./terminal.ts";
 

@@ -8,9 +8,9 @@ import {
   type Sink,
 } from "@pipekit/experiment";
 import { type Command, Option } from "commander";
+import { count, duration, figure, moment } from "../format.ts";
 import { chart } from "./chart.ts";
 import { type Commands, type Context, collect, whole } from "./context.ts";
-import { count, duration, figure, moment } from "./format.ts";
 import { runDocument, runState, sinkState } from "./shapes.ts";
 import { pairs, plain, table } from "./terminal.ts";
 

@@ -1,26 +1,15 @@
 /** The JSON that commands print: the messages of the contract with names for numbers and objects for JSON texts. */
-import { type Model, type Run, RunState, type Sink, SinkState } from "@pipekit/experiment";
-
-const RUN_STATES: { readonly [state in RunState]?: string } = {
-  [RunState.RUN_STATE_RUNNING]: "running",
-  [RunState.RUN_STATE_COMPLETED]: "completed",
-  [RunState.RUN_STATE_FAILED]: "failed",
-};
-
-const SINK_STATES: { readonly [state in SinkState]?: string } = {
-  [SinkState.SINK_STATE_IDLE]: "idle",
-  [SinkState.SINK_STATE_SENDING]: "sending",
-  [SinkState.SINK_STATE_RETRYING]: "retrying",
-  [SinkState.SINK_STATE_DONE]: "done",
-  [SinkState.SINK_STATE_REFUSED]: "refused",
-};
+import type { Model, Run, Sink } from "@pipekit/experiment";
+import * as models from "../view/documents/models.ts";
+import { runStateName, sinkStateName } from "../view/documents/states.ts";
+import { parsedText } from "../view/documents/texts.ts";
 
 export function runState(run: Run): string {
-  return RUN_STATES[run.state] ?? "unknown";
+  return runStateName(run.state);
 }
 
 export function sinkState(sink: Sink): string {
-  return SINK_STATES[sink.state] ?? "unknown";
+  return sinkStateName(sink.state);
 }
 
 /** A run; `brief` leaves out what a listing does not have. Values that are NaN become null. */
@@ -29,7 +18,7 @@ export function runDocument(run: Run, { brief }: { brief: boolean }) {
   return {
     ...rest,
     state: runState(run),
-    config: parsed(configJson || "{}"),
+    config: parsedText(configJson),
     sinks: sinks.map(sinkDocument),
     ...(brief ? {} : { params, series, artifacts }),
   };
@@ -44,26 +33,15 @@ export function modelDocument(model: Model) {
   const { operatorJson, metadataJson, trainingConfigJson, previewJson, manifest, ...rest } = model;
   return {
     ...rest,
-    operator: parsed(operatorJson),
-    metadata: parsed(metadataJson || "{}"),
-    ...(trainingConfigJson !== "" && { trainingConfig: parsed(trainingConfigJson) }),
-    ...(previewJson !== "" && { preview: parsed(previewJson) }),
+    operator: parsedText(operatorJson),
+    metadata: parsedText(metadataJson),
+    ...(trainingConfigJson !== "" && { trainingConfig: parsedText(trainingConfigJson) }),
+    ...(previewJson !== "" && { preview: parsedText(previewJson) }),
     manifest,
   };
 }
 
 /** Names of an operator, as far as its JSON tells. */
 export function operatorName(model: Model): string {
-  const operator = parsed(model.operatorJson);
-  if (typeof operator !== "object" || operator === null) return "";
-  const named: { module?: unknown; class?: unknown } = operator;
-  return [named.module, named.class].filter((part) => typeof part === "string").join(".");
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  return models.operatorName(model.operatorJson);
 }

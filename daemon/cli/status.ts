@@ -1,9 +1,9 @@
 /** `pkx status`. */
 import { PipekitError, type Run, type StatusResponse } from "@pipekit/experiment";
 import type { Command } from "commander";
+import { bytes, count, duration } from "../format.ts";
 import { whoAnswers } from "../lifecycle/index.ts";
 import { type Commands, type Context, whole } from "./context.ts";
-import { bytes, count, duration } from "./format.ts";
 import { lagTable } from "./lag.ts";
 import { locate } from "./locate.ts";
 import { runDocument } from "./shapes.ts";
@@ -83,7 +83,10 @@ export async function ifRunning<T>(context: Context, ask: () => Promise<T>): Pro
   } catch (error) {
     context.signal.throwIfAborted();
     if (!(error instanceof PipekitError) || error.code !== "DAEMON_UNAVAILABLE") throw error;
-    const { kind } = await whoAnswers(locate(context).socket, ANSWER_TIMEOUT_MS);
+    const { socket, remote } = locate(context);
+    // Nobody starts a daemon on another host.
+    if (remote) throw error;
+    const { kind } = await whoAnswers(socket, ANSWER_TIMEOUT_MS);
     if (kind === "nothing" || kind === "dead") return undefined;
     throw error;
   }

@@ -3,9 +3,9 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { PipekitError, type SyncResponse } from "@pipekit/experiment";
 import type { Command } from "commander";
+import { count } from "../format.ts";
 import { type Commands, type Context, collect } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { count } from "./format.ts";
 import { ProgressLine } from "./progress.ts";
 import { plain } from "./terminal.ts";
 

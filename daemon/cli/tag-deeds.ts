@@ -1,7 +1,7 @@
 /** `pkx tags`, `rollback` and `untag`. */
 import type { Command } from "commander";
+import { moment } from "../format.ts";
 import { type Commands, whole } from "./context.ts";
-import { moment } from "./format.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { plain, table } from "./terminal.ts";
 

@@ -1,8 +1,8 @@
 /** `pkx tag`, `resolve`, `history`. */
 import type { TagMove } from "@pipekit/experiment";
 import type { Command } from "commander";
+import { moment } from "../format.ts";
 import { type Commands, type Context, whole } from "./context.ts";
-import { moment } from "./format.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { addTagDeedCommands } from "./tag-deeds.ts";
 import { plain, table } from "./terminal.ts";

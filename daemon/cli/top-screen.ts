@@ -1,7 +1,7 @@
 /** The screen of `pkx top`, as lines. */
 import type { Run, Sink } from "@pipekit/experiment";
+import { bytes, count, duration, figure } from "../format.ts";
 import type { Context } from "./context.ts";
-import { bytes, count, duration, figure } from "./format.ts";
 import { secondsBehind, short, trouble } from "./lag.ts";
 import { runState, sinkState } from "./shapes.ts";
 import { sparkline } from "./sparkline.ts";

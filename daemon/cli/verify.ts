@@ -1,9 +1,9 @@
 /** `pkx models verify`. */
 import type { VerifyResponse } from "@pipekit/experiment";
 import type { Command } from "commander";
+import { bytes, count } from "../format.ts";
 import type { Commands, Context } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { bytes, count } from "./format.ts";
 import { ProgressLine } from "./progress.ts";
 import { type RegistryOption, withRegistry } from "./registry-option.ts";
 import { plain } from "./terminal.ts";

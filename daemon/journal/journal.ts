@@ -40,6 +40,10 @@ export interface Journal {
    * Throws RUN_NOT_FOUND, RUN_PRUNED, CORRUPT_JOURNAL (a frame is not what was journaled).
    */
   readMetrics(query: MetricQuery): AsyncIterable<SeriesChunk>;
+  /** As `readMetrics`, with the position behind which `newMetrics` goes on without a gap or a repeat. Throws the same. */
+  metricSnapshot(query: MetricQuery): Promise<MetricSnapshot>;
+  /** Points of the frames behind a position, up to about `maxPoints`. Throws what `readMetrics` throws. */
+  newMetrics(query: TailQuery): Promise<NewMetrics>;
   /**
    * Records of a run after `cursor`, in order, up to about `maxPoints` points; empty when there is nothing new.
    * Throws RUN_NOT_FOUND, RUN_PRUNED, CORRUPT_JOURNAL (a frame is not what was journaled).
@@ -139,6 +143,31 @@ export interface MetricQuery {
   readonly toStep?: number;
   /** 0 for all points, else at least 4. */
   readonly maxPoints: number;
+}
+
+/** The points of a run up to a position. */
+export interface MetricSnapshot {
+  readonly position: number;
+  readonly chunks: AsyncIterable<SeriesChunk>;
+}
+
+/** Which points come next. */
+export interface TailQuery {
+  readonly runId: string;
+  /** Empty for all keys. */
+  readonly keys: readonly string[];
+  /** Position up to which all is known. */
+  readonly after: number;
+  readonly maxPoints: number;
+}
+
+/** What came behind a position; `pointsInRange` of each chunk is its length. */
+export interface NewMetrics {
+  readonly chunks: readonly SeriesChunk[];
+  /** Up to which they reach. */
+  readonly position: number;
+  /** Whether there was more than was asked for. */
+  readonly more: boolean;
 }
 
 export interface SeriesChunk {

@@ -190,10 +190,14 @@ export type ReaderCalls = {
     args: Omit<ScanRange, "upTo">;
     answer: { readonly upTo: number; readonly counts: readonly KeyCount[] };
   };
-  /** All points of the range in frames after `after`, until about `maxPoints` are found; `next` is undefined at the end. */
+  /** All points of the range in frames after `after`, until about `maxPoints` are found; `position`: how far it came. */
   page: {
     args: { readonly range: ScanRange; readonly after: number; readonly maxPoints: number };
-    answer: { readonly chunks: readonly PointColumns[]; readonly next: number | undefined };
+    answer: {
+      readonly chunks: readonly PointColumns[];
+      readonly position: number;
+      readonly more: boolean;
+    };
   };
   /** The range down-sampled to at most `maxPoints` a key. */
   sample: {

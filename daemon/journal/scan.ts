@@ -7,8 +7,9 @@ import { type RunNumbers, snapshot, unprunedFinder } from "./rows.ts";
 import { Sampler } from "./sampler.ts";
 import { eachColumns, type RawColumns } from "./walk.ts";
 
-/** Frames read at a time; between two times the reader answers others. */
+/** Frames read at a time; between two times the reader answers others. Large frames are fewer: points take about 1 us. */
 const FRAMES_AT_A_TIME = 32;
+const BYTES_AT_A_TIME = 512 * 1024;
 /** Most points in one answer's columns. */
 const CHUNK_POINTS = 65_536;
 
@@ -43,8 +44,8 @@ export class MetricScan {
     maxPoints,
   }: ReaderCalls["page"]["args"]): Promise<ReaderCalls["page"]["answer"]> {
     const keepers = new Takers(range.keys, (key) => new PointKeeper(key, CHUNK_POINTS));
-    const next = await this.#scan(range, keepers, after, (points) => points >= maxPoints);
-    return { chunks: keepers.entries().flatMap(([, keeper]) => keeper.take()), next };
+    const end = await this.#scan(range, keepers, after, (points) => points >= maxPoints);
+    return { chunks: keepers.entries().flatMap(([, keeper]) => keeper.take()), ...end };
   }
 
   /** Down-samples the keys in `counts`. */
@@ -60,32 +61,39 @@ export class MetricScan {
     return samplers.entries().map(([, sampler]) => sampler.take());
   }
 
-  /** Hands the points behind `after` to `takers`; returns the position at which `enough` said so, undefined at the end. */
+  /** Hands the points behind `after` to `takers` until `enough` says so; `position`: of the last frame that was read. */
   async #scan<T extends PointTaker>(
     range: ScanRange,
     takers: Takers<T>,
     after: number,
     enough: (points: number) => boolean,
-  ): Promise<number | undefined> {
+  ): Promise<{ readonly position: number; readonly more: boolean }> {
     let position = after;
     let points = 0;
     for (;;) {
-      const frames = this.#next(range, position);
+      const { frames, more } = this.#next(range, position);
       for (const frame of frames) {
         position = frame.position;
         points += this.#take(frame, range, takers);
-        if (enough(points)) return position;
+        if (enough(points)) return { position, more: true };
       }
-      if (frames.length < FRAMES_AT_A_TIME) return undefined;
+      if (!more) return { position, more };
       await nextTurn();
     }
   }
 
   /** The next frames. Asks again each time whether they are there: the run may be pruned between two times. */
-  #next({ runId, upTo }: ScanRange, position: number): CheckedFrame[] {
+  #next({ runId, upTo }: ScanRange, position: number): { frames: CheckedFrame[]; more: boolean } {
     return snapshot(this.#db, () => {
-      const { number } = this.#unpruned(runId);
-      return this.#frames.all(number, position, upTo) as unknown as CheckedFrame[];
+      const frames: CheckedFrame[] = [];
+      let bytes = 0;
+      for (const row of this.#frames.iterate(this.#unpruned(runId).number, position, upTo)) {
+        const frame = row as unknown as CheckedFrame;
+        frames.push(frame);
+        bytes += frame.body.byteLength;
+        if (bytes >= BYTES_AT_A_TIME) return { frames, more: true };
+      }
+      return { frames, more: frames.length === FRAMES_AT_A_TIME };
     });
   }
 

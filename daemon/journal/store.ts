@@ -12,7 +12,9 @@ import type {
   Journal,
   JournalTotals,
   MetricQuery,
+  MetricSnapshot,
   NewDeadLetter,
+  NewMetrics,
   PruneCandidate,
   PruneQuery,
   ReadSinkEntry,
@@ -20,10 +22,11 @@ import type {
   RunQuery,
   SeriesChunk,
   SinkEntry,
+  TailQuery,
 } from "./journal.ts";
 import { WorkerLink } from "./link.ts";
 import type { CloseCall, ReaderCalls, WriterCalls } from "./messages.ts";
-import { readMetrics } from "./metrics.ts";
+import { metricSnapshot, newMetrics } from "./metrics.ts";
 import { recordsBehind } from "./records.ts";
 
 /** The reader's thread is given back after this long without a question, milliseconds: it costs about 10 MB. */
@@ -82,8 +85,17 @@ export class SqliteJournal implements Journal {
     return this.#writer.call("series", runId);
   }
 
-  readMetrics(query: MetricQuery): AsyncIterable<SeriesChunk> {
-    return readMetrics(this.#reader, query);
+  async *readMetrics(query: MetricQuery): AsyncGenerator<SeriesChunk> {
+    const { chunks } = await this.metricSnapshot(query);
+    yield* chunks;
+  }
+
+  metricSnapshot(query: MetricQuery): Promise<MetricSnapshot> {
+    return metricSnapshot(this.#reader, query);
+  }
+
+  newMetrics(query: TailQuery): Promise<NewMetrics> {
+    return newMetrics(this.#reader, query);
   }
 
   async readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]> {

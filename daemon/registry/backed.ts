@@ -10,6 +10,7 @@ import type {
   TagMove,
   VerifyResponse,
 } from "@pipekit/proto";
+import { checkTagName } from "@pipekit/proto";
 import type { Logger } from "pino";
 import { whyAway } from "./away.ts";
 import type { ModelCache } from "./cache/index.ts";
@@ -34,7 +35,6 @@ import { Pins } from "./pins.ts";
 import { Promoting } from "./promoting.ts";
 import { Reading } from "./reading.ts";
 import { metadataOf } from "./ready-documents.ts";
-import { checkTagName } from "./ref.ts";
 import type {
   CopyOptions,
   Deed,

@@ -1,7 +1,7 @@
 /** The folders of models as the backend lists them, without reading any object. */
 import type { ObjectInfo, RegistryBackend } from "@pipekit/adapters/registry";
+import { isHash } from "@pipekit/proto";
 import { FILES } from "./model.ts";
-import { isHash } from "./ref.ts";
 
 /** What lies under a hash. */
 export interface ModelFolder {

@@ -7,12 +7,11 @@
  * registry is asked for; only when it is away, a full hash is answered from here.
  */
 import type { RegistryBackend } from "@pipekit/adapters/registry";
-import { type Model, PipekitError } from "@pipekit/proto";
+import { type Model, PipekitError, parseRef } from "@pipekit/proto";
 import type { ModelCache } from "./cache/index.ts";
 import { NoRoom } from "./cache/no-room.ts";
 import { FILES, modelKey } from "./model.ts";
 import { type Described, described, missing, type Reading } from "./reading.ts";
-import { parseRef } from "./ref.ts";
 import type { LoadedModel, OnProgress } from "./registry.ts";
 import type { Resolved, Resolving } from "./resolving.ts";
 

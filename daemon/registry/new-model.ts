@@ -1,8 +1,7 @@
 /** What a client sends to be stored, and the checks that need nothing but it. */
-import { PipekitError } from "@pipekit/proto";
+import { checkTagName, PipekitError } from "@pipekit/proto";
 import type { JsonObject } from "../content/index.ts";
 import { type Document, parseObject, parseOperator, parseOptional } from "./operator.ts";
-import { checkTagName } from "./ref.ts";
 import { yamlBytes } from "./yaml.ts";
 
 /** Where weights come from. */

@@ -1,10 +1,8 @@
 /** From a reference to a hash. */
 import type { RegistryBackend } from "@pipekit/adapters/registry";
-import { PipekitError, type TagMove } from "@pipekit/proto";
+import { isHash, nearestName, PipekitError, parseRef, refText, type TagMove } from "@pipekit/proto";
 import { listAll } from "./list-all.ts";
 import { FILES, modelKey } from "./model.ts";
-import { isHash, parseRef, refText } from "./ref.ts";
-import { nearestName } from "./suggest.ts";
 import { type LoggedMove, withoutNonce } from "./tag-file.ts";
 import type { Tags } from "./tags.ts";
 

@@ -6,9 +6,9 @@
  * sent.
  */
 import type { RegistryBackend } from "@pipekit/adapters/registry";
+import { isHash } from "@pipekit/proto";
 import type { FileDigest } from "./metadata.ts";
 import { FILES, modelKey } from "./model.ts";
-import { isHash } from "./ref.ts";
 
 /** Prefix of the entries; a collector removes those whose model is gone, see `modelOfEntry`. */
 export const WEIGHTS_INDEX = "_weights/";

@@ -5,9 +5,8 @@
  * `reason`, one `key: value` a line, with newlines and backslashes of values escaped. The nonce makes each move's bytes
  * unlike any other's: a tag that goes A, B, A has three versions, and a mover whose answer was lost finds its own.
  */
-import type { TagMove } from "@pipekit/proto";
+import { isHash, type TagMove } from "@pipekit/proto";
 import { z } from "zod";
-import { isHash } from "./ref.ts";
 
 /** A move with its nonce. */
 export interface LoggedMove extends TagMove {

@@ -49,7 +49,7 @@ export function daemonService(options: DaemonServiceOptions): DaemonServiceServe
       return {
         protocol,
         daemonVersion: identity.version,
-        capabilities: ["resume"],
+        capabilities: ["resume", "watch_metrics"],
         stateFolder: identity.stateFolder,
         pid: process.pid,
         stagingFolder: identity.stagingFolder,

@@ -1,16 +1,11 @@
-import {
-  PipekitError,
-  type ReadMetricsRequest,
-  type ReadMetricsResponse,
-  type Record,
-  type TrackerServiceServer,
-} from "@pipekit/proto";
+import { PipekitError, type Record, type TrackerServiceServer } from "@pipekit/proto";
 import type { Delivery } from "../delivery/index.ts";
-import type { Journal, SeriesChunk } from "../journal/index.ts";
+import type { Journal } from "../journal/index.ts";
 import { bidiStream, missing, serverStream, unary } from "./calls.ts";
 import { listDeadLetters, redriveDeadLetters, toDeadLetter } from "./dead-letters.ts";
 import { Intake, type IntakeOptions } from "./intake.ts";
 import { listRuns } from "./list-runs.ts";
+import { readMetrics, watchMetrics } from "./metrics.ts";
 import { MAX_PAGE } from "./pages.ts";
 import { pipelined } from "./pipeline.ts";
 import { fullRun, toSink } from "./runs.ts";
@@ -76,7 +71,7 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
     watchRuns: serverStream(log, async function* ({ runIds }, signal) {
       const wanted = new Set<string>();
       for (const id of runIds) wanted.add((await journal.run(id)).runId);
-      const initial = wanted.size > 0 ? [...wanted] : await unfinishedRuns(journal);
+      const initial = async () => (wanted.size > 0 ? [...wanted] : unfinishedRuns(journal));
       const changes = runChanges(journal, options.delivery);
       for await (const id of changedIds(changes, initial, WATCH_INTERVAL_MS, signal)) {
         if (wanted.size > 0 && !wanted.has(id)) continue;
@@ -84,6 +79,9 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
       }
     }),
     readMetrics: serverStream(log, (request) => readMetrics(journal, request)),
+    watchMetrics: serverStream(log, (request, signal) => watchMetrics(journal, request, signal), {
+      oneAtATime: true,
+    }),
     sinkStatus: unary(log, async ({ runId }) => {
       const run = await journal.run(runId);
       const [sinks, letters] = await Promise.all([
@@ -99,41 +97,6 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
     listDeadLetters: unary(log, (request) => listDeadLetters(options, request)),
     redriveDeadLetters: unary(log, (request) => redriveDeadLetters(options, request)),
   };
-}
-
-async function* readMetrics(
-  journal: Journal,
-  request: ReadMetricsRequest,
-): AsyncGenerator<ReadMetricsResponse> {
-  if (request.maxPoints !== 0 && request.maxPoints < 4) {
-    throw new PipekitError("INVALID_ARGUMENT", "max_points is neither 0 nor at least 4.", {
-      field: "max_points",
-      mend: "Ask for at least 4 points a key.",
-    });
-  }
-  const { runId } = await journal.run(request.runId);
-  const chunks = journal.readMetrics({
-    runId,
-    keys: request.keys,
-    maxPoints: request.maxPoints,
-    ...(request.fromStep !== undefined && { fromStep: request.fromStep }),
-    ...(request.toStep !== undefined && { toStep: request.toStep }),
-  });
-  for await (const chunk of chunks) yield toMetricsMessage(chunk);
-}
-
-function toMetricsMessage(chunk: SeriesChunk): ReadMetricsResponse {
-  return {
-    key: chunk.key,
-    steps: bytesOf(chunk.steps),
-    values: bytesOf(chunk.values),
-    timesUs: bytesOf(chunk.timesUs),
-    pointsInRange: chunk.pointsInRange,
-  };
-}
-
-function bytesOf(column: BigInt64Array | Float64Array): Buffer {
-  return Buffer.from(column.buffer, column.byteOffset, column.byteLength);
 }
 
 async function unfinishedRuns(journal: Journal): Promise<string[]> {

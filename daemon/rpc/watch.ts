@@ -55,16 +55,19 @@ export class Changes {
   readonly #onAbort = () => this.#wake.resolve();
 }
 
-/** Yields `initial` and then ids that changed, each at most once per `intervalMs`, until the signal aborts. */
+/**
+ * Yields what `initial` tells and then ids that changed, each at most once per `intervalMs`, until the signal aborts. It
+ * listens before it asks, so that nothing falls in between.
+ */
 export async function* changedIds(
   subscribe: Subscribe,
-  initial: readonly string[],
+  initial: () => Promise<readonly string[]>,
   intervalMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   const changes = new Changes(subscribe, signal);
   try {
-    for (let batch = [...new Set(initial)]; !signal.aborted; batch = changes.take()) {
+    for (let batch = [...new Set(await initial())]; !signal.aborted; batch = changes.take()) {
       yield* batch;
       if (batch.length > 0) await pause(intervalMs, signal);
       await changes.some();

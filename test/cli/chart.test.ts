@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { chart } from "../../daemon/cli/chart.ts";
-import { bytes, duration, figure } from "../../daemon/cli/format.ts";
+import { bytes, duration, figure } from "../../daemon/format.ts";
 
 const SIZE = { width: 30, height: 5 };
 

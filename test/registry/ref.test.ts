@@ -1,7 +1,6 @@
+import { checkTagName, nearestName, parseRef, type Ref, refText } from "@pipekit/proto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { checkTagName, parseRef, type Ref, refText } from "../../daemon/registry/ref.ts";
-import { nearestName } from "../../daemon/registry/suggest.ts";
 
 const hex = (min: number, max: number) =>
   fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: min, maxLength: max });

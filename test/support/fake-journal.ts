@@ -9,13 +9,16 @@ import {
   itemCount,
   type Journal,
   type JournalTotals,
+  type MetricSnapshot,
   type NewDeadLetter,
+  type NewMetrics,
   type PruneCandidate,
   type PruneQuery,
   type ReadSinkEntry,
   type RunEntry,
   type SeriesChunk,
   type SinkEntry,
+  type TailQuery,
 } from "../../daemon/journal/journal.ts";
 import { newSink, reopened } from "../../daemon/journal/sinks.ts";
 import { eachPoint, pointCount } from "./points.ts";
@@ -121,6 +124,14 @@ export class FakeJournal implements Journal {
   }
 
   async *readMetrics(): AsyncIterable<SeriesChunk> {}
+
+  async metricSnapshot(): Promise<MetricSnapshot> {
+    return { position: 0, chunks: this.readMetrics() };
+  }
+
+  async newMetrics({ after }: TailQuery): Promise<NewMetrics> {
+    return { chunks: [], position: after, more: false };
+  }
 
   async readRecords(runId: string, cursor: Cursor, maxPoints: number): Promise<readonly CursorRecord[]> {
     this.reads++;

@@ -1,7 +1,7 @@
 import type { ReadMetricsResponse } from "@pipekit/proto";
 import type { CallSettings } from "./calls.ts";
 import type { Connection } from "./connection.ts";
-import { finite } from "./streams.ts";
+import { finite, resuming } from "./streams.ts";
 
 /** Which points to read. */
 export interface MetricsQuery extends CallSettings {
@@ -35,6 +35,37 @@ export async function* readMetrics(
   const request = { runId, keys: [...keys], fromStep, toStep, maxPoints };
   const open = () => connection.services.tracker.readMetrics(request);
   for await (const part of finite(connection, open, signal)) yield toSeries(part);
+}
+
+/** Which points to watch. */
+export type WatchMetricsQuery = Pick<MetricsQuery, "keys" | "maxPoints" | "signal">;
+
+/** A piece of what was there, or what came since. */
+export interface MetricUpdate {
+  /** Parts of series. `pointsInRange` of a live one is its length. */
+  readonly series: readonly MetricSeries[];
+  /** False for points that were journaled before the watch began. The first update that is live may be empty. */
+  readonly live: boolean;
+  /** The watch begins (anew) with this update: what came before it comes once more, and counts no longer. */
+  readonly restart: boolean;
+}
+
+/** Streams series, then what comes; begins anew when the daemon was away. */
+export async function* watchMetrics(
+  connection: Connection,
+  runId: string,
+  { keys = [], maxPoints = 0, signal }: WatchMetricsQuery,
+): AsyncGenerator<MetricUpdate> {
+  let restart = true;
+  const open = () => {
+    connection.need("watch_metrics", "watch metrics");
+    restart = true;
+    return connection.services.tracker.watchMetrics({ runId, keys: [...keys], maxPoints });
+  };
+  for await (const { series, live } of resuming(connection, open, signal)) {
+    yield { series: series.map(toSeries), live, restart };
+    restart = false;
+  }
 }
 
 /** Joins the parts of each series. */

@@ -3,8 +3,8 @@ import { existsSync, lstatSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { PipekitError } from "@pipekit/experiment";
 import { type Config, loadConfig } from "../../config/index.ts";
+import { bytes } from "../../format.ts";
 import type { Context } from "../context.ts";
-import { bytes } from "../format.ts";
 import { locate } from "../locate.ts";
 
 /** What was found; a problem has its mend. */

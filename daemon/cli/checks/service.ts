@@ -2,10 +2,10 @@
 import { existsSync } from "node:fs";
 import type { Client, Sink } from "@pipekit/experiment";
 import { stateLayout } from "../../config/index.ts";
+import { bytes, count } from "../../format.ts";
 import { type Answerer, readDaemonInfo, StateLock, whoAnswers } from "../../lifecycle/index.ts";
 import { VERSION } from "../../version.ts";
 import type { Context } from "../context.ts";
-import { bytes, count } from "../format.ts";
 import { locate } from "../locate.ts";
 import { sinkState } from "../shapes.ts";
 import { type Finding, failed, note, ok, problem } from "./machine.ts";
@@ -15,10 +15,15 @@ const ANSWER_TIMEOUT_MS = 3000;
 const RUNS_EXAMINED = 100;
 
 export async function checkService(context: Context): Promise<Finding[]> {
-  const { state, socket } = locate(context);
+  const { state, socket, remote } = locate(context);
+  if (remote) return checkInside(context, [note("socket", `The daemon is at ${socket}.`)]);
   const answerer = await whoAnswers(socket, ANSWER_TIMEOUT_MS);
   const findings = [checkSocket(socket, answerer), ...checkLock(state, answerer)];
   if (answerer.kind !== "daemon") return [...findings, note("journal", "Not looked at: no daemon runs.")];
+  return checkInside(context, findings);
+}
+
+async function checkInside(context: Context, findings: readonly Finding[]): Promise<Finding[]> {
   try {
     const inside = await context.withClient((client) => checkDaemon(context, client), false);
     return [...findings, ...inside];

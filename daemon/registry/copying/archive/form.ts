@@ -12,10 +12,9 @@
  * The bytes are those that a registry keeps. The same models and tags make the same archive, byte for byte. An archive
  * that was cut off has no SHA256SUMS; one that was unpacked is checked by `sha256sum -c SHA256SUMS`.
  */
-import { PipekitError } from "@pipekit/proto";
+import { checkTagName, isHash, PipekitError } from "@pipekit/proto";
 import { z } from "zod";
 import { FILES } from "../../model.ts";
-import { checkTagName, isHash } from "../../ref.ts";
 import { logKey, nameOfTagKey, seqOfLogKey, tagKey } from "../../tag-file.ts";
 
 export const HEAD = "pipekit-archive.json";

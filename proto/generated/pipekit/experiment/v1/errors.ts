@@ -91,6 +91,8 @@ export const ErrorCode = {
   ERROR_CODE_FORMAT_TOO_NEW: 39,
   /** ERROR_CODE_ENVIRONMENT_DRIFT - FAILED_PRECONDITION. The environment or the data differs from what an artifact recorded (raised in clients). */
   ERROR_CODE_ENVIRONMENT_DRIFT: 40,
+  /** ERROR_CODE_UNAUTHENTICATED - UNAUTHENTICATED. Over TCP: the token is missing or wrong, or the daemon's certificate proves nothing (raised in clients). */
+  ERROR_CODE_UNAUTHENTICATED: 41,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -138,6 +140,7 @@ export namespace ErrorCode {
   export type ERROR_CODE_CORRUPT_ARTIFACT = typeof ErrorCode.ERROR_CODE_CORRUPT_ARTIFACT;
   export type ERROR_CODE_FORMAT_TOO_NEW = typeof ErrorCode.ERROR_CODE_FORMAT_TOO_NEW;
   export type ERROR_CODE_ENVIRONMENT_DRIFT = typeof ErrorCode.ERROR_CODE_ENVIRONMENT_DRIFT;
+  export type ERROR_CODE_UNAUTHENTICATED = typeof ErrorCode.ERROR_CODE_UNAUTHENTICATED;
   export type UNRECOGNIZED = typeof ErrorCode.UNRECOGNIZED;
 }
 

@@ -472,6 +472,30 @@ export interface ReadMetricsResponse {
   pointsInRange: number;
 }
 
+/** WatchMetricsRequest chooses series. */
+export interface WatchMetricsRequest {
+  /** Run id, or a unique prefix of 8 characters or more. */
+  runId: string;
+  /** Empty for all keys, those that come later too. */
+  keys: string[];
+  /**
+   * When > 0, at most this many points a key of what was journaled before the call: each bucket keeps its smallest and
+   * largest value. At least 4. What comes later is sent whole.
+   */
+  maxPoints: number;
+}
+
+/** WatchMetricsResponse is a piece of what was there, or what came since. */
+export interface WatchMetricsResponse {
+  /** Parts of series, each in journal order. */
+  series: ReadMetricsResponse[];
+  /**
+   * False for what was journaled before the call; true in every message after it. The first message that is live may be empty:
+   * it tells that all earlier points were sent.
+   */
+  live: boolean;
+}
+
 /** SinkStatusRequest names a run. */
 export interface SinkStatusRequest {
   /** Run id, or a unique prefix of 8 characters or more. */
@@ -3714,6 +3738,152 @@ export const ReadMetricsResponse: MessageFns<ReadMetricsResponse> = {
   },
 };
 
+function createBaseWatchMetricsRequest(): WatchMetricsRequest {
+  return { runId: "", keys: [], maxPoints: 0 };
+}
+
+export const WatchMetricsRequest: MessageFns<WatchMetricsRequest> = {
+  encode(message: WatchMetricsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    for (const v of message.keys) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.maxPoints !== 0) {
+      writer.uint32(24).int32(message.maxPoints);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchMetricsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchMetricsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keys.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxPoints = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchMetricsRequest>): WatchMetricsRequest {
+    return WatchMetricsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchMetricsRequest>): WatchMetricsRequest {
+    const message = createBaseWatchMetricsRequest();
+    message.runId = object.runId ?? "";
+    message.keys = object.keys?.map((e) => e) || [];
+    message.maxPoints = object.maxPoints ?? 0;
+    return message;
+  },
+};
+
+function createBaseWatchMetricsResponse(): WatchMetricsResponse {
+  return { series: [], live: false };
+}
+
+export const WatchMetricsResponse: MessageFns<WatchMetricsResponse> = {
+  encode(message: WatchMetricsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.series) {
+      ReadMetricsResponse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.live !== false) {
+      writer.uint32(16).bool(message.live);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchMetricsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchMetricsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.series.push(ReadMetricsResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.live = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchMetricsResponse>): WatchMetricsResponse {
+    return WatchMetricsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchMetricsResponse>): WatchMetricsResponse {
+    const message = createBaseWatchMetricsResponse();
+    message.series = object.series?.map((e) => ReadMetricsResponse.fromPartial(e)) || [];
+    message.live = object.live ?? false;
+    return message;
+  },
+};
+
 function createBaseSinkStatusRequest(): SinkStatusRequest {
   return { runId: "" };
 }
@@ -4777,6 +4947,21 @@ export const TrackerServiceService = {
     responseSerialize: (value: ReadMetricsResponse): Buffer => Buffer.from(ReadMetricsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReadMetricsResponse => ReadMetricsResponse.decode(value),
   },
+  /**
+   * WatchMetrics sends the journaled series of a run, thinned out, then every point that is journaled since, without a gap
+   * or a repeat, until the client cancels; new points at most 20 times a second.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL, INVALID_ARGUMENT.
+   */
+  watchMetrics: {
+    path: "/pipekit.experiment.v1.TrackerService/WatchMetrics" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchMetricsRequest): Buffer => Buffer.from(WatchMetricsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchMetricsRequest => WatchMetricsRequest.decode(value),
+    responseSerialize: (value: WatchMetricsResponse): Buffer =>
+      Buffer.from(WatchMetricsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchMetricsResponse => WatchMetricsResponse.decode(value),
+  },
   /** SinkStatus tells, for each sink of a run, how far delivery has come. Errors: RUN_NOT_FOUND. */
   sinkStatus: {
     path: "/pipekit.experiment.v1.TrackerService/SinkStatus" as const,
@@ -4870,6 +5055,12 @@ export interface TrackerServiceServer extends UntypedServiceImplementation {
    * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL.
    */
   readMetrics: handleServerStreamingCall<ReadMetricsRequest, ReadMetricsResponse>;
+  /**
+   * WatchMetrics sends the journaled series of a run, thinned out, then every point that is journaled since, without a gap
+   * or a repeat, until the client cancels; new points at most 20 times a second.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL, INVALID_ARGUMENT.
+   */
+  watchMetrics: handleServerStreamingCall<WatchMetricsRequest, WatchMetricsResponse>;
   /** SinkStatus tells, for each sink of a run, how far delivery has come. Errors: RUN_NOT_FOUND. */
   sinkStatus: handleUnaryCall<SinkStatusRequest, SinkStatusResponse>;
   /**
@@ -5009,6 +5200,20 @@ export interface TrackerServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadMetricsResponse>;
+  /**
+   * WatchMetrics sends the journaled series of a run, thinned out, then every point that is journaled since, without a gap
+   * or a repeat, until the client cancels; new points at most 20 times a second.
+   * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL, INVALID_ARGUMENT.
+   */
+  watchMetrics(
+    request: WatchMetricsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchMetricsResponse>;
+  watchMetrics(
+    request: WatchMetricsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchMetricsResponse>;
   /** SinkStatus tells, for each sink of a run, how far delivery has come. Errors: RUN_NOT_FOUND. */
   sinkStatus(
     request: SinkStatusRequest,

@@ -1,5 +1,5 @@
 /** References to models: `hash`, a unique prefix of it, `name`, `name@7`, `name~1`. */
-import { PipekitError } from "@pipekit/proto";
+import { PipekitError } from "./failure.ts";
 
 export type Ref =
   | { readonly kind: "hash"; readonly hash: string }
