@@ -120,19 +120,16 @@ class Host {
     const rooms = await openRooms({ config, stateFolder, layout, log, draining });
     const { journal, delivery, retention } = rooms;
     const shutdown = (reason: string) => void this.#stop(reason, rooms, server, socket, watches);
-    const ownService: ServedService = {
-      definition: DaemonServiceService,
-      implementation: daemonService({
-        identity: this.#identity,
-        journal,
-        delivery,
-        retention,
-        draining,
-        shutdown,
-        log,
-      }),
+    const served = (identity: DaemonIdentity): ServedService[] => {
+      const own = { identity, journal, delivery, retention, draining, shutdown, log };
+      return [...rooms.services, { definition: DaemonServiceService, implementation: daemonService(own) }];
     };
-    const server = new RpcServer([...rooms.services, ownService]);
+    const { remote } = config;
+    const server = new RpcServer(
+      served(this.#identity),
+      // Who is on another host finds no staging folder.
+      remote && { ...remote, services: served({ ...this.#identity, stagingFolder: "" }) },
+    );
     const graceMs = config.orphanGraceS * 1000;
     const { writers } = rooms;
     const orphans = new OrphanWatch({ journal, writers, graceMs, intervalMs: ORPHAN_INTERVAL_MS, log });
@@ -166,7 +163,8 @@ class Host {
     const { version, endpoint, startedAtUs } = this.#identity;
     const { layout, log } = this.#place;
     writeDaemonInfo(layout.infoFile, { pid: process.pid, endpoint, version, startedAtUs });
-    log.info({ version, endpoint, state: this.#place.stateFolder }, "ready");
+    const listen = this.#options.config.remote?.address;
+    log.info({ version, endpoint, listen, state: this.#place.stateFolder }, "ready");
     try {
       const line = this.#options.json ? JSON.stringify({ ready: endpoint }) : `ready ${endpoint}`;
       writeSync(this.#options.readyFd, `${line}\n`);

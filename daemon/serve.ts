@@ -13,10 +13,14 @@ Options:
   --state-dir DIR         journal, models and log (default: ~/.local/state/pipekit-experiment)
   --runtime-dir DIR       folder of the socket (default: $XDG_RUNTIME_DIR/pipekit-experiment)
   --config FILE           config file (default: ~/.config/pipekit-experiment/config.yaml)
-  --idle-exit-s SECONDS   exit after so long without work; 0 for never (default: 900)
+  --idle-exit-s SECONDS   exit after so long without work; 0 for never (default: 900, with --listen 0)
   --orphan-grace-s SECONDS
                           end a run as killed so long after its process is gone and silent (default: 10)
   --log-level LEVEL       trace, debug, info, warn, error or fatal (default: info)
+  --listen HOST:PORT      listen on TCP, too; needs the three below (docs/remote.md)
+  --tls-cert FILE         chain of certificates, PEM
+  --tls-key FILE          its private key, PEM
+  --token-file FILE       token that callers over TCP send
   --ready-fd N            file descriptor that gets the line \`ready ENDPOINT\` (default: 1)
   --json                  that line as {"ready": ENDPOINT}, and why it cannot serve as {"error": ...} on standard error
   --help                  this text
@@ -36,6 +40,10 @@ const OPTIONS = {
   "idle-exit-s": { type: "string" },
   "orphan-grace-s": { type: "string" },
   "log-level": { type: "string" },
+  listen: { type: "string" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  "token-file": { type: "string" },
   "ready-fd": { type: "string", default: "1" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -59,6 +67,10 @@ export async function serve(
       idle_exit_s: values["idle-exit-s"],
       orphan_grace_s: values["orphan-grace-s"],
       log_level: values["log-level"],
+      listen: values.listen,
+      tls_cert: values["tls-cert"],
+      tls_key: values["tls-key"],
+      token_file: values["token-file"],
     };
     const config = await loadConfig(commandLine, process.env);
     const result = await hostDaemon({

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { PipekitError } from "@pipekit/proto";
 import { z } from "zod";
 import { type Env, foldersOf } from "./folders.ts";
+import { type RemoteListen, readRemote } from "./remote.ts";
 
 /** The settings, by the names they have in the config file. */
 const Settings = z.strictObject({
@@ -12,6 +13,10 @@ const Settings = z.strictObject({
   disk_quota_gb: z.number().min(0).max(1e9),
   prune_after_days: z.number().min(0).max(36_500),
   cache_gb: z.number().min(0).max(1e9),
+  listen: z.string(),
+  tls_cert: z.string(),
+  tls_key: z.string(),
+  token_file: z.string(),
   trackers: z.record(z.string().regex(/^[\w.-]{1,64}$/), z.array(z.string().min(1)).min(1)),
 });
 
@@ -37,6 +42,10 @@ const WANTED: { readonly [name in SettingName]: string } = {
   disk_quota_gb: "a number of gigabytes, 0 for no limit",
   prune_after_days: "a number of days, 0 for never",
   cache_gb: "a number of gigabytes, 0 for no cache of weights",
+  listen: "an address like 0.0.0.0:7443",
+  tls_cert: "the absolute path of a certificate, PEM",
+  tls_key: "the absolute path of the certificate's key, PEM",
+  token_file: "the absolute path of a file with a token",
   trackers: "a map of tracker name to list of tracker specs",
 };
 
@@ -57,6 +66,8 @@ export interface Config {
   readonly pruneAfterDays: number;
   /** Most bytes of weights that are kept of registries on other hosts; 0 for none. */
   readonly cacheBytes: number;
+  /** Where and how it listens on TCP; undefined for not at all. */
+  readonly remote: RemoteListen | undefined;
   /** Named trackers: name to specs. */
   readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
 }
@@ -88,16 +99,19 @@ export async function loadConfig(commandLine: CommandLineSettings, env: Env): Pr
   const named = config !== undefined || Boolean(env["PKX_CONFIG"]);
   const layers = [environmentLayer(env), await fileLayer(configFile, named), commandLineLayer(flags)];
   const merged: SomeSettings = Object.assign({}, ...layers.map(parseLayer));
+  const remote = readRemote(merged);
   return {
     stateFolder: resolve(state_dir || folders.stateFolder),
     runtimeFolder: resolve(runtime_dir || folders.runtimeFolder),
     configFile,
-    idleExitS: merged.idle_exit_s ?? 900,
+    // Nobody on another host can start it again.
+    idleExitS: merged.idle_exit_s ?? (remote === undefined ? 900 : 0),
     orphanGraceS: merged.orphan_grace_s ?? 10,
     logLevel: merged.log_level ?? "info",
     diskQuotaBytes: Math.round((merged.disk_quota_gb ?? 0) * 1e9),
     pruneAfterDays: merged.prune_after_days ?? 0,
     cacheBytes: Math.round((merged.cache_gb ?? 20) * 1e9),
+    remote,
     trackers: merged.trackers ?? {},
   };
 }

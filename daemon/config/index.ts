@@ -15,3 +15,4 @@ export {
   socketPathOf,
   stateLayout,
 } from "./folders.ts";
+export type { RemoteListen } from "./remote.ts";

@@ -9,6 +9,7 @@ import type {
   handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
   ServerDuplexStream,
   ServerWritableStream,
 } from "@grpc/grpc-js";
@@ -87,6 +88,13 @@ export function toPipekitError(error: unknown, log: Logger): PipekitError {
     mend: "See the daemon's log: `pkx logs`.",
     cause: error,
   });
+}
+
+/** How an interceptor ends a call with a failure. */
+export function statusOf(failure: PipekitError): { code: number; details: string; metadata: Metadata } {
+  const { code, details, metadata } = failure.toServiceError();
+  if (code === undefined || details === undefined || metadata === undefined) throw failure;
+  return { code, details, metadata };
 }
 
 /** The failure of a request that lacks a field it must have. */

@@ -1,6 +1,7 @@
 /** Keeps track of the calls that are open, so that a daemon that drains can finish and then end them. */
-import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { PipekitError } from "@pipekit/proto";
+import { statusOf } from "./calls.ts";
 
 /** Services that a draining daemon still answers: they tell that it drains. */
 const ALWAYS_ANSWERED = /^\/(pipekit\.experiment\.v1\.DaemonService|grpc\.health\.v1\.Health)\//;
@@ -123,10 +124,4 @@ function shuttingDown(): PipekitError {
   return new PipekitError("DAEMON_UNAVAILABLE", "The daemon is shutting down.", {
     mend: "Try again: a client starts the daemon anew.",
   });
-}
-
-function statusOf(failure: PipekitError): { code: number; details: string; metadata: Metadata } {
-  const { code, details, metadata } = failure.toServiceError();
-  if (code === undefined || details === undefined || metadata === undefined) throw failure;
-  return { code, details, metadata };
 }

@@ -203,7 +203,9 @@ def test_a_dict_that_holds_itself():
         HydraConfigLoader.from_hydra_cfg(config)
 
 
-@pytest.mark.parametrize("config", [None, 7, [1], "a: 1", Sequential([])], ids=repr)
+@pytest.mark.parametrize(
+    "config", [None, 7, [1], "a: 1", Sequential([])], ids=lambda config: type(config).__name__
+)
 def test_what_is_no_config(config):
     with pytest.raises(errors.InvalidConfigError, match="not a mapping"):
         HydraConfigLoader.from_hydra_cfg(config)

@@ -18,7 +18,15 @@ import { Connection, type ConnectOptions } from "./connection.ts";
 import { Datasets } from "./datasets.ts";
 import { DeliveryCalls } from "./delivery.ts";
 import { toJson } from "./json.ts";
-import { type MetricSeries, type MetricsQuery, mergeSeries, readMetrics } from "./metrics.ts";
+import {
+  type MetricSeries,
+  type MetricsQuery,
+  type MetricUpdate,
+  mergeSeries,
+  readMetrics,
+  type WatchMetricsQuery,
+  watchMetrics,
+} from "./metrics.ts";
 import { Registry } from "./registry.ts";
 import { RunWriter } from "./run.ts";
 import { pages, resuming } from "./streams.ts";
@@ -106,6 +114,11 @@ export class Client implements AsyncDisposable {
     return this.#connection.hello;
   }
 
+  /** Resolves once the connection to the daemon that is used now has broken, or is closed. Calls connect anew by themselves. */
+  lost(): Promise<void> {
+    return this.#connection.lost();
+  }
+
   /**
    * Starts a run, or goes on with one; resolves once that is on the daemon's disk. Throws INVALID_TRACKER_SPEC,
    * INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME (run id that is no ULID), DAEMON_UNAVAILABLE; where a run is to be resumed
@@ -149,12 +162,7 @@ export class Client implements AsyncDisposable {
         mend: "Give the runId of that run.",
       });
     }
-    const { capabilities, daemonVersion } = this.daemon;
-    if (capabilities.includes("resume")) return;
-    throw new PipekitError("PROTOCOL_MISMATCH", `The daemon (version ${daemonVersion}) cannot resume runs.`, {
-      field: "resume",
-      mend: "Stop it with `pkx stop`; a newer one then starts.",
-    });
+    this.#connection.need("resume", "resume runs");
   }
 
   /** Starts a run, does the work, and ends the run as completed, or as failed with the error's message when it throws. */
@@ -208,6 +216,16 @@ export class Client implements AsyncDisposable {
   /** Reads the series of a run whole. Throws RUN_NOT_FOUND. */
   async readSeries(runId: string, query: MetricsQuery = {}): Promise<MetricSeries[]> {
     return mergeSeries(this.readMetrics(runId, query));
+  }
+
+  /**
+   * The series of a run as they are, thinned out to `maxPoints` a key, then every point that is journaled since, at most
+   * 20 times a second. Over a restart of the daemon it begins anew: `restart` tells. Ends by leaving the loop, or by
+   * throwing the signal's reason. Throws RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, INVALID_ARGUMENT (`maxPoints` below 4),
+   * PROTOCOL_MISMATCH (the daemon is too old).
+   */
+  watchMetrics(runId: string, query: WatchMetricsQuery = {}): AsyncGenerator<MetricUpdate> {
+    return watchMetrics(this.#connection, runId, query);
   }
 
   /**

@@ -1,16 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { connectivityState } from "@grpc/grpc-js";
 import { type HelloResponse, PipekitError } from "@pipekit/proto";
 import { type CallSettings, isUnavailable, untilAborted } from "./calls.ts";
 import { greet, type Live, type Services } from "./channel.ts";
+import { type Endpoint, namedEndpoint, type Proofs, socketEndpoint } from "./endpoint.ts";
 import { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
-import { accepts, checkRuntimeFolder } from "./launch.ts";
+import { checkRuntimeFolder } from "./launch.ts";
 import { Starter } from "./starter.ts";
 
 const POLL_MS = 20;
 
 /** How to find the daemon. */
-export interface ConnectOptions extends CallSettings {
-  /** Where it listens, `unix:/path`. Default: `$PKX_ENDPOINT`, else the socket of the state folder. A daemon at a named endpoint is never started. */
+export interface ConnectOptions extends CallSettings, Proofs {
+  /**
+   * Where it listens, `unix:/path` or `https://host:port`. Default: `$PKX_ENDPOINT`, else the socket of the state folder. A
+   * daemon at a named endpoint is never started.
+   */
   readonly endpoint?: string | undefined;
   /** Default: `$PKX_STATE_DIR`, else as in ARCHITECTURE.md. */
   readonly stateFolder?: string | undefined;
@@ -55,6 +60,21 @@ export class Connection {
     return this.#current().hello;
   }
 
+  /** Throws PROTOCOL_MISMATCH when the daemon does not name a capability; `deed` is what needs it, for a person. */
+  need(capability: string, deed: string): void {
+    const { capabilities, daemonVersion } = this.hello;
+    if (capabilities.includes(capability)) return;
+    throw new PipekitError("PROTOCOL_MISMATCH", `The daemon (version ${daemonVersion}) cannot ${deed}.`, {
+      field: capability,
+      mend: "Stop it with `pkx stop`; a newer one then starts.",
+    });
+  }
+
+  /** Whether the daemon is taken to be on another host, where paths of this one mean nothing. */
+  get remote(): boolean {
+    return this.#current().remote;
+  }
+
   /** Counts the connections made so far; see `ready`. */
   get generation(): number {
     return this.#generation;
@@ -72,6 +92,18 @@ export class Connection {
       this.#establishing.catch(() => undefined);
     }
     await untilAborted(this.#establishing, signal);
+  }
+
+  /** Resolves once the connection of now has broken, or is closed. */
+  async lost(): Promise<void> {
+    const { channel } = this.#current();
+    for (;;) {
+      const state = channel.getConnectivityState(false);
+      if (state !== connectivityState.READY) return;
+      await new Promise((changed) =>
+        channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, changed),
+      );
+    }
   }
 
   /** Makes a call; when the daemon has gone meanwhile, reconnects and makes it once more. */
@@ -101,11 +133,11 @@ export class Connection {
     return this.#live;
   }
 
-  #socket(): string {
-    if (this.#named !== undefined) return pathOf(this.#named);
+  #endpoint(): Endpoint {
+    if (this.#named !== undefined) return namedEndpoint(this.#named, this.#options, this.#env);
     const runtime = runtimeFolder(this.#env);
     checkRuntimeFolder(runtime);
-    return socketPath(runtime, this.#stateFolder());
+    return socketEndpoint(socketPath(runtime, this.#stateFolder()));
   }
 
   #stateFolder(): string {
@@ -119,11 +151,11 @@ export class Connection {
     const started = mayStart ? new Starter(this.#stateFolder(), this.#env) : undefined;
     try {
       for (;;) {
-        const socket = this.#socket();
+        const endpoint = this.#endpoint();
         let fault: unknown;
-        if (await accepts(socket)) {
+        if (await endpoint.answers()) {
           try {
-            return this.#adopt(await greet(socket, deadline - performance.now()));
+            return this.#adopt(await greet(endpoint, deadline - performance.now()));
           } catch (error) {
             if (!isUnavailable(error)) throw error;
             fault = error;
@@ -131,7 +163,7 @@ export class Connection {
         } else {
           started?.attempt();
         }
-        if (performance.now() > deadline || !mayStart) throw fault ?? unavailable(socket);
+        if (performance.now() > deadline || !mayStart) throw fault ?? unavailable(endpoint.name);
         if (this.#closed) throw closedError();
         await sleep(POLL_MS);
       }
@@ -152,18 +184,9 @@ export class Connection {
   }
 }
 
-function pathOf(endpoint: string): string {
-  const path = /^unix:(?:\/\/)?(\/.+)$/.exec(endpoint)?.[1];
-  if (path !== undefined) return path;
-  throw new PipekitError("INVALID_ARGUMENT", `The endpoint ${endpoint} is not of the form unix:/path.`, {
-    field: "endpoint",
-    mend: "Give the socket's absolute path, such as unix:/run/user/1000/pipekit-experiment/ab12.sock.",
-  });
-}
-
-function unavailable(socket: string): PipekitError {
-  return new PipekitError("DAEMON_UNAVAILABLE", `No daemon answers at ${socket}.`, {
-    field: socket,
+function unavailable(endpoint: string): PipekitError {
+  return new PipekitError("DAEMON_UNAVAILABLE", `No daemon answers at ${endpoint}.`, {
+    field: endpoint,
     mend: "Start it with `pkx serve`, or look at `pkx doctor`.",
   });
 }

@@ -32,6 +32,8 @@ export interface DeadLetterQuery extends CallSettings {
   readonly runId?: string | undefined;
   /** Only those of this sink. */
   readonly sink?: string | undefined;
+  /** Only those with a larger id. Default 0: from the oldest. */
+  readonly afterId?: number | undefined;
 }
 
 /** A dead letter with what is in it: a line of text a record, the first 20. */
@@ -80,8 +82,9 @@ export class DeliveryCalls {
   }
 
   /** Dead letters, oldest first. Pages as it is read. Throws RUN_NOT_FOUND, REF_AMBIGUOUS. */
-  async *deadLetters({ runId = "", sink = "", signal }: DeadLetterQuery = {}): AsyncGenerator<DeadLetter> {
-    let afterId = 0;
+  async *deadLetters(query: DeadLetterQuery = {}): AsyncGenerator<DeadLetter> {
+    const { runId = "", sink = "", signal } = query;
+    let afterId = query.afterId ?? 0;
     let page: ListDeadLettersResponse;
     do {
       const request = { runId, sink, pageSize: 0, afterId, withRecords: false };
@@ -111,7 +114,7 @@ export class DeliveryCalls {
     sink = "",
     ids = [],
     signal,
-  }: DeadLetterQuery & {
+  }: Omit<DeadLetterQuery, "afterId"> & {
     readonly ids?: readonly number[] | undefined;
   }): Promise<RedriveDeadLettersResponse> {
     const request = { runId, sink, ids: [...ids] };

@@ -39,6 +39,7 @@ export {
   type PruneResponse,
   type ReadHydraRunResponse,
   type RedriveDeadLettersResponse,
+  type ResolveTagResponse,
   type Run,
   RunState,
   type SeriesSummary,
@@ -76,7 +77,7 @@ export type {
   SyncOptions,
 } from "./delivery.ts";
 export { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
-export type { MetricSeries, MetricsQuery } from "./metrics.ts";
+export type { MetricSeries, MetricsQuery, MetricUpdate, WatchMetricsQuery } from "./metrics.ts";
 export type { OnProgress } from "./progress.ts";
 export { Registry } from "./registry.ts";
 export type { RegistryDescription } from "./registry-calls.ts";

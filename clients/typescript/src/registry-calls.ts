@@ -10,6 +10,9 @@ export interface RegistryDescription {
   readonly atomic: boolean;
 }
 
+/** The most entries of a list that the daemon gives at a time: each page costs it a listing. */
+export const PAGE = 1000;
+
 /** One registry of the daemon: what all calls to it share. */
 export abstract class RegistryCalls {
   readonly spec: string;

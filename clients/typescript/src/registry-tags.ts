@@ -1,6 +1,6 @@
-import { PipekitError, type TagMove } from "@pipekit/proto";
+import { PipekitError, type ResolveTagResponse, type TagMove } from "@pipekit/proto";
 import { type CallSettings, unary } from "./calls.ts";
-import { present, RegistryCalls } from "./registry-calls.ts";
+import { PAGE, present, RegistryCalls } from "./registry-calls.ts";
 import {
   type DeleteTagOptions,
   defaultActor,
@@ -14,13 +14,14 @@ import { whole } from "./whole.ts";
 /** Names that point to models. */
 export abstract class TagCalls extends RegistryCalls {
   /** Tells the hash that a ref stands for. */
-  async resolve(ref: string, { signal }: CallSettings = {}): Promise<string> {
+  async resolve(ref: string, settings: CallSettings = {}): Promise<string> {
+    return (await this.lookUp(ref, settings)).hash;
+  }
+
+  /** Tells the hash that a ref stands for, and for a tag the move that made it point there. */
+  lookUp(ref: string, { signal }: CallSettings = {}): Promise<ResolveTagResponse> {
     const request = { registry: this.spec, ref };
-    const answer = await this.ask(
-      (registry) => unary(registry.resolveTag.bind(registry), request, { signal }),
-      signal,
-    );
-    return answer.hash;
+    return this.ask((registry) => unary(registry.resolveTag.bind(registry), request, { signal }), signal);
   }
 
   /** Points a tag to a model. Throws TAG_EXISTS without `force`, TAG_CONFLICT, TAG_NAME_INVALID. */
@@ -85,7 +86,7 @@ export abstract class TagCalls extends RegistryCalls {
   /** The tags that lead to a model, in byte order, each as its last move. */
   async *tags({ signal }: CallSettings = {}): AsyncGenerator<TagMove> {
     const ask = (pageToken: string) => {
-      const request = { registry: this.spec, pageSize: 0, pageToken };
+      const request = { registry: this.spec, pageSize: PAGE, pageToken };
       return this.ask((registry) => unary(registry.listTags.bind(registry), request, { signal }), signal);
     };
     for await (const page of pages(ask)) yield* page.tags;

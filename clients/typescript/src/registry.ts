@@ -4,7 +4,7 @@ import { answers, type CallSettings, unary } from "./calls.ts";
 import { copyToFile, downloadToBuffer, downloadToFile } from "./download.ts";
 import { toJson } from "./json.ts";
 import { type OnProgress, tell } from "./progress.ts";
-import { present } from "./registry-calls.ts";
+import { PAGE, present } from "./registry-calls.ts";
 import { CopyCalls } from "./registry-copies.ts";
 import {
   defaultActor,
@@ -57,7 +57,9 @@ export class Registry extends CopyCalls {
   async load(ref: string, options: LoadOptions = {}): Promise<Loaded> {
     const { toFile, signal, onProgress } = options;
     if (toFile === undefined) return this.#loadByPath(ref, options);
-    const located = await this.#locate(ref, signal, onProgress).catch(unlessFull);
+    const located = this.connection.remote
+      ? undefined
+      : await this.#locate(ref, signal, onProgress).catch(unlessFull);
     // The hash from here on: a tag may move meanwhile.
     const request = { registry: this.spec, ref: located?.model.hash ?? ref, signal, onProgress };
     const copied = located?.path ? await copyToFile(located.model, located.path, request, toFile) : undefined;
@@ -85,7 +87,7 @@ export class Registry extends CopyCalls {
 
   async #send(options: StoreOptions, hashOnly: boolean): Promise<Stored> {
     const { weights, signal } = options;
-    const byPath = typeof weights === "string";
+    const byPath = typeof weights === "string" && !this.connection.remote;
     const header: StoreHeader = {
       registry: this.spec,
       operatorJson: toJson(options.operator, "operator"),
@@ -103,13 +105,16 @@ export class Registry extends CopyCalls {
       weightsFormat: options.weightsFormat ?? "",
       actor: options.actor ?? defaultActor(),
     };
-    const chunks = byPath || weights === undefined ? undefined : piecesOf(weights);
+    const sent = byPath ? undefined : weights;
     // A stream can be read only once, so that nothing is left to send a second time.
-    const again = chunks === undefined || weights instanceof Uint8Array;
-    const make = () => {
-      const body = again && chunks ? piecesOf(weights as Uint8Array) : chunks;
-      return upload(this.connection.services.registry, header, body, options);
-    };
+    const again = sent === undefined || typeof sent === "string" || sent instanceof Uint8Array;
+    const make = () =>
+      upload(
+        this.connection.services.registry,
+        header,
+        sent === undefined ? undefined : piecesOf(sent),
+        options,
+      );
     const { model, created, move } = again ? await this.ask(make, signal) : await make();
     return { model: present(model, "model"), created, move };
   }
@@ -138,9 +143,6 @@ export class Registry extends CopyCalls {
     }, signal);
   }
 }
-
-/** The most that the daemon gives: each page costs it a listing. */
-const PAGE = 1000;
 
 /** Where the daemon's host has no room for a file of the weights, a stream needs none. */
 function unlessFull(error: unknown): undefined {

@@ -31,6 +31,7 @@ export interface WriterIdentity extends SenderIdentity {
  */
 export class RunWriter implements AsyncDisposable {
   readonly runId: string;
+  readonly #connection: Connection;
   readonly #buffer: LogBuffer;
   readonly #sender: FrameSender;
   #nextStep: number;
@@ -41,6 +42,7 @@ export class RunWriter implements AsyncDisposable {
 
   constructor(connection: Connection, identity: WriterIdentity) {
     this.runId = identity.runId;
+    this.#connection = connection;
     this.#nextStep = identity.nextStep ?? 0;
     this.#buffer = new LogBuffer(identity.maxBufferedPoints ?? DEFAULT_MAX_POINTS);
     this.#sender = new FrameSender(connection, identity, this.#buffer, (points, rejection) =>
@@ -90,10 +92,17 @@ export class RunWriter implements AsyncDisposable {
 
   /**
    * Attaches a file or folder; resolves once the daemon holds a copy. `name` is a relative path within the run.
-   * Throws ARTIFACT_UNREADABLE, INVALID_ARGUMENT, RUN_ENDED, and DAEMON_UNAVAILABLE after the wait.
+   * Throws ARTIFACT_UNREADABLE, INVALID_ARGUMENT (also for a daemon on another host), RUN_ENDED, and DAEMON_UNAVAILABLE
+   * after the wait.
    */
   async logArtifact(path: string, name: string, wait: WaitSettings = {}): Promise<void> {
     this.#mustRun();
+    if (this.#connection.remote) {
+      throw new PipekitError("INVALID_ARGUMENT", "A daemon on another host cannot read files of this one.", {
+        field: "path",
+        mend: "Store the file where the daemon's users find it, and note its address with setTags().",
+      });
+    }
     const value = { name, path: resolve(path), staged: false, files: [], uri: "" };
     await this.#deliver({ record: { $case: "artifact", value } }, wait);
   }

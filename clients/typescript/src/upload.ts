@@ -1,7 +1,9 @@
 /** Weights into the registry. */
 import { type EventEmitter, once } from "node:events";
+import { createReadStream } from "node:fs";
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
+  PipekitError,
   type RegistryServiceClient,
   type StoreHeader,
   type StoreRequest,
@@ -87,10 +89,25 @@ async function uploadTelling(
   return present(stored, "model");
 }
 
-/** Weights as a stream, whether they are in memory or one already. */
-export async function* piecesOf(weights: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Weights as a stream, whether they are in memory, in a file, or one already. Throws ARTIFACT_UNREADABLE. */
+export async function* piecesOf(
+  weights: string | Uint8Array | AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   if (weights instanceof Uint8Array) yield weights;
+  else if (typeof weights === "string") yield* piecesOfFile(weights);
   else yield* weights;
+}
+
+async function* piecesOfFile(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path, { highWaterMark: WEIGHTS_CHUNK_BYTES });
+  } catch (cause) {
+    throw new PipekitError("ARTIFACT_UNREADABLE", `The file ${path} with weights cannot be read.`, {
+      field: "weights",
+      mend: "Check the path, and that you may read it.",
+      cause,
+    });
+  }
 }
 
 /** Sends all there is to send; when the weights cannot be read, tells `failed` and cancels the call. */

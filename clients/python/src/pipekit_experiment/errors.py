@@ -40,6 +40,7 @@ from pipekit_experiment._src.errors import (
     TagConflictError,
     TagExistsError,
     TagNameInvalidError,
+    UnauthenticatedError,
     UnsafeFolderError,
     UntrustedModuleError,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "TagConflictError",
     "TagExistsError",
     "TagNameInvalidError",
+    "UnauthenticatedError",
     "UnsafeFolderError",
     "UntrustedModuleError",
 ]

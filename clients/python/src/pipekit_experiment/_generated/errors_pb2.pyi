@@ -48,6 +48,7 @@ class ErrorCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_CODE_CORRUPT_ARTIFACT: _ClassVar[ErrorCode]
     ERROR_CODE_FORMAT_TOO_NEW: _ClassVar[ErrorCode]
     ERROR_CODE_ENVIRONMENT_DRIFT: _ClassVar[ErrorCode]
+    ERROR_CODE_UNAUTHENTICATED: _ClassVar[ErrorCode]
 ERROR_CODE_UNSPECIFIED: ErrorCode
 ERROR_CODE_INVALID_ARGUMENT: ErrorCode
 ERROR_CODE_INVALID_CONFIG: ErrorCode
@@ -89,6 +90,7 @@ ERROR_CODE_DATASET_REMOTE_UNAVAILABLE: ErrorCode
 ERROR_CODE_CORRUPT_ARTIFACT: ErrorCode
 ERROR_CODE_FORMAT_TOO_NEW: ErrorCode
 ERROR_CODE_ENVIRONMENT_DRIFT: ErrorCode
+ERROR_CODE_UNAUTHENTICATED: ErrorCode
 
 class ErrorDetail(_message.Message):
     __slots__ = ("code", "message", "field", "mend")

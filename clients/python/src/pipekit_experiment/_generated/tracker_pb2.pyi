@@ -417,6 +417,24 @@ class ReadMetricsResponse(_message.Message):
     points_in_range: int
     def __init__(self, key: _Optional[str] = ..., steps: _Optional[bytes] = ..., values: _Optional[bytes] = ..., times_us: _Optional[bytes] = ..., points_in_range: _Optional[int] = ...) -> None: ...
 
+class WatchMetricsRequest(_message.Message):
+    __slots__ = ("run_id", "keys", "max_points")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    MAX_POINTS_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    max_points: int
+    def __init__(self, run_id: _Optional[str] = ..., keys: _Optional[_Iterable[str]] = ..., max_points: _Optional[int] = ...) -> None: ...
+
+class WatchMetricsResponse(_message.Message):
+    __slots__ = ("series", "live")
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    series: _containers.RepeatedCompositeFieldContainer[ReadMetricsResponse]
+    live: bool
+    def __init__(self, series: _Optional[_Iterable[_Union[ReadMetricsResponse, _Mapping]]] = ..., live: bool = ...) -> None: ...
+
 class SinkStatusRequest(_message.Message):
     __slots__ = ("run_id",)
     RUN_ID_FIELD_NUMBER: _ClassVar[int]

@@ -55,6 +55,11 @@ class TrackerServiceStub(object):
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ReadMetricsRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ReadMetricsResponse.FromString,
                 )
+        self.WatchMetrics = channel.unary_stream(
+                '/pipekit.experiment.v1.TrackerService/WatchMetrics',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.WatchMetricsRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.WatchMetricsResponse.FromString,
+                )
         self.SinkStatus = channel.unary_unary(
                 '/pipekit.experiment.v1.TrackerService/SinkStatus',
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.SinkStatusRequest.SerializeToString,
@@ -145,6 +150,15 @@ class TrackerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchMetrics(self, request, context):
+        """WatchMetrics sends the journaled series of a run, thinned out, then every point that is journaled since, without a gap
+        or a repeat, until the client cancels; new points at most 20 times a second.
+        Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, RUN_PRUNED, CORRUPT_JOURNAL, INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SinkStatus(self, request, context):
         """SinkStatus tells, for each sink of a run, how far delivery has come. Errors: RUN_NOT_FOUND.
         """
@@ -221,6 +235,11 @@ def add_TrackerServiceServicer_to_server(servicer, server):
                     servicer.ReadMetrics,
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ReadMetricsRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ReadMetricsResponse.SerializeToString,
+            ),
+            'WatchMetrics': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchMetrics,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.WatchMetricsRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.WatchMetricsResponse.SerializeToString,
             ),
             'SinkStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.SinkStatus,
@@ -386,6 +405,23 @@ class TrackerService(object):
         return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.TrackerService/ReadMetrics',
             pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ReadMetricsRequest.SerializeToString,
             pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ReadMetricsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def WatchMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.TrackerService/WatchMetrics',
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.WatchMetricsRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.WatchMetricsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -24,6 +24,7 @@ from pipekit_experiment._src.metrics import (
     check_step,
     to_float,
 )
+from pipekit_experiment._src.remote import is_remote
 from pipekit_experiment._src.ring_entries import row_values
 from pipekit_experiment._src.run import Run, RunMetrics, RunStatus, now
 from pipekit_experiment._src.run_config import config_json, text_tags
@@ -200,10 +201,16 @@ class ActiveRun(Run):
 
         The content is copied before this returns (blocks are shared where the file system can), so the caller
         may change or delete it. Raises ArtifactUnreadableError (a FileNotFoundError), InvalidArgumentError
-        for a bad name, StorageFullError, RunEndedError.
+        for a bad name or a file that a daemon on another host cannot read, StorageFullError, RunEndedError.
         """
         self._check_running()
         name = check_artifact_name(default_name(path) if name is None else name)
+        if is_remote() and not is_uri(path):
+            raise InvalidArgumentError(
+                "A daemon on another host cannot read files of this one.",
+                field="path",
+                mend="Put the file where its readers find it, and log its URI.",
+            )
         if is_uri(path):
             uri = os.fspath(path)
             self._writer.add_fact("artifact", {"name": name, "uri": uri})

@@ -28,6 +28,7 @@ from pipekit_experiment._src.folders import (
     runtime_folder,
     state_folder,
 )
+from pipekit_experiment._src.remote import RemoteEndpoint, remote_endpoint
 
 if TYPE_CHECKING:
     import grpc
@@ -51,7 +52,7 @@ _POLL_LAST_S = 0.01
 class Connection:
     """A channel to the daemon, after Hello. The whole process shares it."""
 
-    def __init__(self, channel: grpc.Channel, hello: HelloResponse, socket: Path) -> None:
+    def __init__(self, channel: grpc.Channel, hello: HelloResponse, socket: Path | RemoteEndpoint) -> None:
         self.channel = channel
         self.hello = hello
         self.socket = socket
@@ -89,7 +90,7 @@ class _State:
         """Guards `connections`; never held across I/O."""
         self.connecting = threading.Lock()
         """Held by the one thread that makes a connection."""
-        self.connections: dict[Path, Connection] = {}
+        self.connections: dict[Path | RemoteEndpoint, Connection] = {}
 
 
 def close_all(timeout_s: float) -> None:
@@ -131,9 +132,10 @@ def connect(*, start: bool = True, timeout_s: float = 10.0) -> Connection:
 
     Raises DaemonUnavailableError when no daemon answers or can be started, ProtocolMismatchError when client
     and daemon share no protocol version, UnsafeFolderError when the socket's folder is not the caller's
-    alone, InvalidArgumentError when `$PKX_ENDPOINT` is malformed.
+    alone, InvalidArgumentError when `$PKX_ENDPOINT` is malformed; for a daemon that is reached over TCP
+    UnauthenticatedError when its certificate or the token proves nothing.
     """
-    socket = endpoint_socket()
+    socket = remote_endpoint() or endpoint_socket()
     deadline = time.monotonic() + timeout_s
     state = _state
     ready = _kept(state, socket)
@@ -152,7 +154,7 @@ def connect(*, start: bool = True, timeout_s: float = 10.0) -> Connection:
         state.connecting.release()
 
 
-def _kept(state: _State, socket: Path) -> Connection | None:
+def _kept(state: _State, socket: Path | RemoteEndpoint) -> Connection | None:
     """The connection made before, unless its daemon has left since, as one does that was idle for long.
 
     Looking costs the daemon a new session, so one that was found there a moment ago is taken to be there.
@@ -160,7 +162,7 @@ def _kept(state: _State, socket: Path) -> Connection | None:
     with state.lock:
         kept = state.connections.get(socket)
     now = time.monotonic()
-    if kept is None or now - kept.seen_at < _RECHECK_S:
+    if kept is None or now - kept.seen_at < _RECHECK_S or isinstance(socket, RemoteEndpoint):
         return kept
     if _listens(socket):
         kept.seen_at = now
@@ -169,10 +171,11 @@ def _kept(state: _State, socket: Path) -> Connection | None:
     return None
 
 
-def _open(socket: Path, start: bool, deadline: float) -> Connection:
-    is_default = socket == default_socket()
+def _open(socket: Path | RemoteEndpoint, start: bool, deadline: float) -> Connection:
+    default = default_socket()
+    is_default = socket == default
     if is_default:
-        check_runtime_folder(socket.parent)
+        check_runtime_folder(default.parent)
     found = _try_connect(socket, deadline)
     if isinstance(found, Connection):
         return found
@@ -180,7 +183,7 @@ def _open(socket: Path, start: bool, deadline: float) -> Connection:
         raise _unavailable(socket, found)
     if not is_default:
         raise _unavailable(socket, f"{found}, and with PKX_ENDPOINT set this client starts none")
-    return _start_and_connect(socket, deadline)
+    return _start_and_connect(default, deadline)
 
 
 def _start_and_connect(socket: Path, deadline: float) -> Connection:
@@ -218,7 +221,7 @@ def _poll(socket: Path, deadline: float, daemon: daemon_process.DaemonProcess) -
         pause = min(pause * 1.5, _POLL_LAST_S)
 
 
-def _try_connect(socket: Path, deadline: float) -> Connection | str:
+def _try_connect(socket: Path | RemoteEndpoint, deadline: float) -> Connection | str:
     """Connects and says Hello; says in words why that failed when no daemon answers.
 
     A plain connect comes first: it costs microseconds, while a failed gRPC connect starts a back-off of
@@ -232,7 +235,10 @@ def _try_connect(socket: Path, deadline: float) -> Connection | str:
     from pipekit_experiment._generated.daemon_pb2_grpc import DaemonServiceStub
     from pipekit_experiment._src.quiet_grpc import grpc
 
-    channel = grpc.insecure_channel(f"unix:{socket}", options=_channel_options())
+    if isinstance(socket, RemoteEndpoint):
+        channel = socket.channel(_channel_options())
+    else:
+        channel = grpc.insecure_channel(f"unix:{socket}", options=_channel_options())
     request = HelloRequest(
         client=f"python/{__version__}", protocol_min=PROTOCOL_MIN, protocol_max=PROTOCOL_MAX
     )
@@ -252,7 +258,9 @@ def _try_connect(socket: Path, deadline: float) -> Connection | str:
     return Connection(channel, hello, socket)
 
 
-def _listens(socket: Path) -> bool:
+def _listens(socket: Path | RemoteEndpoint) -> bool:
+    if isinstance(socket, RemoteEndpoint):
+        return socket.answers()
     with _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
@@ -285,7 +293,7 @@ def _load_grpc() -> None:
     importlib.import_module("pipekit_experiment._generated.daemon_pb2_grpc")
 
 
-def _unavailable(socket: Path, reason: str) -> DaemonUnavailableError:
+def _unavailable(socket: Path | RemoteEndpoint, reason: str) -> DaemonUnavailableError:
     return DaemonUnavailableError(
         f"No daemon answers at {socket}: {reason}.",
         field=str(socket),

@@ -280,6 +280,12 @@ class EnvironmentDriftError(PipekitError, RuntimeError):
     code = "ENVIRONMENT_DRIFT"
 
 
+class UnauthenticatedError(PipekitError, PermissionError):
+    """Over TCP: the token is missing or wrong, or the daemon's certificate proves nothing."""
+
+    code = "UNAUTHENTICATED"
+
+
 ERRORS: dict[str, type[PipekitError]] = {
     error.code: error
     for error in (
@@ -322,6 +328,7 @@ ERRORS: dict[str, type[PipekitError]] = {
         CorruptArtifactError,
         FormatTooNewError,
         EnvironmentDriftError,
+        UnauthenticatedError,
         InternalError,
     )
 }

@@ -22,6 +22,7 @@ from pipekit_experiment._src.folders import state_folder
 from pipekit_experiment._src.limits import DEFAULT_LIMITS, Limits
 from pipekit_experiment._src.loud import Loud
 from pipekit_experiment._src.outbox import Outbox
+from pipekit_experiment._src.remote import spool_name
 from pipekit_experiment._src.sender import Sender
 from pipekit_experiment._src.spool import SpoolFile, spool_files
 from pipekit_experiment._src.writer import Writer
@@ -68,7 +69,7 @@ class Hub:
 
     @property
     def spool_folder(self) -> Path:
-        return state_folder() / "spool"
+        return state_folder() / spool_name()
 
     def wake_flusher(self) -> None:
         """Makes the flusher look at the buffers; starts it when this process has none yet."""

@@ -22,6 +22,7 @@ from pipekit_experiment._src.registry_trust import names_to_trust, trusting
 from pipekit_experiment._src.registry_types import ModelInfo, model_info
 from pipekit_experiment._src.registry_upkeep import UpkeepCalls
 from pipekit_experiment._src.registry_weights import checked_weights
+from pipekit_experiment._src.remote import is_remote
 from pipekit_experiment._src.strict_json import strict_json
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class DaemonRegistry(TagCalls, UpkeepCalls, CopyCalls):
         return [model.hash for page in self._pages("List", request) for model in page.models]
 
     def _load(self, ref: str, progress: bool | OnProgress | None) -> tuple[pb.Model, bytes | None]:
-        request = pb.LoadRequest(registry=self.spec, ref=ref, by_path=True)
+        request = pb.LoadRequest(registry=self.spec, ref=ref, by_path=not is_remote())
         with telling(progress, "load") as tell:
             return ask(lambda stub, _: load(stub, request, tell))
 

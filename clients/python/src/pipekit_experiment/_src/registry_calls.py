@@ -90,6 +90,8 @@ def load(stub: Any, request: pb.LoadRequest, tell: OnProgress | None = None) -> 
     """Describes a model and reads its weights, verified; None when it has none."""
     request.progress = tell is not None
     ref = request.ref
+    if not request.by_path:
+        return _load_by_chunks(stub, request, tell)
     try:
         with cancelling(stub.Load(request)) as answers:
             header = _header(answers, tell)
@@ -105,8 +107,16 @@ def load(stub: Any, request: pb.LoadRequest, tell: OnProgress | None = None) -> 
         if not isinstance(from_rpc_error(error), StorageFullError):
             raise
     by_chunks = pb.LoadRequest(registry=request.registry, ref=ref, progress=request.progress)
-    with cancelling(stub.Load(by_chunks)) as answers:
+    return _load_by_chunks(stub, by_chunks, tell)
+
+
+def _load_by_chunks(
+    stub: Any, request: pb.LoadRequest, tell: OnProgress | None
+) -> tuple[pb.Model, bytes | None]:
+    with cancelling(stub.Load(request)) as answers:
         model = _header(answers, tell).model
+        if not model.has_weights:
+            return model, None
         return model, joined(_told(answers, model, tell), model)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipekit_experiment._src.errors import PipekitError
 from pipekit_experiment._src.folders import check_runtime_folder, default_socket, endpoint_socket
 from pipekit_experiment._src.outbox import Outbox
+from pipekit_experiment._src.remote import is_remote
 from pipekit_experiment._src.ring import Ring
 from pipekit_experiment._src.ring_blocks import BLOCK_HEADER_BYTES, Block, MemoryBlock, RingBlock
 from pipekit_experiment._src.ring_entries import Held, Item, fact_entry, sealed
@@ -174,7 +175,8 @@ class Writer:
                 # Opening: a signal handler that logs has interrupted it, and does without.
                 return
             self._ring_opening = True
-            size = _ring_bytes(self.hub)
+            # A daemon on another host cannot read this one's memory.
+            size = 0 if is_remote() else _ring_bytes(self.hub)
             if size > 0:
                 self._wants_ring = True
                 self._make_ring(size)

@@ -1,0 +1,140 @@
+"""A daemon on another host: `PKX_ENDPOINT=https://host:port`, with TLS and a token. See docs/remote.md."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipekit_experiment._src.errors import (
+    DaemonUnavailableError,
+    InvalidArgumentError,
+    UnauthenticatedError,
+)
+
+if TYPE_CHECKING:
+    import grpc
+
+_ADDRESS = re.compile(r"https://(\[[\da-fA-F:.]+\]|[\w.-]+):(\d{1,5})/?")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class RemoteEndpoint:
+    """Where the daemon is, and what proves each to the other. As text it is the address alone."""
+
+    host: str
+    port: int
+    token: str = field(repr=False)
+    ca_file: str
+    """Certificates that are trusted, PEM; empty for those of the system."""
+
+    def __str__(self) -> str:
+        return f"https://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def answers(self) -> bool:
+        """Whether something listens and proves to be the daemon; gRPC tells no reason when it does not.
+
+        Raises UnauthenticatedError (the certificate is not trusted, has expired, is of another host),
+        DaemonUnavailableError (no TLS).
+        """
+        import ssl
+
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file or None)
+        except (OSError, ssl.SSLError) as error:
+            raise _unreadable(self.ca_file, "PKX_CA_FILE", error) from error
+        context.set_alpn_protocols(["h2"])
+        try:
+            plain = socket.create_connection((self.host, self.port), _PATIENCE_S)
+            with plain, context.wrap_socket(plain, server_hostname=self.host):
+                return True
+        except ssl.SSLCertVerificationError as error:
+            raise UnauthenticatedError(
+                f"What listens at {self} does not prove to be the daemon: {error.verify_message}.",
+                field="PKX_CA_FILE",
+                mend="Set PKX_CA_FILE to the certificate that signed the daemon's, and name the host that "
+                "stands in the daemon's.",
+            ) from error
+        except ssl.SSLError as error:
+            raise DaemonUnavailableError(
+                f"What listens at {self} does not speak TLS.",
+                field="PKX_ENDPOINT",
+                mend="Name the address of the daemon's setting `listen`.",
+            ) from error
+        except OSError:
+            return False
+
+    def channel(self, options: list[tuple[str, int | str]]) -> grpc.Channel:
+        """A channel that sends the token with every call."""
+        from pipekit_experiment._src.quiet_grpc import grpc
+
+        trusted = _read(self.ca_file, "PKX_CA_FILE") if self.ca_file else None
+        credentials = grpc.composite_channel_credentials(
+            grpc.ssl_channel_credentials(trusted), grpc.access_token_call_credentials(self.token)
+        )
+        return grpc.secure_channel(str(self).removeprefix("https://"), credentials, options=options)
+
+
+def is_remote() -> bool:
+    """Whether the daemon is taken to be on another host, where the files of this one mean nothing."""
+    return os.environ.get("PKX_ENDPOINT", "").startswith("https:")
+
+
+def remote_endpoint() -> RemoteEndpoint | None:
+    """The endpoint that `$PKX_ENDPOINT` names, with `$PKX_TOKEN` or `$PKX_TOKEN_FILE`, and `$PKX_CA_FILE`;
+    None when it names none on another host.
+
+    Raises InvalidArgumentError when it is malformed, UnauthenticatedError when there is no token.
+    """
+    if not is_remote():
+        return None
+    address = _ADDRESS.fullmatch(os.environ["PKX_ENDPOINT"])
+    if address is None:
+        raise InvalidArgumentError(
+            "PKX_ENDPOINT is not of the form https://host:port.",
+            field="PKX_ENDPOINT",
+            mend="Set it to the address of the daemon's setting `listen`, such as https://host:7443.",
+        )
+    host, port = address.groups()
+    return RemoteEndpoint(host.strip("[]"), int(port), _token(), os.environ.get("PKX_CA_FILE", ""))
+
+
+def spool_name() -> str:
+    """Name of the folder for what waits for the daemon: one on another host has one of its own, which the
+    daemon of the state folder does not read."""
+    if not is_remote():
+        return "spool"
+    return f"spool-{hashlib.sha256(os.environ['PKX_ENDPOINT'].encode()).hexdigest()[:16]}"
+
+
+def _token() -> str:
+    path = os.environ.get("PKX_TOKEN_FILE")
+    given = os.environ.get("PKX_TOKEN")
+    token = (given or (_read(path, "PKX_TOKEN_FILE").decode(errors="replace") if path else "")).strip()
+    if _TOKEN.fullmatch(token):
+        return token
+    raise UnauthenticatedError(
+        "The token is no word." if token else "There is no token for a daemon that is reached over TCP.",
+        field="PKX_TOKEN_FILE",
+        mend="Set PKX_TOKEN_FILE to a file with the daemon's token.",
+    )
+
+
+def _read(path: str, variable: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(path, variable, error) from error
+
+
+def _unreadable(path: str, variable: str, error: Exception) -> UnauthenticatedError:
+    why = getattr(error, "strerror", None) or "it is not PEM"
+    return UnauthenticatedError(
+        f"{path} cannot be read: {why}.", field=variable, mend=f"Set {variable} to a file that can be read."
+    )
