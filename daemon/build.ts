@@ -5,6 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { buildPage } from "@pipekit/page/build";
 import { build, type Metafile, type Plugin } from "esbuild";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -73,6 +74,8 @@ async function bundle(): Promise<Map<string, Uint8Array>> {
     legalComments: "none",
     banner: { js: BANNER },
     plugins: [adjustSources],
+    // The page lies ready in the bundle; what builds it is left out.
+    external: ["@pipekit/page/build"],
     absWorkingDir: ROOT,
     logLevel: "warning",
   });
@@ -81,6 +84,7 @@ async function bundle(): Promise<Map<string, Uint8Array>> {
   for (const { from, to } of PROTO_FOLDERS) {
     for (const file of filesIn(from)) files.set(join(to, relative(from, file)), readFileSync(file));
   }
+  for (const [name, content] of await buildPage()) files.set(join("page", name), content);
   files.set("LICENSES.txt", Buffer.from(licenses(result.metafile)));
   return files;
 }
