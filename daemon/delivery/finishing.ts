@@ -52,7 +52,9 @@ export async function finishRun(
   const { state, lastPosition } = await sink.parts.journal.run(runId);
   // What a run that was resumed meanwhile has journaled since is compared at its next end.
   const isWhole = state !== "running" && lastPosition <= to.position;
-  const { pointsShown, notes } = isWhole ? reconcile(series, sink.entry, shown, keepsEqualSteps) : NOT_COMPARED;
+  const { pointsShown, notes } = isWhole
+    ? reconcile(series, sink.entry, shown, keepsEqualSteps)
+    : NOT_COMPARED;
   sink.ledger.addNotes(notes);
   sink.ledger.update({ memo, cursor: to, state: "done", pointsShown, lastError: reason ?? "", retryAtUs: 0 });
   const settled = again.map(({ id }) => id);

@@ -16,6 +16,7 @@ import { startMlflowServer } from "../support/mlflow-server.ts";
 import { BUCKET, startSeaweed } from "../support/seaweed.ts";
 import { datasets } from "./datasets.ts";
 import { delivery } from "./delivery.ts";
+import { editor } from "./editor/index.ts";
 import { machine, residentBytes } from "./machine.ts";
 import { manyModels } from "./many-models.ts";
 import { models } from "./models.ts";
@@ -86,6 +87,7 @@ try {
     ["mlflow", () => mlflowModels(place, mlflow.url, mlflow.host)],
     ["tags", () => tagLatency(place, { endpoint: s3.endpoint, bucket: BUCKET, env: s3.env() }, mlflow)],
     ["many models", () => manyModels(place, daemon.pid ?? 0)],
+    ["editor", () => editor(home)],
     ["delivery", () => delivery(env, mlflow.url, mlflow.host)],
   ];
   for (const [name, part] of parts) {

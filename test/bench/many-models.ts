@@ -45,15 +45,21 @@ function model(number: number): { hash: string; metadata: Buffer; operator: Buff
   return { hash, metadata, operator };
 }
 
+/** Puts models without weights into the folder of a local registry; returns their hashes. */
+export function writeModels(root: string, count: number): string[] {
+  return Array.from({ length: count }, (_, number) => {
+    const { hash, metadata, operator } = model(number);
+    mkdirSync(join(root, hash), { recursive: true });
+    writeFileSync(join(root, hash, "operator.yaml"), operator);
+    writeFileSync(join(root, hash, "metadata.json"), metadata);
+    return hash;
+  });
+}
+
 /** Figures of a local registry with 100,000 models without weights. */
 export async function manyModels({ env, home }: BenchPlace, daemonPid: number): Promise<Figure[]> {
   const root = mkdtempSync(join(home, "many-"));
-  for (let i = 0; i < MODELS; i++) {
-    const { hash, metadata, operator } = model(i);
-    mkdirSync(join(root, hash));
-    writeFileSync(join(root, hash, "operator.yaml"), operator);
-    writeFileSync(join(root, hash, "metadata.json"), metadata);
-  }
+  writeModels(root, MODELS);
   const client = await connect({ env });
   const registry = client.registry(`local:${root}`);
   const grown = async (work: () => Promise<number>) => {

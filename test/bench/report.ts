@@ -17,6 +17,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** The smallest of at least one number that this share of them does not exceed; NaN when one of them is. */
+export function quantile(values: readonly number[], share: number): number {
+  if (values.some(Number.isNaN)) return Number.NaN;
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
 /** The figures as a Markdown table. */
 export function markdownTable(figures: readonly Figure[]): string {
   const header = ["figure", "ours", "peer, same run", "ratio", "goal", "met"];

@@ -12,6 +12,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "daemon/cli",
     "daemon/config",
     "daemon/content",
+    "daemon/editor",
+    "daemon/ui",
+    "clients/page",
     "daemon/delivery",
     "daemon/journal",
     "daemon/lifecycle",
@@ -34,13 +37,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "daemon/cli": [
     "daemon/config",
+    "daemon/editor",
     "daemon/journal",
     "daemon/lifecycle",
     "daemon/registry",
     "daemon/root",
+    "daemon/ui",
+    "daemon/view",
     "clients/typescript",
     "proto",
   ],
+  "daemon/editor": ["daemon/view", "daemon/root", "proto"],
+  "daemon/ui": ["daemon/view", "daemon/root", "clients/page", "proto"],
+  "daemon/view": ["clients/typescript", "proto"],
   "daemon/rpc": [
     "daemon/content",
     "daemon/delivery",
@@ -70,11 +79,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "adapters/s3": ["seams"],
   seams: [],
   "clients/typescript": ["proto"],
+  "clients/page": ["proto"],
+  "clients/vscode": ["clients/page", "proto"],
   proto: [],
 };
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const SOURCES = ["daemon", "adapters", "clients/typescript/src", "proto"].flatMap((folder) =>
+const SOURCES = [
+  "daemon",
+  "adapters",
+  "clients/typescript/src",
+  "clients/page",
+  "clients/vscode",
+  "proto",
+].flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
@@ -85,7 +103,7 @@ const SOURCES = ["daemon", "adapters", "clients/typescript/src", "proto"].flatMa
 function roomOf(path: string): string {
   const [top = "", second = "", third] = path.split("/");
   if (top === "proto") return "proto";
-  if (top === "clients") return "clients/typescript";
+  if (top === "clients") return `clients/${second}`;
   if (top === "adapters" && (third === undefined || second === "http")) return "seams";
   return third === undefined ? `${top}/root` : `${top}/${second}`;
 }
@@ -93,7 +111,8 @@ function roomOf(path: string): string {
 /** The room that an import leads to; undefined for a package from outside. */
 function targetRoom(from: string, specifier: string): string | undefined {
   if (specifier.startsWith(".")) return roomOf(relative(ROOT, resolve(ROOT, dirname(from), specifier)));
-  if (specifier === "@pipekit/proto") return "proto";
+  if (specifier.startsWith("@pipekit/proto")) return "proto";
+  if (specifier.startsWith("@pipekit/page")) return "clients/page";
   if (specifier.startsWith("@pipekit/experiment")) return "clients/typescript";
   const adapter = /^@pipekit\/adapters\/(.+)$/.exec(specifier)?.[1];
   if (adapter === undefined) return undefined;

@@ -13,6 +13,7 @@ const BIN = join(ROOT, "node_modules/.bin");
 const VENV = join(ROOT, ".venv");
 const PYTHON = join(VENV, "bin/python");
 const WANDB_READER = join(ROOT, ".tools/wandb-0.28");
+const CODE_SERVER = join(ROOT, ".tools/code-server");
 const LIVE = process.stderr.isTTY === true;
 
 /** Digest of the files that a step depends on. */
@@ -81,6 +82,49 @@ function checkPython() {
   );
 }
 
+/** Programs of the system: what cannot be installed is told, and its tests are skipped. */
+async function setUpPrograms() {
+  const programs = [join(BIN, "node"), "test/support/programs.ts"];
+  const missing = () => {
+    const asked = spawnSync(programs[0], programs.slice(1), { cwd: ROOT, env: environment() });
+    return asked.stdout?.toString().trim() ?? "";
+  };
+  if (missing() === "") return;
+  try {
+    await step("chromium and Neovim, for tests that drive them", [[...programs, "--install"]]);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+  }
+  const stillMissing = missing();
+  if (stillMissing !== "") console.error(stillMissing.replace(/^/gm, "  SKIPPED: "));
+}
+
+/**
+ * VS Code in a browser, for the tests of the extension. Its scripts are left out: they would build native modules for
+ * minutes, and none of them (logs of its own, Kerberos, other systems) is needed. Where it fails its tests are skipped.
+ */
+async function setUpCodeServer() {
+  const pins = ["package.json", "package-lock.json"].map((name) => `test/support/code-server/${name}`);
+  const stamp = join(CODE_SERVER, ".pkx-setup");
+  const pinned = digest(pins);
+  if (fits(stamp, pinned)) return;
+  const flags = ["--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"];
+  const vscode = join(CODE_SERVER, "node_modules/code-server/lib/vscode");
+  try {
+    mkdirSync(CODE_SERVER, { recursive: true });
+    await step("VS Code as a server, for tests of the extension (about 600 MB)", [
+      ["cp", ...pins, CODE_SERVER],
+      ["npm", "ci", "--prefix", CODE_SERVER, ...flags],
+      ["npm", "install", "--prefix", vscode, ...flags],
+      ["npm", "install", "--prefix", join(vscode, "extensions"), ...flags],
+    ]);
+    writeFileSync(stamp, pinned);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    console.error("  SKIPPED: code-server is missing: VS Code's extension is not tested.");
+  }
+}
+
 async function setUp() {
   const npmStamp = join(ROOT, "node_modules/.pkx-setup");
   const npmDigest = digest(["package-lock.json"]);
@@ -109,6 +153,8 @@ async function setUp() {
     ]);
     writeFileSync(readerStamp, readerDigest);
   }
+  await setUpPrograms();
+  await setUpCodeServer();
   await step("the daemon's bundle", [[join(BIN, "node"), "daemon/build.ts"]]);
 }
 
