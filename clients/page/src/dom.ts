@@ -1,4 +1,8 @@
-/** Making elements. Text from outside becomes text nodes and nothing else: the page has no way to set HTML. */
+/**
+ * Making elements.
+ *
+ * Architecture Invariant: text from outside becomes text nodes and nothing else: the page has no way to set HTML.
+ */
 
 type Listener = (event: never) => void;
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined | Listener>>;

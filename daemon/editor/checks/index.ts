@@ -1,4 +1,8 @@
-/** Checks of pipeline YAML and Hydra configs: what the daemon's parser finds wrong, and names that lead nowhere. */
+/**
+ * Checks of pipeline YAML and Hydra configs: what the daemon's parser finds wrong, and names that lead nowhere.
+ *
+ * Architecture Invariant: nothing that a workspace brings is imported or run; Python modules are looked up by reading their text.
+ */
 import { fileURLToPath } from "node:url";
 import { type Diagnostic, DiagnosticSeverity, type Position } from "vscode-languageserver/node";
 import type { ConfigChecks, FeatureContext, OpenFile } from "../features/feature.ts";

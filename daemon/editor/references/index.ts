@@ -1,4 +1,9 @@
-/** Finds what stands in a source file about models and runs, by the grammar of its language. */
+/**
+ * Finds what stands in a source file about models and runs, by the grammar of its language.
+ *
+ * Architecture Invariant: what a file says depends on its text alone. A text is cut into statements, each is parsed by
+ * itself, and what they tell is put together; so any series of edits gives what a fresh read gives.
+ */
 import { inLanguage } from "./language.ts";
 import type { SourceFile, SourceLanguage } from "./reference.ts";
 import { EditedSource } from "./source.ts";

@@ -73,7 +73,7 @@ function sinksPart(run: RunBrief): HTMLElement {
 function sinkRow(runId: string, sink: SinkDocument): Child[] {
   const { spec, remoteUrl, state, lastError, retryAtUs, pointsDead, notes } = sink;
   const bad = state === "refused" || lastError !== "";
-  const retry = retryAtUs > nowUs() && `; next try in ${formatDuration(retryAtUs - nowUs())}`;
+  const retry = retryAtUs > nowUs() && ` Next try in ${formatDuration(retryAtUs - nowUs())}.`;
   const dead = pointsDead > 0 ? placeLink({ view: "dead-letters", runId }, formatCount(pointsDead)) : "0";
   return [
     remoteUrl === "" ? userText(spec) : outsideLink(remoteUrl, spec),
