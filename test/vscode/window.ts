@@ -2,7 +2,7 @@
 import type { FrameLocator, Locator, Page } from "playwright-core";
 
 /** Longer than anything takes on a machine that is busy. Milliseconds. */
-const PATIENCE_MS = 6_000;
+const PATIENCE_MS = 20_000;
 
 /** The text that stands there now; empty where nothing does. */
 export async function textOf(place: Locator): Promise<string> {
@@ -45,7 +45,12 @@ export class Window {
   /** Chooses an entry of a row's menu. */
   async menu(row: Locator, entry: string): Promise<void> {
     await row.click({ button: "right" });
-    await this.page.getByRole("menuitem", { name: entry }).click();
+    const item = this.page.getByRole("menuitem", { name: entry });
+    // A menu takes no click at first, so that the one that opened it chooses nothing.
+    await item.hover();
+    await this.page.locator(".monaco-menu .action-item.focused", { hasText: entry }).waitFor();
+    await this.page.keyboard.press("Enter");
+    await item.waitFor({ state: "hidden" });
   }
 
   /** Opens a file of the workspace by its name. */
@@ -53,8 +58,7 @@ export class Window {
     await this.page.keyboard.press("Control+P");
     const box = this.page.locator(".quick-input-widget input.input");
     await box.fill(name);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
-    await this.page.keyboard.press("Enter");
+    await this.choice(name).first().click();
     await this.page.locator(".tab.active", { hasText: name }).waitFor();
     await this.page.locator(".editor-instance .view-line").first().waitFor();
   }
@@ -64,8 +68,7 @@ export class Window {
     await this.page.keyboard.press("F1");
     const box = this.page.locator(".quick-input-widget input.input");
     await box.fill(`>${name}`);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
-    await this.page.keyboard.press("Enter");
+    await this.choice(name).first().click();
   }
 
   /** Rows of a question that asks to choose. */

@@ -30,12 +30,12 @@ export interface World extends AsyncDisposable {
 /** A tracker that is not there: nothing listens on the discard port. */
 const NOBODY = "mlflow+http://127.0.0.1:9/vision";
 
-const PYTHON = `from pipekit_experiment import Registry, start_run
+const PYTHON = `import pipekit_experiment as pe
 
-registry = Registry()
+registry = pe.LocalModelRegistry()
 model = registry.load("production")
 
-with start_run("resnet") as run:
+with pe.start_run("resnet") as run:
     run.log({"loss": 0.5})
 `;
 
@@ -46,7 +46,7 @@ const registry = client.registry();
 export const model = await registry.load("production");
 `;
 
-const YAML = `_target_: pipekit_experiment.RegistryOperator
+const YAML = `_target_: pipekit_experiment.operators.ModelRef
 ref: production
 `;
 

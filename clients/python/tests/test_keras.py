@@ -81,7 +81,8 @@ def test_a_fit_is_logged(daemon, data):
     config = json.loads(start.config_json)
     optimizer = config.pop("optimizer")
     assert config == {"epochs": 2, "steps_per_epoch": 8, "model": "tiny", "parameters": 5, "seed": 1}
-    assert optimizer["name"].lower() == "sgd"
+    # Keras counts the optimizers of a process: another test may have made some.
+    assert optimizer["name"].lower().split("_")[0] == "sgd"
     assert optimizer["learning_rate"] == pytest.approx(0.1)
     points = daemon.points(run_id)
     for key in ("loss", "mae", "val_loss", "val_mae"):

@@ -126,6 +126,13 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         ...changingCommands(started, models),
         ...listCommands(started, runs, models),
         "pipekit.ui.showOutput": () => output.show(),
+        "pipekit.ui.openSelectedRun": () => {
+          const [node] = views.runs.selection;
+          const command = node?.kind === "deadLetters" ? "openDeadLetters" : "openRun";
+          if (node !== undefined) return vscode.commands.executeCommand(`pipekit.ui.${command}`, node);
+        },
+        "pipekit.ui.openSelectedModel": () =>
+          vscode.commands.executeCommand("pipekit.ui.openModel", views.models.selection[0]),
       },
       output,
     ),

@@ -40,6 +40,7 @@ async function pickTag(models: ModelList, hash: string): Promise<string | undefi
   return vscode.window.showInputBox({
     title: `Promote ${shortHash(hash)} to another tag`,
     prompt: "Name of the tag",
+    ignoreFocusOut: true,
     validateInput: (text) => (text.trim() === "" ? "A tag needs a name." : undefined),
   });
 }

@@ -24,7 +24,8 @@ export class PagePanel {
     this.#visible = panel.visible;
     this.onDidDispose = panel.onDidDispose;
     panel.webview.options = { enableScripts: true, localResourceRoots: [folder] };
-    panel.iconPath = vscode.Uri.joinPath(extension, "media/pipekit.svg");
+    const icon = (theme: string) => vscode.Uri.joinPath(extension, `media/page-${theme}.svg`);
+    panel.iconPath = { light: icon("light"), dark: icon("dark") };
     this.#subscriptions = [
       panel.webview.onDidReceiveMessage((message: unknown) => void this.#take(message)),
       panel.onDidChangeViewState(() => this.#shownOrHidden()),

@@ -1,23 +1,33 @@
-/** The tabs that show the page. One is used again and again; more are opened to the side. */
+/**
+ * The tabs that show the page. One is used again and again; more are opened to the side. An address `pipekit:/run/ID`,
+ * such as the language server gives to symbols, opens as a tab of its own.
+ */
 import * as vscode from "vscode";
 import type { Server } from "../server/server.ts";
-import { ROUTES, savedRoute } from "./messages.ts";
+import { savedRoute } from "./messages.ts";
 import { PagePanel } from "./panel.ts";
 
 const VIEW_TYPE = "pipekit.page";
 
-export class Panels implements vscode.WebviewPanelSerializer, vscode.Disposable {
+const ADDRESS_TYPE = "pipekit.address";
+
+export class Panels
+  implements vscode.WebviewPanelSerializer, vscode.CustomReadonlyEditorProvider, vscode.Disposable
+{
   readonly #server: Server;
   readonly #extension: vscode.Uri;
   /** The last used last. */
   readonly #panels = new Set<PagePanel>();
-  readonly #serializer: vscode.Disposable;
+  readonly #registered: vscode.Disposable;
 
   /** `extension`: where its files are. */
   constructor(server: Server, extension: vscode.Uri) {
     this.#server = server;
     this.#extension = extension;
-    this.#serializer = vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, this);
+    this.#registered = vscode.Disposable.from(
+      vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, this),
+      vscode.window.registerCustomEditorProvider(ADDRESS_TYPE, this),
+    );
   }
 
   /** Shows a place of the page in the tab that shows it already, or in a new one. */
@@ -37,8 +47,18 @@ export class Panels implements vscode.WebviewPanelSerializer, vscode.Disposable 
     this.#add(panel, savedRoute(state));
   }
 
+  openCustomDocument(uri: vscode.Uri): vscode.CustomDocument {
+    return { uri, dispose: () => undefined };
+  }
+
+  /** Called by VS Code for an address that is opened. */
+  resolveCustomEditor({ uri }: vscode.CustomDocument, panel: vscode.WebviewPanel): void {
+    const query = uri.query === "" ? "" : `?${uri.query}`;
+    this.#add(panel, savedRoute({ route: `#${uri.path}${query}` }));
+  }
+
   dispose(): void {
-    this.#serializer.dispose();
+    this.#registered.dispose();
     for (const panel of this.#panels) panel.close();
   }
 
@@ -50,7 +70,7 @@ export class Panels implements vscode.WebviewPanelSerializer, vscode.Disposable 
   }
 
   #add(panel: vscode.WebviewPanel, route: string): void {
-    const page = new PagePanel(panel, this.#server, this.#extension, route || ROUTES.runs);
+    const page = new PagePanel(panel, this.#server, this.#extension, route);
     this.#panels.add(page);
     page.onDidDispose(() => this.#panels.delete(page));
   }

@@ -36,7 +36,6 @@ export function newLife(
         { scheme: "file", language },
         { scheme: "untitled", language },
       ]),
-      synchronize: { configurationSection: "pipekit" },
       initializationOptions: { pipekit: { notifications: true, askText: true } },
       outputChannel: output,
       traceOutputChannel: output,

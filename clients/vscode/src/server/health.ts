@@ -25,3 +25,11 @@ export function failedHealth(message: string, mend: string): Health {
 export function restartDelay(ended: number): number {
   return Math.min(30_000, 500 * 2 ** Math.max(0, ended - 1));
 }
+
+/** The error of a request that finds no language server; its `data` is an EditorFailure, as that of all others. */
+export function unavailable({ message, mend }: Health): Error & { data: unknown } {
+  const text = message || "The language server does not run.";
+  return Object.assign(new Error(text), {
+    data: { code: "DAEMON_UNAVAILABLE", message: text, field: "", mend },
+  });
+}

@@ -11,11 +11,11 @@ import type {
 } from "@pipekit/proto/editor";
 import * as vscode from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
-import { z } from "zod";
 import { failureOf } from "../failure.ts";
 import { readSettings, SettingFault, STARTING_SETTINGS } from "../settings.ts";
 import { type Life, newLife } from "./client.ts";
-import { failedHealth, type Health, healthOf, restartDelay, STARTING } from "./health.ts";
+import { failedHealth, type Health, healthOf, restartDelay, STARTING, unavailable } from "./health.ts";
+import { askText } from "./person.ts";
 import { findProgram, type Surroundings } from "./program.ts";
 
 /** A server that has lived this long was well: the next end is the first again. Milliseconds. */
@@ -48,6 +48,7 @@ export class Server implements vscode.Disposable {
   /** Starts and stops, one after another. */
   #turn: Promise<void> = Promise.resolve();
   #toldOf = "";
+  #restarting = false;
   #disposed = false;
   health: Health = STARTING;
 
@@ -59,7 +60,15 @@ export class Server implements vscode.Disposable {
   constructor(output: vscode.LogOutputChannel, surroundings: Surroundings, middleware: Middleware) {
     this.#output = output;
     this.#surroundings = surroundings;
-    this.#middleware = middleware;
+    this.#middleware = {
+      ...middleware,
+      workspace: {
+        // A server that is about to go needs no settings, and could not be told.
+        didChangeConfiguration: async (sections, next) => {
+          if (!this.#restarting) await next(sections);
+        },
+      },
+    };
     this.#settings = vscode.workspace.onDidChangeConfiguration((change) => {
       if (STARTING_SETTINGS.some((name) => change.affectsConfiguration(`pipekit.${name}`))) {
         void this.restart();
@@ -114,12 +123,14 @@ export class Server implements vscode.Disposable {
 
   #begin(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#restarting = true;
     this.#turn = this.#turn.then(() => this.#start());
     return this.#turn;
   }
 
   async #start(): Promise<void> {
     await this.#end();
+    this.#restarting = false;
     if (this.#disposed) return;
     this.#setHealth(STARTING);
     try {
@@ -193,19 +204,4 @@ export class Server implements vscode.Disposable {
     this.health = health;
     this.#health.fire(health);
   }
-}
-
-const QUESTION = z.object({ prompt: z.string() });
-
-/** The language server asks for a line of text; null where the person will not give one. */
-async function askText(params: unknown): Promise<{ text: string } | null> {
-  const text = await vscode.window.showInputBox({ title: "Pipekit", prompt: QUESTION.parse(params).prompt });
-  return text === undefined ? null : { text };
-}
-
-function unavailable({ message, mend }: Health): Error & { data: unknown } {
-  const text = message || "The language server does not run.";
-  return Object.assign(new Error(text), {
-    data: { code: "DAEMON_UNAVAILABLE", message: text, field: "", mend },
-  });
 }

@@ -6,6 +6,9 @@ import type { ModelList } from "./model-list.ts";
 
 const AGES_MS = 30_000;
 
+/** Without arguments, as in run-nodes.ts. */
+const OPEN_SELECTED = { command: "pipekit.ui.openSelectedModel", title: "Open Model" };
+
 export type ModelNode =
   | { readonly kind: "group"; readonly group: "tags" | "models" }
   | { readonly kind: "tag"; readonly move: TagMoveDocument }
@@ -13,12 +16,6 @@ export type ModelNode =
   | { readonly kind: "model"; readonly model: ModelBrief }
   | { readonly kind: "fault"; readonly message: string }
   | { readonly kind: "more" };
-
-/** The hash that a row stands for; undefined where it stands for none. */
-export function hashOf(node: ModelNode): string | undefined {
-  if (node.kind === "model") return node.model.hash;
-  return node.kind === "tag" || node.kind === "move" ? node.move.hash : undefined;
-}
 
 export class ModelsTree implements vscode.TreeDataProvider<ModelNode>, vscode.Disposable {
   readonly #list: ModelList;
@@ -126,7 +123,7 @@ function itemOfMove(move: TagMoveDocument, nowUs: number): vscode.TreeItem {
     tooltip: [move.hash, `by ${move.actor}, ${ago(move.atUs, nowUs)}`, move.reason]
       .filter((it) => it !== "")
       .join("\n"),
-    ...(!deleted && openModel(move.hash)),
+    ...(!deleted && { command: OPEN_SELECTED }),
   });
 }
 
@@ -146,13 +143,9 @@ function itemOfModel(model: ModelBrief, nowUs: number): vscode.TreeItem {
       tooltip: [model.hash, model.operator, ...facts, model.runId === "" ? "" : `run ${model.runId}`]
         .filter((line) => line !== "")
         .join("\n"),
-      ...openModel(model.hash),
+      command: OPEN_SELECTED,
     },
   );
-}
-
-function openModel(hash: string): Partial<vscode.TreeItem> {
-  return { command: { command: "pipekit.ui.openModel", title: "Open Model", arguments: [hash] } };
 }
 
 function row(id: string, label: string, more: Partial<vscode.TreeItem>): vscode.TreeItem {

@@ -10,6 +10,9 @@ export type RunNode =
   | { readonly kind: "fact"; readonly runId: string; readonly label: string; readonly value: string }
   | { readonly kind: "more" };
 
+/** Without arguments: VS Code forgets those of a row while it is told anew, and a click would then do nothing. */
+const OPEN_SELECTED = { command: "pipekit.ui.openSelectedRun", title: "Open" };
+
 export const MORE: RunNode = { kind: "more" };
 
 /** Every row beneath a run. */
@@ -40,11 +43,7 @@ export function runItem(node: RunNode, nowUs: number): vscode.TreeItem {
         contextValue: "deadLetters",
         iconPath: icon("mail", "list.warningForeground"),
         description: "refused for good",
-        command: {
-          command: "pipekit.ui.openDeadLetters",
-          title: "Show Dead Letters",
-          arguments: [node.runId],
-        },
+        command: OPEN_SELECTED,
       });
     case "fact":
       return row(`${node.runId}/fact/${node.label}`, oneLine(node.label), {
@@ -80,7 +79,7 @@ function itemOfRun(run: RunBrief, nowUs: number): vscode.TreeItem {
       .filter((line) => line !== "")
       .join("\n"),
     collapsibleState: vscode.TreeItemCollapsibleState.Collapsed,
-    command: { command: "pipekit.ui.openRun", title: "Open Run", arguments: [run.runId] },
+    command: OPEN_SELECTED,
     accessibilityInformation: { label: [run.name, run.state, ...facts].filter((it) => it !== "").join(", ") },
   });
 }
