@@ -86,6 +86,8 @@ export interface Facts {
   readonly calls: readonly Call[];
   readonly strings: readonly LooseString[];
   readonly pins: readonly Pin[];
+  /** Names that calls and values lead to; see mentions.ts. */
+  readonly mentions: readonly string[];
   /** By number; the first is the statement's own. */
   readonly scopes: readonly InnerScope[];
 }

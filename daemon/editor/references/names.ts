@@ -28,24 +28,31 @@ export interface Place {
   readonly at: number;
 }
 
-/** What the names of a file stand for. */
+/** What the names of a file stand for, as far as anything in it leads to them. */
 export class Names {
+  readonly #mentioned: ReadonlySet<string>;
   /** Attributes of objects, whatever method gave them their value. */
   readonly #attributes = new Map<string, Given[]>();
   readonly #modules = new Map<string, string>();
-  readonly #scopes: Scope[][] = [];
+  readonly #scopes: (readonly Scope[])[] = [];
   /** The file imports the client. */
   usesClient = false;
 
   constructor(statements: readonly Statement[]) {
     const file: Scope = { parent: undefined, names: new Map(), ofClass: false };
+    this.#mentioned = mentionedIn(statements);
     const around: { readonly indent: number; readonly scope: Scope }[] = [];
+    let alone: readonly Scope[] = [file];
     for (const { cut, facts } of statements) {
       while ((around.at(-1)?.indent ?? -1) >= cut.indent) around.pop();
       const outer = around.at(-1)?.scope ?? file;
       const own = cut.opens === undefined ? outer : inner(outer, cut.opens === "class");
       if (own !== outer) around.push({ indent: cut.indent, scope: own });
-      this.#scopes.push(this.#read(facts, cut.from, own));
+      // Most statements have no scopes of their own; a long file has many statements.
+      if (alone[0] !== own) alone = [own];
+      const scopes = facts.scopes.length === 1 ? alone : innerScopes(facts.scopes, own);
+      this.#scopes.push(scopes);
+      this.#read(facts, cut.from, scopes);
     }
   }
 
@@ -75,30 +82,42 @@ export class Names {
     return OURS.test(module);
   }
 
-  #read(facts: Facts, from: number, own: Scope): Scope[] {
+  #read(facts: Facts, from: number, scopes: readonly Scope[]): void {
     for (const { name, module } of facts.imports) {
       this.#modules.set(name, module);
       this.usesClient ||= OURS.test(module);
     }
-    const scopes: Scope[] = [];
-    for (const { parent, ofClass } of facts.scopes) {
-      scopes.push(parent < 0 ? own : inner(scopes[parent] ?? own, ofClass));
-    }
     for (const assignment of facts.assignments) {
-      this.#give(assignment, from, scopes[assignment.scope] ?? own);
+      const scope = scopes[assignment.scope] ?? scopes[0];
+      if (scope !== undefined) this.#give(assignment, from, scope);
     }
-    return scopes;
   }
 
   #give({ path, attribute, value, at }: Assignment, from: number, scope: Scope): void {
-    const given: Given = { value, at: from + at, scope };
     const own = attribute ?? (scope.ofClass ? path : undefined);
+    if (!this.#mentioned.has(own ?? path)) return;
+    const given: Given = { value, at: from + at, scope };
     if (own !== undefined) {
       append(this.#attributes, own, given);
       const ofClass = classAround(scope);
       if (ofClass !== undefined) append(ofClass.names, own, given);
     } else append(scope.names, path, given);
   }
+}
+
+function mentionedIn(statements: readonly Statement[]): Set<string> {
+  const found = new Set<string>();
+  for (const { facts } of statements) for (const name of facts.mentions) found.add(name);
+  return found;
+}
+
+/** The scopes of a statement; the first is the one that it stands in, or opens. */
+function innerScopes(scopes: Facts["scopes"], own: Scope): Scope[] {
+  const found: Scope[] = [];
+  for (const { parent, ofClass } of scopes) {
+    found.push(parent < 0 ? own : inner(found[parent] ?? own, ofClass));
+  }
+  return found;
 }
 
 function inner(parent: Scope, ofClass: boolean): Scope {

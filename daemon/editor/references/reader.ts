@@ -14,6 +14,7 @@ import type {
 } from "./facts.ts";
 import { attributeOf, OTHER } from "./facts.ts";
 import { looseKind, MOST_STRINGS, pinIn } from "./forms.ts";
+import { mentionsOf } from "./mentions.ts";
 import { mayMatter } from "./parameters.ts";
 import type { Visitor } from "./walking.ts";
 
@@ -41,12 +42,13 @@ export abstract class Reader implements Visitor {
 
   get facts(): Facts {
     return {
-      imports: this.#imports,
-      assignments: this.#assignments,
-      calls: this.#calls,
-      strings: this.#strings,
-      pins: this.#pins,
-      scopes: this.#scopes,
+      imports: kept(this.#imports),
+      assignments: kept(this.#assignments),
+      calls: kept(this.#calls),
+      strings: kept(this.#strings),
+      pins: kept(this.#pins),
+      mentions: kept(mentionsOf(this.#calls, this.#assignments)),
+      scopes: this.#scopes.length === 1 ? OWN_ONLY : this.#scopes,
     };
   }
 
@@ -168,3 +170,10 @@ export abstract class Reader implements Visitor {
 }
 
 const NOTHING = { positional: [], named: [] } as const;
+const NONE: readonly never[] = [];
+const OWN_ONLY: readonly InnerScope[] = [{ parent: -1, ofClass: false }];
+
+/** Most lists are empty: statements share one, which is quicker to go through and takes no space. */
+function kept<T>(items: readonly T[]): readonly T[] {
+  return items.length === 0 ? NONE : items;
+}

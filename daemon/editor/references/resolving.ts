@@ -30,20 +30,30 @@ class Resolution {
   }
 
   found(): Found {
-    for (const [index, { cut, facts }] of this.#statements.entries()) {
-      for (const { call, scope } of facts.calls) {
-        const place = this.#meanings.names.place(index, scope, cut.from + call.span.from);
-        if (place !== undefined) this.#readCall(call, place, cut.from);
-      }
+    // A long file is gone through once; few of its statements have strings.
+    const others: Statement[] = [];
+    for (let index = 0; index < this.#statements.length; index += 1) {
+      const statement = this.#statements[index];
+      if (statement === undefined) continue;
+      const { calls, strings, pins } = statement.facts;
+      if (calls.length > 0) this.#readCalls(statement, index);
+      if (strings.length > 0 || pins.length > 0) others.push(statement);
     }
-    for (const { cut, facts } of this.#statements) {
+    for (const { cut, facts } of others) {
       for (const loose of facts.strings) this.#readLoose(loose, cut.from);
     }
     return {
       strings: byPlace([...this.#strings.values()]),
       calls: byPlace(this.#calls),
-      pins: pinsOf(this.#statements),
+      pins: pinsOf(others),
     };
+  }
+
+  #readCalls({ cut, facts }: Statement, index: number): void {
+    for (const { call, scope } of facts.calls) {
+      const place = this.#meanings.names.place(index, scope, cut.from + call.span.from);
+      if (place !== undefined) this.#readCall(call, place, cut.from);
+    }
   }
 
   #readLoose({ text, kind, span }: LooseString, base: number): void {

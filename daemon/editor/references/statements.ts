@@ -3,7 +3,8 @@ import type { TextEdit } from "./reference.ts";
 
 /** A statement that was read. */
 export interface Read<F> {
-  readonly cut: Cut;
+  /** It moves when something before it is edited. */
+  readonly cut: { -readonly [Key in keyof Cut]: Cut[Key] };
   readonly facts: F;
 }
 
@@ -51,7 +52,10 @@ export class Statements<F> {
     return this.#read.slice(0, this.#head);
   }
 
-  /** Those behind the edits, if one of them begins here like this; all statements from there on are known. */
+  /**
+   * Those behind the edits, if one of them begins here like this; all statements from there on are known. They are moved to
+   * where they stand now: what was read is to be replaced by a reading that ends with them.
+   */
   tailAt(cut: Cut): readonly Read<F>[] {
     const first = this.#count((read) => read.cut.from + this.#moved < cut.from);
     const found = this.#read[first]?.cut;
@@ -61,11 +65,15 @@ export class Statements<F> {
     return isSame ? this.#tailFrom(first) : [];
   }
 
+  /** Moves them themselves: a long file has thousands, and copies of them at each keystroke are work for the collector. */
   #tailFrom(first: number): Read<F>[] {
-    const by = this.#moved;
-    return this.#read
-      .slice(first)
-      .map(({ cut, facts }) => ({ cut: { ...cut, from: cut.from + by, to: cut.to + by }, facts }));
+    const tail = this.#read.slice(first);
+    if (this.#moved === 0) return tail;
+    for (const { cut } of tail) {
+      cut.from += this.#moved;
+      cut.to += this.#moved;
+    }
+    return tail;
   }
 
   /** How many statements the test holds for; it holds for none behind one that it does not hold for. */
