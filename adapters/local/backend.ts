@@ -34,6 +34,8 @@ import { Walks } from "./walks.ts";
 import { watchFile } from "./watch.ts";
 
 export const TEMP_FOLDER = "_tmp";
+/** Names of what is in it. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const LOCK_FILE = "_lock.sqlite";
 /** What SQLite may put beside the lock is hidden as well. */
 const HIDDEN: ReadonlySet<string> = new Set([TEMP_FOLDER, LOCK_FILE, `${LOCK_FILE}-journal`]);
@@ -163,7 +165,8 @@ export class LocalBackend implements RegistryBackend {
     options: { readonly olderThanMs: number; readonly remove: boolean },
     signal: AbortSignal,
   ): AsyncGenerator<Litter> {
-    return oldFiles(join(this.#root, TEMP_FOLDER), () => true, options, signal);
+    // Whoever opens a wrong folder as a registry must not lose what another program keeps under this name.
+    return oldFiles(join(this.#root, TEMP_FOLDER), (name) => UUID.test(name), options, signal);
   }
 
   async receive(source: BlobSource, signal: AbortSignal, onBytes?: OnBytes): Promise<PendingBlob> {

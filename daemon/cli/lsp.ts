@@ -1,7 +1,15 @@
 /** `pkx lsp`. */
+import { setFlagsFromString } from "node:v8";
 import { type Command, Option } from "commander";
 import { type Commands, type CommonOptions, type Context, whole } from "./context.ts";
 import { EXIT } from "./exit.ts";
+
+/**
+ * Flags of V8, as the new generation stands once everything is loaded, some megabytes: it grows no further, and garbage that
+ * has grown old is collected early. An editor runs all day beside others; this costs no time that could be measured, and
+ * without it three parts in four of the memory are garbage.
+ */
+const SPARING = ["--semi-space-growth-factor=1", "--heap-growing-percent=40"];
 
 /** How long something may keep the process from ending after the client is done, milliseconds. */
 const LINGER_MS = 500;
@@ -32,6 +40,7 @@ async function serve(context: Context, _args: readonly string[], options: LspOpt
     import("../view/index.ts"),
     import("../editor/index.ts"),
   ]);
+  for (const flag of SPARING) setFlagsFromString(flag);
   const { env } = terminal;
   const view = openView({ stateFolder: options.stateDir, start: options.start !== false, env });
   try {

@@ -1,6 +1,7 @@
 import { type CancellationToken, ResponseError } from "vscode-jsonrpc/node";
+import { unlessAborted } from "../aborting.ts";
 import type { Log } from "./log.ts";
-import { TextChanged, untilAborted } from "./open-file.ts";
+import { TextChanged } from "./open-file.ts";
 import { errorOf, LSP_ERRORS, reasonOf } from "./wire/failure.ts";
 
 /** Requests that may be answered at the same time; more are refused, so that a client gone wild costs no memory. */
@@ -41,7 +42,7 @@ export class Answering {
     if (token.isCancellationRequested) cancel();
     try {
       controller.signal.throwIfAborted();
-      return await untilAborted(make(controller.signal), controller.signal);
+      return await unlessAborted(make(controller.signal), controller.signal);
     } catch (error) {
       if (controller.signal.aborted)
         throw new ResponseError(LSP_ERRORS.requestCancelled, new Cancelled().message);

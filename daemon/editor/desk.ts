@@ -7,6 +7,7 @@ import { Documents } from "./documents.ts";
 import type { FeatureContext, Features } from "./features/feature.ts";
 import { type Handler, languageHandlers } from "./language.ts";
 import type { Log } from "./log.ts";
+import { NamedRegistries } from "./named-registries.ts";
 import { type InitializeParams, PARAMS } from "./params.ts";
 import { type ClientLink, Person } from "./person.ts";
 import type { SourceFile } from "./references/reference.ts";
@@ -45,6 +46,7 @@ export class Desk {
   readonly #diagnosing: Diagnosing;
   readonly #workspace = new Workspace();
   readonly #features: Features;
+  readonly #registries: NamedRegistries;
   readonly #person: Person;
   readonly #unwatch: () => void;
   readonly #takers: ReadonlyMap<string, (params: unknown) => void>;
@@ -65,6 +67,11 @@ export class Desk {
       abilities: this.#abilities,
       defaults: this.#said.section,
       changed: () => this.#changed(),
+    });
+    this.#registries = new NamedRegistries({
+      view,
+      ask: this.#person.ask,
+      trusted: () => [this.#settings.settings.registry, ...this.#settings.settings.registries],
     });
     const features = parts.features(this.#context());
     this.#features = features;
@@ -107,6 +114,7 @@ export class Desk {
     for (const file of this.#documents.all()) file.end();
     this.session.close();
     this.#features.close();
+    this.#registries.close();
   }
 
   #allTakers(): Map<string, (params: unknown) => void> {
@@ -134,11 +142,11 @@ export class Desk {
   }
 
   #context(): FeatureContext {
-    const { view, env } = this.#options;
+    const { env } = this.#options;
     const settings = () => this.#settings.settings;
     const folders = () => this.#workspace.folders;
     return {
-      view,
+      view: this.#registries.view,
       env,
       get settings() {
         return settings();

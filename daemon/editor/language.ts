@@ -1,9 +1,10 @@
 /** The requests of the Language Server Protocol that features answer. */
 import type { CodeAction, Diagnostic } from "vscode-languageserver/node";
 import type { z } from "zod";
+import { unlessAborted } from "../aborting.ts";
 import type { Features } from "./features/feature.ts";
 import type { Log } from "./log.ts";
-import { type EditedFile, untilAborted } from "./open-file.ts";
+import type { EditedFile } from "./open-file.ts";
 import { PARAMS } from "./params.ts";
 import { parsed, reasonOf } from "./wire/failure.ts";
 
@@ -77,7 +78,7 @@ async function orNothing<R>(
   answer: () => Promise<R>,
 ): Promise<R> {
   try {
-    return await untilAborted(answer(), signal);
+    return await unlessAborted(answer(), signal);
   } catch (error) {
     signal.throwIfAborted();
     log.error(`${what} failed: ${reasonOf(error)}`);

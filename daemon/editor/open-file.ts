@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { TextDocument, type TextDocumentContentChangeEvent } from "vscode-languageserver-textdocument";
+import { unlessAborted } from "../aborting.ts";
 import type { OpenFile } from "./features/feature.ts";
 import type { SourceFile, TextEdit } from "./references/reference.ts";
 
@@ -70,7 +71,7 @@ export class EditedFile implements OpenFile {
     if (cancelled?.aborted) cancel();
     this.#work.add(controller);
     try {
-      return await untilAborted(work(controller.signal), controller.signal);
+      return await unlessAborted(work(controller.signal), controller.signal);
     } finally {
       this.#work.delete(controller);
       cancelled?.removeEventListener("abort", cancel);
@@ -112,23 +113,5 @@ export class EditedFile implements OpenFile {
 export class TextChanged extends Error {
   constructor() {
     super("The text has changed.");
-  }
-}
-
-/** The result of work, or the signal's reason as soon as it aborts, whatever the work does then. */
-export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  // What it throws after that is of no interest.
-  work.catch(() => undefined);
-  let abort = () => {};
-  const aborted = new Promise<never>((_, fail) => {
-    abort = () => fail(signal.reason);
-  });
-  aborted.catch(() => undefined);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

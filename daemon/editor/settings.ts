@@ -4,6 +4,8 @@ import type { EditorSettings } from "./features/feature.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 export interface ServerSettings extends EditorSettings {
+  /** Specs of registries that files may name and that are looked in without a question. */
+  readonly registries: readonly string[];
   readonly logLevel: LogLevel;
 }
 
@@ -13,6 +15,7 @@ const FIELDS: { readonly [name in keyof ServerSettings]: z.ZodType<ServerSetting
   codeLens: z.boolean(),
   diagnostics: z.boolean(),
   pythonPath: z.array(z.string().max(4096)).max(1000),
+  registries: z.array(z.string().max(4096)).max(1000),
   logLevel: z.enum(LOG_LEVELS),
 };
 
@@ -22,6 +25,7 @@ export const DEFAULT_SETTINGS: ServerSettings = {
   codeLens: true,
   diagnostics: true,
   pythonPath: [],
+  registries: [],
   logLevel: "info",
 };
 

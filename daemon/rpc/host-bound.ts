@@ -4,6 +4,9 @@
  *
  * Architecture Invariant: a method that nobody has looked at here is refused over TCP.
  */
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { ServerInterceptingCall, type ServerInterceptor, type ServiceDefinition } from "@grpc/grpc-js";
 import {
   ConfigServiceService,
@@ -20,6 +23,27 @@ import { statusOf } from "./calls.ts";
 const SERVER_SPEC = /^(?:mlflow|wandb|clearml)(?:\+https?)?:|^s3:/i;
 /** A value of a spec's query that names a secret of the host. */
 const REFERENCE = /^(?:file|env):/i;
+/** Where adapters find credentials for a server that a spec names without any: it would get them, whosever it is. */
+const UNNAMED: readonly {
+  readonly of: RegExp;
+  readonly variables: readonly string[];
+  readonly files: readonly string[];
+}[] = [
+  {
+    of: /^mlflow/i,
+    variables: ["MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"],
+    files: [".mlflow/credentials"],
+  },
+  // The public server's key goes to that server.
+  { of: /^wandb\+/i, variables: ["WANDB_API_KEY"], files: [] },
+  { of: /^clearml\+/i, variables: ["CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY"], files: [] },
+  // What is for the host's own API server goes along to the files server that the spec names beside it.
+  {
+    of: /^clearml:.*[?&]files=/is,
+    variables: ["CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY", "CLEARML_CONFIG_FILE"],
+    files: ["clearml.conf"],
+  },
+];
 const STANDARD = /^\/grpc\.(?:health|reflection)\./;
 
 const looks = new Map<string, (request: unknown) => void>();
@@ -152,10 +176,20 @@ function checkSpec(field: string, spec: string): void {
   const text = spec.trim();
   const query = new URLSearchParams(text.slice(text.indexOf("?") + 1));
   const named = text.includes("?") && [...query.values()].some((value) => REFERENCE.test(value.trim()));
-  if (SERVER_SPEC.test(text) && !named) return;
+  if (SERVER_SPEC.test(text) && !named && !takesUnnamed(`${text.split("?", 1)[0]}?${query}`)) return;
   throw refused(
     field,
-    "Name a server without references to secrets, or a tracker of the daemon's own config, which may have them.",
+    "Name a server for which the daemon has no secrets, or a tracker of the daemon's own config, which may have them.",
+  );
+}
+
+/** Whether the daemon would send what it has for servers of this kind to the one of the spec. */
+function takesUnnamed(spec: string): boolean {
+  const home = process.env["HOME"] ?? homedir();
+  return UNNAMED.some(
+    ({ of, variables, files }) =>
+      of.test(spec) &&
+      (variables.some((name) => process.env[name]) || files.some((file) => existsSync(join(home, file)))),
   );
 }
 

@@ -1,20 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PipekitError } from "@pipekit/proto";
 
-/** The promise's result, unless the signal aborts first: then its reason is thrown. The promise goes on. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
 /** Waits; an abort ends the wait. Keeps no process alive. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
@@ -36,4 +22,9 @@ export function asPipekitError(error: unknown): PipekitError {
   return new PipekitError("INTERNAL", error instanceof Error ? error.message : String(error), {
     cause: error,
   });
+}
+
+/** What who still waits is told when a view is closed. */
+export function closed(): PipekitError {
+  return new PipekitError("DAEMON_UNAVAILABLE", "The view is closed.", { mend: "Open it again." });
 }

@@ -8,7 +8,8 @@
 import type { Client } from "@pipekit/experiment";
 import { PipekitError } from "@pipekit/proto";
 import type { DaemonDocument } from "@pipekit/proto/editor";
-import { anyOf, asPipekitError, isAway, pause, unlessAborted } from "./aborting.ts";
+import { unlessAborted } from "../aborting.ts";
+import { anyOf, asPipekitError, closed, isAway, pause } from "./aborting.ts";
 import { endpointOf, mayStart, statusDocument } from "./documents/daemon.ts";
 import { find, findOrStart } from "./finding.ts";
 import { Listeners } from "./listeners.ts";
@@ -193,8 +194,4 @@ export class Link implements DaemonLink {
     if (state === status.state && message === status.message && version === status.version) return;
     this.#statuses.tell(status);
   }
-}
-
-function closed(): PipekitError {
-  return new PipekitError("DAEMON_UNAVAILABLE", "The view is closed.", { mend: "Open it again." });
 }

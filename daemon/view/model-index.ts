@@ -5,12 +5,13 @@
  */
 import { PipekitError } from "@pipekit/proto";
 import type { ModelBrief, TagMoveDocument } from "@pipekit/proto/editor";
-import { anyOf, isAway, unlessAborted } from "./aborting.ts";
+import { unlessAborted } from "../aborting.ts";
+import { anyOf, closed, isAway } from "./aborting.ts";
 import type { Connected, Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
 import { type ReadRegistry, readRegistry } from "./model-reading.ts";
 import { ModelTable, type Place } from "./model-table.ts";
-import { Rhythm, SHARE } from "./rhythm.ts";
+import { Rhythm } from "./rhythm.ts";
 import type { ModelIndex, Stop } from "./view.ts";
 
 /** Between two looks at the daemon's own registry, and at one elsewhere, milliseconds. */
@@ -18,6 +19,7 @@ const OWN_MS = 1_000;
 const ELSEWHERE_MS = 5_000;
 /** Between two lists of all models, milliseconds. */
 const LIST_MS = 5_000;
+
 export class LiveModelIndex implements ModelIndex {
   readonly registry: string;
   readonly #link: Link;
@@ -126,7 +128,7 @@ export class LiveModelIndex implements ModelIndex {
   }
 
   close(): void {
-    this.#closing.abort(new PipekitError("DAEMON_UNAVAILABLE", "The view is closed."));
+    this.#closing.abort(closed());
     this.#rhythm.close();
     this.#stop();
     this.#changed.clear();
@@ -178,7 +180,7 @@ export class LiveModelIndex implements ModelIndex {
     const begun = performance.now();
     const readAtUs = Date.now() * 1000;
     this.#checkFolder(client.daemon.stateFolder);
-    const whole = begun - this.#listedMs >= Math.max(LIST_MS, this.#listTookMs * SHARE);
+    const whole = begun - this.#listedMs >= Math.max(LIST_MS, this.#rhythm.pauseAfter(this.#listTookMs));
     const signal = anyOf(this.#closing.signal, lost);
     const registry = client.registry(this.registry);
     const read = await readRegistry(registry, this.#table, { whole, unreadable: this.#unreadable, signal });

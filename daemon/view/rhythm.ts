@@ -1,8 +1,11 @@
 /** While nobody has asked for a minute, but somebody listens, milliseconds. */
 const IDLE_MS = 10_000;
 const IN_USE_MS = 60_000;
-/** Looks take at most one part in so many of the time. */
-export const SHARE = 20;
+/** Looks take at most one part in so many of the time: while it is in use, and while somebody only listens. */
+const SHARE = 20;
+const IDLE_SHARE = 200;
+/** Nobody who only listens waits longer for that share than this, milliseconds: a far registry takes time, but no work here. */
+const IDLE_MAX_MS = 60_000;
 
 /** What is looked at. */
 export interface Rhythmic {
@@ -52,6 +55,12 @@ export class Rhythm {
     return performance.now() - this.#lookedMs >= Math.max(2 * this.#of.periodMs, SHARE * this.#tookMs);
   }
 
+  /** How long to wait after work of a kind that took so long before it is done again, milliseconds. */
+  pauseAfter(tookMs: number): number {
+    const inUse = SHARE * tookMs;
+    return this.#inUse ? inUse : Math.max(inUse, Math.min(IDLE_SHARE * tookMs, IDLE_MAX_MS));
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -66,7 +75,7 @@ export class Rhythm {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.isIdle) return;
-      const pause = Math.max(this.#inUse ? 0 : IDLE_MS, SHARE * this.#tookMs);
+      const pause = Math.max(this.#inUse ? 0 : IDLE_MS, this.pauseAfter(this.#tookMs));
       if (performance.now() - this.#lookedMs >= pause) this.#of.look();
       this.#schedule();
     }, this.#of.periodMs);

@@ -5,7 +5,8 @@
  */
 import type { Client, Run } from "@pipekit/experiment";
 import type { RunBrief } from "@pipekit/proto/editor";
-import { anyOf, asPipekitError, isAway, pause, unlessAborted } from "./aborting.ts";
+import { unlessAborted } from "../aborting.ts";
+import { anyOf, asPipekitError, isAway, pause } from "./aborting.ts";
 import { runBrief } from "./documents/runs.ts";
 import type { Connected, Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";

@@ -1,6 +1,7 @@
 import { PipekitError } from "@pipekit/proto";
 import type { EditorMethod, EditorResults, RunBrief } from "@pipekit/proto/editor";
-import { anyOf, unlessAborted } from "./aborting.ts";
+import { unlessAborted } from "../aborting.ts";
+import { anyOf, closed } from "./aborting.ts";
 import { Follow } from "./follow.ts";
 import { guarded } from "./listeners.ts";
 import { Pace } from "./pace.ts";
@@ -68,9 +69,7 @@ export class Session implements ViewSession {
 
   close(): void {
     if (this.#closing.signal.aborted) return;
-    this.#closing.abort(
-      new PipekitError("DAEMON_UNAVAILABLE", "The view is closed.", { mend: "Open it again." }),
-    );
+    this.#closing.abort(closed());
     for (const follow of this.#follows.values()) follow.close();
     for (const stop of [...this.#stops, ...this.#registries.values()]) stop?.();
     this.#pace.close();

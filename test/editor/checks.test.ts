@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Client, connect, PipekitError } from "@pipekit/experiment";
 import fc from "fast-check";
@@ -266,4 +267,37 @@ test("any text of a module gives names, and never throws", () => {
       expect(definitions(lines.join("\n")).names).toBeInstanceOf(Set);
     }),
   );
+});
+
+test("pipes, and links to devices without an end, are no files, be they configs, modules or of installers", async () => {
+  const evil = mkdtempSync(join(tmpdir(), "pkx-"));
+  const packages = join(evil, ".venv/lib/python3.11/site-packages");
+  mkdirSync(join(evil, "conf/sub"), { recursive: true });
+  mkdirSync(packages, { recursive: true });
+  try {
+    for (const name of [
+      "conf/pipe.yaml",
+      "pipe.py",
+      ".venv/lib/python3.11/site-packages/pipe.pth",
+      ".venv/lib/python3.11/site-packages/__editable___pipe_finder.py",
+    ]) {
+      execFileSync("mkfifo", [join(evil, name)]);
+    }
+    for (const path of [join(evil, "conf/zero.yaml"), join(packages, "zero.pth"), join(evil, "zero.py")]) {
+      symlinkSync("/dev/zero", path);
+    }
+    const finder = `MAPPING = {'mapped': '${join(evil, "zero.py")}', 'piped': '${join(evil, "pipe.py")}'}\n`;
+    writeFileSync(join(packages, "__editable___evil_finder.py"), finder);
+    const text = ["mapped.X", "piped.X", "zero.X", "pipe.X"].map((it) => `${it[0]}: {_target_: ${it}}`);
+    const path = join("..", basename(evil), "conf/sub/c.yaml");
+    await check(text.join("\n"), { path, workspace: [evil] });
+  } finally {
+    rmSync(evil, { recursive: true, force: true });
+  }
+});
+
+test("texts that make patterns slow do not stall", () => {
+  const blanks = " ".repeat(1 << 20);
+  definitions(`import a${blanks}b`);
+  definitions(`from x import (a${blanks.replaceAll(" ", "\n")}b)`);
 });

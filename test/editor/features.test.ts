@@ -117,6 +117,13 @@ test("hints, lenses and symbols", async () => {
 });
 
 test("a hash that no model has, and an unknown name, are warned of; nothing of a model stored just now", async () => {
+  // The registry has been read before: of the new model the index knows nothing for some seconds.
+  const hover = () =>
+    editor.request<Hover | null>("textDocument/hover", {
+      textDocument: textDocument("python"),
+      position: onRef("python"),
+    });
+  await expect.poll(async () => JSON.stringify(await hover()), PATIENCE).toContain(first);
   const fresh = await client.registry().store({ operator: { module: "nets", class: "Fresh", config: {} } });
   const refs = ["f".repeat(64), "f".repeat(8), "prodution", fresh.model.hash, "production@9", "production~1"];
   const text = `import pipekit_experiment as pe\nregistry = pe.ModelRegistry()\n${refs.map((ref) => `registry.load("${ref}")\n`).join("")}`;

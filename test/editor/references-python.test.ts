@@ -295,3 +295,8 @@ registry.load("four")
     );
   });
 });
+
+test("a registry with a name of a hundred thousand slashes is none, and takes no time", async () => {
+  const text = `${IMPORT}pe.S3ModelRegistry("b", "a${"/".repeat(300_000)}a").load("production")\n`;
+  expect(await certainIn("python", text)).toEqual(["model production"]);
+});

@@ -1,5 +1,6 @@
 /** The seam adapters/registry.ts, as the local backend keeps it. */
 import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import {
   chmod,
   mkdir,
@@ -162,7 +163,7 @@ test("who may only read reads, and is told when he writes", async () => {
   await chmod(root, 0o755);
   const writer = await localRegistry.open(`local:${root}`, CONTEXT);
   await writer.create("k", bytes("there"), never);
-  const old = join(root, "_tmp", "old");
+  const old = join(root, "_tmp", randomUUID());
   await writeFile(old, "");
   await utimes(old, 1, 1);
   await chmod(join(root, "_tmp"), 0o555);
@@ -179,6 +180,18 @@ test("who may only read reads, and is told when he writes", async () => {
     if (process.getuid?.() === 0) process.seteuid?.(0);
     await chmod(join(root, "_tmp"), 0o755);
   }
+});
+
+test("what another program keeps in a folder of the same name stays, however old", async () => {
+  const temp = join(root, "_tmp");
+  await localRegistry.open(`local:${root}`, CONTEXT);
+  const [theirs, ours] = [join(temp, "notes.txt"), join(temp, randomUUID())];
+  for (const path of [theirs, ours]) {
+    await writeFile(path, "");
+    await utimes(path, 1, 1);
+  }
+  await localRegistry.open(`local:${root}`, CONTEXT);
+  expect(await readdir(temp)).toEqual(["notes.txt"]);
 });
 
 test("publishes a received object once, and reads it from any offset", async () => {
@@ -224,9 +237,10 @@ test("tells of changes made by another process's write", async () => {
 
 test("removes temporary files a day old when it is opened, and no younger ones", async () => {
   await mkdir(join(root, "_tmp"), { recursive: true });
-  for (const name of ["old", "young"]) await writeFile(join(root, "_tmp", name), "x");
+  const [old, young] = [randomUUID(), randomUUID()];
+  for (const name of [old, young]) await writeFile(join(root, "_tmp", name), "x");
   const yesterday = Date.now() / 1000 - 25 * 60 * 60;
-  await utimes(join(root, "_tmp", "old"), yesterday, yesterday);
+  await utimes(join(root, "_tmp", old), yesterday, yesterday);
   await localRegistry.open(`local:${root}`, CONTEXT);
-  expect(await readdir(join(root, "_tmp"))).toEqual(["young"]);
+  expect(await readdir(join(root, "_tmp"))).toEqual([young]);
 });

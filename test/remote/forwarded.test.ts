@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { connect } from "@pipekit/experiment";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -83,4 +83,46 @@ test("Python logs over the forwarded socket", async () => {
   expect(await client.getRun(runId)).toMatchObject({ points: 100, name: "forwarded by Python" });
   client.close();
   expect(existsSync(join(here, "state", "journal.db"))).toBe(false);
+});
+
+test("what Python keeps while the forwarding is away reaches the daemon afar, and never one of its own host", async () => {
+  const environment = { ...process.env, ...env() };
+  const python = (script: string) =>
+    execFileSync(toolPath("python"), ["-W", "ignore", "-c", script], { env: environment }).toString().trim();
+  forwarding.kill("SIGKILL");
+  await once(forwarding, "exit");
+  const runId = python(
+    [
+      "import pipekit_experiment as px",
+      "run = px.start_run('away')",
+      "for step in range(100): run.log({'loss': step}, step=step)",
+      "run.end(timeout_s=0.1)",
+      "print(run.run_id)",
+    ].join("\n"),
+  );
+  const spools = () =>
+    readdirSync(join(here, "state"), { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".frames"),
+    );
+  const left = spools();
+  expect(left).toEqual([expect.stringMatching(/^spool-[0-9a-f]{16}\//)]);
+
+  // What is its own and younger it takes, so that it has looked at all.
+  environment.PKX_ENDPOINT = `unix:${join(here, "state", "none.sock")}`;
+  python(
+    "import pipekit_experiment as px\nrun = px.start_run('here')\nrun.log({'a': 1})\nrun.end(timeout_s=0.1)",
+  );
+  expect(spools()).toHaveLength(2);
+  const local = await startDaemon({ home: here });
+  await expect.poll(spools, { timeout: 10_000 }).toHaveLength(1);
+  await local.stop();
+  expect(spools()).toEqual(left);
+
+  environment.PKX_ENDPOINT = `unix:${socket}`;
+  forwarding = await forward();
+  expect(python("import pipekit_experiment as px; print(px.replay_spool(20))")).toBe("0");
+  expect(spools()).toEqual([]);
+  const client = await connect({ endpoint: daemon.endpoint, env: {} });
+  expect(await client.getRun(runId)).toMatchObject({ points: 100, name: "away" });
+  client.close();
 });

@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { clearmlTracker } from "@pipekit/adapters/clearml";
 import { localRegistry } from "@pipekit/adapters/local";
 import { mlflowRegistry, mlflowTracker } from "@pipekit/adapters/mlflow";
@@ -17,7 +20,7 @@ import {
   StoreWithProgressRequest,
   TrackerServiceService,
 } from "@pipekit/proto";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { checkFromAfar } from "../../daemon/rpc/host-bound.ts";
 
 const SERVICES = [
@@ -116,4 +119,32 @@ test("of the specs that the daemon knows, only those of servers pass, and none w
     expect(field(path, startWith(spec)), spec).toBe(sink);
   }
   expect(field(path, startWith("mlflow+https://h/x?base=/file:"))).toBe("");
+});
+
+test("a server is not for callers from afar to choose where the daemon would send it what it has for its kind", () => {
+  const { path } = TrackerServiceService.startRun;
+  const sink = "frame.records[0].start.sinks[0]";
+  const home = mkdtempSync(join(tmpdir(), "pkx-"));
+  vi.stubEnv("HOME", home);
+  try {
+    for (const [variable, spec, otherwise] of [
+      ["MLFLOW_TRACKING_TOKEN", "mlflow+https://evil.example/x", "wandb+https://h/me/x"],
+      ["MLFLOW_TRACKING_PASSWORD", "MLFLOW://evil.example/x", "clearml+https://h/x"],
+      ["WANDB_API_KEY", "wandb+https://evil.example/me/x", "wandb://me/x"],
+      ["CLEARML_API_SECRET_KEY", "clearml+http://evil.example/x", "mlflow://h/x"],
+      ["CLEARML_API_ACCESS_KEY", "clearml://x?%66iles=http://evil.example", "clearml://x"],
+    ] as const) {
+      expect(field(path, startWith(spec)), spec).toBe("");
+      vi.stubEnv(variable, "secret");
+      expect(field(path, startWith(spec)), spec).toBe(sink);
+      expect(field(path, startWith(otherwise)), otherwise).toBe("");
+      vi.stubEnv(variable, undefined);
+    }
+    mkdirSync(join(home, ".mlflow"));
+    writeFileSync(join(home, ".mlflow/credentials"), "[mlflow]\n");
+    expect(field(RegistryServiceService.stat.path, { registry: "mlflow://evil.example/x" })).toBe("registry");
+  } finally {
+    vi.unstubAllEnvs();
+    rmSync(home, { recursive: true });
+  }
 });

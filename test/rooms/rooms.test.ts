@@ -49,7 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "daemon/editor": ["daemon/view", "daemon/root", "proto"],
   "daemon/ui": ["daemon/view", "daemon/root", "clients/page", "proto"],
-  "daemon/view": ["clients/typescript", "proto"],
+  "daemon/view": ["daemon/root", "clients/typescript", "proto"],
   "daemon/rpc": [
     "daemon/content",
     "daemon/delivery",

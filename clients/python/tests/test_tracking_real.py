@@ -85,7 +85,8 @@ def test_a_daemon_that_stops_in_peace_is_started_again(tracking):
 
 
 def test_a_run_that_was_spooled_with_a_wrong_spec_is_kept(tracking, monkeypatch):
-    monkeypatch.setenv("PKX_ENDPOINT", f"unix:{tracking.socket}x")
+    # In the state folder: what waits there is for the daemon of that folder.
+    monkeypatch.setenv("PKX_ENDPOINT", f"unix:{os.environ['PKX_STATE_DIR']}/none.sock")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run = pe.start_run("late", sinks=["mlflow://"])

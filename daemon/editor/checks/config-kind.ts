@@ -1,7 +1,8 @@
 /** What a YAML file is to Hydra and pipekit, and with that, which checks make sense for it. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { ConfigNode } from "@pipekit/proto";
+import { readStart } from "./reading.ts";
 
 /**
  * `composed`: all of its values stand in it. `part`: it is composed with others (it has a defaults list, or lies below a config that
@@ -56,11 +57,7 @@ async function liesBelowPrimary(path: string, workspaceFolders: readonly string[
 async function hasPrimary(folder: string): Promise<boolean> {
   const names = (await readdir(folder).catch(() => [])).filter((name) => /\.ya?ml$/.test(name));
   for (const name of names.slice(0, MAX_FILES_A_FOLDER)) {
-    const file = join(folder, name);
-    const { size } = await stat(file).catch(() => ({ size: 0 }));
-    if (size > 4 << 20) continue;
-    const text = await readFile(file, "utf8").catch(() => "");
-    if (DEFAULTS.test(text.slice(0, HEAD_BYTES))) return true;
+    if (DEFAULTS.test((await readStart(join(folder, name), HEAD_BYTES)) ?? "")) return true;
   }
   return false;
 }

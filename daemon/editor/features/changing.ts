@@ -13,13 +13,16 @@ export interface Change {
   readonly hash: string;
 }
 
+/** A spec of a question, characters: what is longer hides what follows. */
+const LONGEST = 200;
+
 /** Asks the person, who sees where the tag leads, by whom, and where it will lead. */
 export async function confirmed(knowledge: Knowledge, change: Change, yes: string): Promise<boolean> {
   const { registry, name, current, hash } = change;
   const { context } = knowledge;
   const index = knowledge.models(registry);
   const to = named(hash, index.model(hash));
-  const place = registry === "" ? "" : ` in ${registry}`;
+  const place = registry === "" ? "" : ` in ${clipped(registry, LONGEST)}`;
   const question =
     current === undefined
       ? `Point the new tag ${name}${place} to ${to}?`

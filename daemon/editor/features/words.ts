@@ -33,15 +33,22 @@ export function value(number: JsonNumber): string {
   return typeof number === "number" ? figure(number) : number;
 }
 
+/** Characters. */
+const MOST_OF_OPERATOR = 100;
+const MOST_OF_KEY = 100;
+
 /** A model in a few words, such as `3f2a91bc my.Class`. */
 export function named(hash: string, model: ModelBrief | undefined): string {
-  return model === undefined || model.operator === "" ? short(hash) : `${short(hash)} ${model.operator}`;
+  return model === undefined || model.operator === ""
+    ? short(hash)
+    : `${short(hash)} ${clipped(model.operator, MOST_OF_OPERATOR)}`;
 }
 
 /** What became of a run, such as `running · loss 0.031 · 5 min`. */
 export function summary(run: RunBrief, nowUs: number): string {
   const { headline, state, startedAtUs, endedAtUs } = run;
-  const metric = headline === undefined ? [] : [`${headline.key} ${value(headline.value)}`];
+  const metric =
+    headline === undefined ? [] : [`${clipped(headline.key, MOST_OF_KEY)} ${value(headline.value)}`];
   const time = state === "running" ? age(startedAtUs, nowUs) : ago(endedAtUs || startedAtUs, nowUs);
   return [state, ...metric, time].join(" · ");
 }

@@ -37,6 +37,9 @@ function made(call: CallValue, plain: Plain): string | undefined {
   }
 }
 
+/** No spec is longer, characters; and what trims one below may take the square of its length. */
+const LONGEST = 4096;
+
 /** Arguments of a call, looked up by place and by name. */
 class Arguments {
   readonly #call: CallValue;
@@ -54,7 +57,8 @@ class Arguments {
     if (given === undefined) return absent;
     const value = this.#plain(given);
     if (value.kind === "none") return absent;
-    return value.kind === "text" || value.kind === "literal" ? value.text : undefined;
+    const isText = value.kind === "text" || value.kind === "literal";
+    return isText && value.text.length <= LONGEST ? value.text : undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import { unlessAborted } from "../../aborting.ts";
 import { type Cut, lineEnd as endOfLine } from "./cut.ts";
 import { type Found, outlineOf, slotIn } from "./found.ts";
 import type { Language } from "./language.ts";
@@ -121,12 +122,3 @@ export class EditedSource<F> implements SourceFile {
 }
 
 const NOTHING: Found = { strings: [], calls: [], pins: [] };
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  return promise;
-}

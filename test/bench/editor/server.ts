@@ -11,6 +11,9 @@ import { figureOf, timed } from "./timing.ts";
 const LINES = 10_000;
 const CALLS = 300;
 const KEYSTROKES = 30;
+/** A person who looks around, milliseconds. */
+const LOOKED_MS = 500;
+const LOOKS = 40;
 const GOAL_MS = 10;
 const URI = "file:///bench/train.py";
 const SIZE = `${RUNS.toLocaleString("en-US")} runs, ${MODELS.toLocaleString("en-US")} models, ${LINES.toLocaleString("en-US")} lines`;
@@ -56,10 +59,22 @@ export async function serverFigures(place: EditorPlace): Promise<Figure[]> {
   }
   const hover = await timed(places, (params) => ask("textDocument/hover", params));
   const completion = await timed(places, (params) => ask("textDocument/completion", params));
-  const keystrokes = await timed(Array.from({ length: KEYSTROKES }), async (_, number) => {
-    const version = number + 2;
+  const looked: number[] = [];
+  for (const params of places.slice(0, LOOKS)) {
+    await delay(LOOKED_MS);
+    looked.push(...(await timed([params], () => ask("textDocument/hover", params))));
+  }
+  let version = 1;
+  const type = async () => {
     const start = { line: LINES / 2, character: 0 };
-    await editor.change(URI, version, { range: { start, end: start }, text: "#" });
+    await editor.change(URI, ++version, { range: { start, end: start }, text: "#" });
+  };
+  const typed = await timed(places.slice(0, LOOKS), async (params) => {
+    await type();
+    return ask("textDocument/completion", params);
+  });
+  const keystrokes = await timed(Array.from({ length: KEYSTROKES }), async () => {
+    await type();
     await editor.told<{ version: number; diagnostics: Diagnostic[] }>(
       "textDocument/publishDiagnostics",
       (told) => told.version === version,
@@ -69,6 +84,13 @@ export async function serverFigures(place: EditorPlace): Promise<Figure[]> {
   return [
     figureOf(`hover, ${SIZE}, p50 / p99`, hover, `p50 <= ${GOAL_MS} ms`, GOAL_MS),
     figureOf(`completion, ${SIZE}, p50 / p99`, completion, `p50 <= ${GOAL_MS} ms`, GOAL_MS),
+    figureOf(
+      `hover, ${LOOKED_MS / 1000} s after the last, p50 / p99`,
+      looked,
+      `p50 <= ${GOAL_MS} ms`,
+      GOAL_MS,
+    ),
+    figureOf("completion right after a keystroke, p50 / p99", typed, `p50 <= ${GOAL_MS} ms`, GOAL_MS),
     figureOf("diagnostics after a keystroke (its pause included), p50 / p99", keystrokes),
     {
       name: `memory of pkx lsp, ${SIZE}`,

@@ -68,12 +68,12 @@ export function definitions(text: string): Definitions {
 function importedNames(statement: string): string[] {
   const flat = statement
     .replace(/#.*$/gm, "")
-    .replace(/[()\\\r\n]/g, " ")
+    .replace(/[()\\\s]+/g, " ")
     .trim();
   const from = /^from\s+\S+\s+import\s+(.*)$/s.exec(flat)?.[1];
   const plain = /^import\s+(.*)$/s.exec(flat)?.[1];
   return (from ?? plain ?? "").split(",").flatMap((part) => {
-    const [name = "", alias] = part.trim().split(/\s+as\s+/);
+    const [name = "", alias] = part.trim().split(" as ");
     if (alias !== undefined) return [alias.trim()];
     return name === "" || name === "*" ? [] : [plain === undefined ? name : (name.split(".")[0] ?? "")];
   });

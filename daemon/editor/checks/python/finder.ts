@@ -1,7 +1,8 @@
 /** Tells whether a dotted path, such as `my_models.nets.Net`, names something in a Python module. It imports nothing. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { nearestName } from "@pipekit/proto";
+import { readStart } from "../reading.ts";
 import { type Definitions, definitions } from "./definitions.ts";
 import type { ModuleRoots } from "./roots.ts";
 import { STANDARD_LIBRARY } from "./standard-library.ts";
@@ -148,7 +149,7 @@ export class ModuleFinder {
     const mark = `${found.mtimeMs} ${found.size}`;
     const kept = this.#read.get(file);
     if (kept?.mark === mark) return kept.definitions;
-    const text = await readFile(file, "utf8").catch(() => undefined);
+    const text = await readStart(file, MAX_MODULE_BYTES);
     if (text === undefined) return undefined;
     const read = definitions(text);
     if (this.#read.size >= MAX_MODULES_KEPT) this.#read.clear();

@@ -1,6 +1,7 @@
 /** Where Python looks for modules. Found by reading folders and files: no interpreter is run, since a stranger's folder may bring its own. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
+import { readStart } from "../reading.ts";
 
 export interface ModuleRoots {
   /** Absolute folders, in the order in which they are looked through. */
@@ -19,7 +20,7 @@ export interface RootsOptions {
 }
 
 const ENVIRONMENT_FOLDERS = [".venv", "venv", "env"];
-/** Most bytes of a file that an installer wrote and that is read here. */
+/** As much of a file that an installer wrote is read here, bytes. */
 const MAX_FILE_BYTES = 1 << 20;
 
 /** Finds the roots. Never throws: what cannot be read is left out. */
@@ -63,10 +64,9 @@ async function addedBy(folder: string, mapped: Map<string, string>): Promise<str
   for (const name of await names(folder)) {
     const isFinder = /^__editable__.*_finder\.py$/.test(name);
     if (!isFinder && !name.endsWith(".pth")) continue;
-    const text = await readSmall(join(folder, name));
+    const text = (await readStart(join(folder, name), MAX_FILE_BYTES)) ?? "";
     if (isFinder) {
-      const dict = /^MAPPING\b[^=\n]*=\s*\{([^}]*)\}/m.exec(text)?.[1] ?? "";
-      for (const [, module = "", path = ""] of dict.matchAll(/'([\w.]+)'\s*:\s*'([^'\\]+)'/g))
+      for (const [, module = "", path = ""] of mappingOf(text).matchAll(/'([\w.]+)'\s*:\s*'([^'\\]+)'/g))
         mapped.set(module, path);
       continue;
     }
@@ -79,6 +79,14 @@ async function addedBy(folder: string, mapped: Map<string, string>): Promise<str
   return added;
 }
 
+/** What stands within the braces. Searched by position: a pattern of the whole would be tried again at each of many beginnings. */
+function mappingOf(text: string): string {
+  const begin = /^MAPPING\b[^=\n]*=\s*\{/m.exec(text);
+  if (begin === null) return "";
+  const from = begin.index + begin[0].length;
+  return text.slice(from, Math.max(from, text.indexOf("}", from)));
+}
+
 async function names(folder: string): Promise<string[]> {
   return readdir(folder).catch(() => []);
 }
@@ -88,9 +96,4 @@ async function isFolder(path: string): Promise<boolean> {
     (found) => found.isDirectory(),
     () => false,
   );
-}
-
-async function readSmall(path: string): Promise<string> {
-  const { size } = await stat(path).catch(() => ({ size: Number.POSITIVE_INFINITY }));
-  return size > MAX_FILE_BYTES ? "" : readFile(path, "utf8").catch(() => "");
 }

@@ -15,6 +15,7 @@ from pipekit_experiment._src.errors import (
     InvalidArgumentError,
     UnauthenticatedError,
 )
+from pipekit_experiment._src.folders import default_socket, state_folder
 
 if TYPE_CHECKING:
     import grpc
@@ -106,11 +107,21 @@ def remote_endpoint() -> RemoteEndpoint | None:
 
 
 def spool_name() -> str:
-    """Name of the folder for what waits for the daemon: one on another host has one of its own, which the
-    daemon of the state folder does not read."""
-    if not is_remote():
+    """Name of the folder for what waits for the daemon. One that is named, and is not known to be that of the
+    state folder, has a spool of its own: the socket may be forwarded from another host, and the daemon of the
+    state folder would take in, when it runs, what is meant for that one."""
+    named = os.environ.get("PKX_ENDPOINT", "")
+    if not named or _is_own(named):
         return "spool"
-    return f"spool-{hashlib.sha256(os.environ['PKX_ENDPOINT'].encode()).hexdigest()[:16]}"
+    return f"spool-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
+
+
+def _is_own(endpoint: str) -> bool:
+    """Whether it is the socket of the state folder's daemon, or lies in that folder."""
+    if not endpoint.startswith("unix:/"):
+        return False
+    socket = Path(os.path.abspath("/" + endpoint.removeprefix("unix:").lstrip("/")))
+    return socket == default_socket() or state_folder() in socket.parents
 
 
 def _token() -> str:
