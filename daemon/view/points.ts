@@ -79,8 +79,8 @@ function thinned(points: Point[], most: number): Point[] {
     const end = Math.floor(((stretch + 1) * points.length) / stretches);
     let [least, largest] = [begin, begin];
     for (let i = begin; i < end; i++) {
-      if (isBelow(points[i], points[least])) least = i;
-      if (isBelow(points[largest], points[i])) largest = i;
+      if (passes(points[i], points[least], -1)) least = i;
+      if (passes(points[i], points[largest], 1)) largest = i;
     }
     for (const i of new Set([Math.min(least, largest), Math.max(least, largest)])) {
       const point = points[i];
@@ -90,8 +90,8 @@ function thinned(points: Point[], most: number): Point[] {
   return kept;
 }
 
-/** NaN is neither below nor above, and gives way to a number. */
-function isBelow(a: Point | undefined, b: Point | undefined): boolean {
+/** Whether a value lies beyond another, above (1) or below (-1). NaN never does, and gives way to every number. */
+function passes(a: Point | undefined, b: Point | undefined, side: 1 | -1): boolean {
   const [one, other] = [a?.value ?? Number.NaN, b?.value ?? Number.NaN];
-  return Number.isNaN(other) ? !Number.isNaN(one) : one < other;
+  return Number.isNaN(other) ? !Number.isNaN(one) : side * one > side * other;
 }

@@ -46,6 +46,16 @@ test("people look at a loss first, then at a score, and never first at the syste
 
 const column = (values: readonly number[]) => Float64Array.from(values);
 
+test("a stretch that begins with NaN keeps its peaks", () => {
+  const points = new Points();
+  const values = [Number.NaN, 3, 1, Number.NaN, 7, 2];
+  const steps = values.map((_, i) => i);
+  points.add([
+    { key: "a", steps: column(steps), values: column(values), timesUs: column(steps), pointsInRange: 6 },
+  ]);
+  expect(points.takeLive(4)[0]?.values).toEqual([3, 1, 7, 2]);
+});
+
 test("points that come in parts are told in their order, few enough, with the peaks of each metric", () => {
   const part = fc.record({
     key: fc.constantFrom("a", "b"),
