@@ -6,8 +6,8 @@ import { EXIT } from "./exit.ts";
 
 /**
  * Flags of V8, as the new generation stands once everything is loaded, some megabytes: it grows no further, and garbage that
- * has grown old is collected early. An editor runs all day beside others; this costs no time that could be measured, and
- * without it three parts in four of the memory are garbage.
+ * has grown old is collected early. An editor runs all day beside others; without it three parts in four of the memory are
+ * garbage, and it costs about 2 ms of collecting after an edit of a file of 10,000 lines.
  */
 const SPARING = ["--semi-space-growth-factor=1", "--heap-growing-percent=40"];
 
