@@ -1,5 +1,6 @@
 /** The wire contract: generated messages and services, typed failures, and the packing of metric columns. */
 
+export * from "./aborting.ts";
 export * from "./columns.ts";
 export * from "./failure.ts";
 export * from "./generated/pipekit/experiment/v1/config.ts";

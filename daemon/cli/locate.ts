@@ -1,4 +1,4 @@
-import { runtimeFolder, socketPath, stateFolder } from "@pipekit/experiment";
+import { endpointName, runtimeFolder, socketPath, stateFolder } from "@pipekit/experiment";
 import type { Context } from "./context.ts";
 
 /** Where the daemon of a command is, by the rules of the clients. */
@@ -13,7 +13,7 @@ export interface Location {
 export function locate({ options, terminal: { env } }: Context): Location {
   const state = options.stateDir ?? stateFolder(env);
   const runtime = runtimeFolder(env);
-  const named = options.stateDir === undefined ? env["PKX_ENDPOINT"] : undefined;
+  const named = endpointName({ stateFolder: options.stateDir }, env);
   const socket = named?.replace(/^unix:(\/\/)?/, "") ?? socketPath(runtime, state);
   return { state, runtime, socket, remote: socket.startsWith("https:") };
 }

@@ -1,8 +1,9 @@
+import { unlessAborted } from "@pipekit/proto";
 import { type CancellationToken, ResponseError } from "vscode-jsonrpc/node";
-import { unlessAborted } from "../aborting.ts";
+import { reasonOf } from "../view/documents/failure.ts";
 import type { Log } from "./log.ts";
 import { TextChanged } from "./open-file.ts";
-import { errorOf, LSP_ERRORS, reasonOf } from "./wire/failure.ts";
+import { errorOf, LSP_ERRORS } from "./wire/failure.ts";
 
 /** Requests that may be answered at the same time; more are refused, so that a client gone wild costs no memory. */
 const MAX_RUNNING = 2000;

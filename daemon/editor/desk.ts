@@ -1,5 +1,6 @@
 import type { DaemonDocument } from "@pipekit/proto/editor";
 import type { z } from "zod";
+import { reasonOf } from "../view/documents/failure.ts";
 import type { View, ViewSession } from "../view/index.ts";
 import { type ClientAbilities, clientAbilities } from "./capabilities.ts";
 import { Diagnosing } from "./diagnosing.ts";
@@ -13,7 +14,7 @@ import { type ClientLink, Person } from "./person.ts";
 import type { SourceFile } from "./references/reference.ts";
 import { type ClientOptions, readClientOptions } from "./settings.ts";
 import { SettingsSource } from "./settings-source.ts";
-import { parsed, reasonOf } from "./wire/failure.ts";
+import { parsed } from "./wire/failure.ts";
 import { Workspace } from "./workspace.ts";
 
 /** What the server is made of beside itself; tests put others in their place. */

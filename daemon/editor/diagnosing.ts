@@ -1,8 +1,8 @@
 /** Diagnostics of open files for a client that does not ask for them: sent when a text, or what is known, changes. */
 import type { Diagnostic, PublishDiagnosticsParams } from "vscode-languageserver/node";
+import { reasonOf } from "../view/documents/failure.ts";
 import type { Log } from "./log.ts";
 import { type EditedFile, TextChanged } from "./open-file.ts";
-import { reasonOf } from "./wire/failure.ts";
 
 /** A person who types pauses this long between words, milliseconds. */
 const QUIET_MS = 150;

@@ -1,12 +1,13 @@
 /** The requests of the Language Server Protocol that features answer. */
+import { unlessAborted } from "@pipekit/proto";
 import type { CodeAction, Diagnostic } from "vscode-languageserver/node";
 import type { z } from "zod";
-import { unlessAborted } from "../aborting.ts";
+import { reasonOf } from "../view/documents/failure.ts";
 import type { Features } from "./features/feature.ts";
 import type { Log } from "./log.ts";
 import type { EditedFile } from "./open-file.ts";
 import { PARAMS } from "./params.ts";
-import { parsed, reasonOf } from "./wire/failure.ts";
+import { parsed } from "./wire/failure.ts";
 
 /** Answers one request; throws PipekitError for params that are wrong, or the signal's reason. */
 export type Handler = (params: unknown, signal: AbortSignal) => Promise<unknown>;

@@ -5,8 +5,7 @@
  * to a registry's server: the file or variable that a spec names (`?token=file:...`), or what it has for such servers. So
  * the person says first that a server may be asked.
  */
-import { PipekitError } from "@pipekit/proto";
-import { unlessAborted } from "../aborting.ts";
+import { PipekitError, unlessAborted } from "@pipekit/proto";
 import { anyOf } from "../view/aborting.ts";
 import type { ModelIndex, Stop, View } from "../view/index.ts";
 import type { FeatureContext } from "./features/feature.ts";

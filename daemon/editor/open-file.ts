@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { unlessAborted } from "@pipekit/proto";
 import { TextDocument, type TextDocumentContentChangeEvent } from "vscode-languageserver-textdocument";
-import { unlessAborted } from "../aborting.ts";
 import type { OpenFile } from "./features/feature.ts";
+import { filePath } from "./file-path.ts";
 import type { SourceFile, TextEdit } from "./references/reference.ts";
 
 /** Characters; references of a longer file are not looked for: it is data, and parsing it would cost everyone. */
@@ -84,12 +84,13 @@ export class EditedFile implements OpenFile {
   }
 
   async writtenAtUs(): Promise<number | undefined> {
-    if (!this.uri.startsWith("file:")) return undefined;
+    const path = filePath(this.uri);
+    if (path === undefined) return undefined;
     try {
-      const { mtimeMs } = await stat(fileURLToPath(this.uri));
+      const { mtimeMs } = await stat(path);
       return Math.round(mtimeMs * 1000);
     } catch {
-      // Not on disk, or a path of another machine.
+      // It was never written.
       return undefined;
     }
   }

@@ -1,4 +1,5 @@
 /** Whether the editor that started this process still lives: one that was killed closes nothing. */
+import { answersSignals } from "../lifecycle/processes.ts";
 
 const LOOK_MS = 2000;
 
@@ -7,22 +8,12 @@ const LOOK_MS = 2000;
  * has to begin with is one of another machine or container, and tells nothing.
  */
 export function watchParent(pid: number, gone: () => void): () => void {
-  if (!isAlive(pid)) return () => {};
+  if (!answersSignals(pid)) return () => {};
   const timer = setInterval(() => {
-    if (isAlive(pid)) return;
+    if (answersSignals(pid)) return;
     clearInterval(timer);
     gone();
   }, LOOK_MS);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Of another user: it lives.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -1,8 +1,8 @@
 /** Questions and messages to the person at the editor. */
 import { z } from "zod";
+import { reasonOf } from "../view/documents/failure.ts";
 import type { FeatureContext } from "./features/feature.ts";
 import type { Log } from "./log.ts";
-import { reasonOf } from "./wire/failure.ts";
 
 /** MessageType of the protocol. */
 const TYPES = { error: 1, warning: 2, info: 3 } as const;

@@ -8,6 +8,7 @@ import {
   ResponseError,
   StreamMessageWriter,
 } from "vscode-jsonrpc/node";
+import { reasonOf } from "../view/documents/failure.ts";
 import type { View } from "../view/index.ts";
 import { Answering } from "./answering.ts";
 import { initializeResult } from "./capabilities.ts";
@@ -16,7 +17,7 @@ import type { Handler } from "./language.ts";
 import { Log } from "./log.ts";
 import { PARAMS } from "./params.ts";
 import { watchParent } from "./parent.ts";
-import { errorOf, parsed, reasonOf } from "./wire/failure.ts";
+import { errorOf, parsed } from "./wire/failure.ts";
 import { GuardedReader } from "./wire/reader.ts";
 
 export interface ServerOptions {

@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { reasonOf } from "../view/documents/failure.ts";
 import type { ClientAbilities } from "./capabilities.ts";
 import type { Log } from "./log.ts";
 import type { ClientLink, Person } from "./person.ts";
 import { readSettings, type ServerSettings } from "./settings.ts";
-import { reasonOf } from "./wire/failure.ts";
 
 export interface SettingsSourceOptions {
   readonly client: ClientLink;

@@ -1,6 +1,6 @@
 /** Standard input and output as the client's streams. */
 import { type Readable, Writable } from "node:stream";
-import { reasonOf } from "./wire/failure.ts";
+import { reasonOf } from "../view/documents/failure.ts";
 
 export interface ProtocolStreams {
   readonly input: Readable;

@@ -1,6 +1,7 @@
 /** The folders that are open in the editor. */
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import type { z } from "zod";
+import { filePath } from "./file-path.ts";
 import type { InitializeParams, PARAMS } from "./params.ts";
 
 type FoldersChange = z.infer<typeof PARAMS.didChangeWorkspaceFolders>["event"];
@@ -10,7 +11,7 @@ export class Workspace {
 
   /** Absolute paths; a folder that is on no disk of this machine is left out. */
   get folders(): readonly string[] {
-    return this.#uris.flatMap(pathOf);
+    return this.#uris.flatMap((uri) => filePath(uri) ?? []);
   }
 
   /** Takes what `initialize` says; clients of older protocols name one root. */
@@ -24,13 +25,5 @@ export class Workspace {
     const gone = new Set(removed.map(({ uri }) => uri));
     const kept = this.#uris.filter((uri) => !gone.has(uri));
     this.#uris = [...new Set([...kept, ...added.map(({ uri }) => uri)])];
-  }
-}
-
-function pathOf(uri: string): string[] {
-  try {
-    return [fileURLToPath(uri)];
-  } catch {
-    return [];
   }
 }

@@ -39,7 +39,8 @@ export function startedAtUs(process: LiveProcess): number {
   return (Number(bootSeconds ?? 0) + process.startTicks / TICKS_PER_SECOND) * 1e6;
 }
 
-function answersSignals(pid: number): boolean {
+/** Whether a process has the pid, be it of another user; also one that only waits for its parent to ask. */
+export function answersSignals(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -1,7 +1,8 @@
 /** How answers are written: always with the headers that keep the page to itself. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname } from "node:path";
-import { failureOf, Refusal } from "./refusal.ts";
+import { failureDocument } from "../view/documents/failure.ts";
+import { Refusal } from "./refusal.ts";
 
 const POLICY = [
   "default-src 'none'",
@@ -57,7 +58,7 @@ export function sendOn(answer: ServerResponse, cookie: string): void {
 
 /** Tells why a request failed: to a person who opens an address as text, to a program as `{"error": ...}`. */
 export function sendFailure(request: IncomingMessage, answer: ServerResponse, error: unknown): void {
-  const failure = failureOf(error);
+  const failure = failureDocument(error);
   const status = error instanceof Refusal ? error.status : 500;
   if (answer.headersSent) {
     answer.destroy();

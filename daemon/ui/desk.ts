@@ -1,10 +1,11 @@
 /** Answers requests of browsers: lets them in, and gives what they ask for. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { failureDocument } from "../view/documents/failure.ts";
 import { sendFailure, sendFile, sendJson, sendOn, setHeaders } from "./answers.ts";
 import { readCall } from "./body.ts";
 import type { PageFiles } from "./page.ts";
 import type { Pages } from "./pages.ts";
-import { failureOf, Refusal } from "./refusal.ts";
+import { Refusal } from "./refusal.ts";
 import { checkHost, checkOrigin, isPrefetch } from "./rules.ts";
 import type { Browsers, TokenState, Tokens } from "./secrets.ts";
 
@@ -84,7 +85,7 @@ export class Desk {
       document = { result: await this.pages.call(browser, session, method, params, gone.signal) };
     } catch (error) {
       if (error instanceof Refusal) throw error;
-      document = { error: failureOf(error) };
+      document = { error: failureDocument(error) };
     }
     if (!gone.signal.aborted) sendJson(answer, 200, document);
   }

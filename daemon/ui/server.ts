@@ -2,11 +2,12 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { PipekitError } from "@pipekit/proto";
+import { failureDocument } from "../view/documents/failure.ts";
 import type { View } from "../view/index.ts";
 import { Desk } from "./desk.ts";
 import type { PageFiles } from "./page.ts";
 import { Pages } from "./pages.ts";
-import { failureOf, Refusal } from "./refusal.ts";
+import { Refusal } from "./refusal.ts";
 import { Browsers, Tokens } from "./secrets.ts";
 
 const HOST = "127.0.0.1";
@@ -78,7 +79,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
     HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "The headers are too large."] as const,
     ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request took too long to arrive."] as const,
   }[error.code ?? ""] ?? ["400 Bad Request", "This is no HTTP request."];
-  const body = JSON.stringify({ error: failureOf(new Refusal(0, message, { field: "request" })) });
+  const body = JSON.stringify({ error: failureDocument(new Refusal(0, message, { field: "request" })) });
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n` +
       `X-Content-Type-Options: nosniff\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -6,9 +6,8 @@
  * keeps something up to date begins anew on the next one, which may be of another daemon.
  */
 import type { Client } from "@pipekit/experiment";
-import { PipekitError } from "@pipekit/proto";
+import { PipekitError, unlessAborted } from "@pipekit/proto";
 import type { DaemonDocument } from "@pipekit/proto/editor";
-import { unlessAborted } from "../aborting.ts";
 import { anyOf, asPipekitError, closed, isAway, pause } from "./aborting.ts";
 import { endpointOf, mayStart, statusDocument } from "./documents/daemon.ts";
 import { find, findOrStart } from "./finding.ts";

@@ -3,9 +3,8 @@
  * folder or bucket may be another host's), so it is looked at again and again while somebody uses it: the tags each time,
  * all models now and then.
  */
-import { PipekitError } from "@pipekit/proto";
+import { PipekitError, unlessAborted } from "@pipekit/proto";
 import type { ModelBrief, TagMoveDocument } from "@pipekit/proto/editor";
-import { unlessAborted } from "../aborting.ts";
 import { anyOf, closed, isAway } from "./aborting.ts";
 import type { Connected, Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";

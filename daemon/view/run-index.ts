@@ -3,9 +3,10 @@
  * too. On each connection both are begun anew; what was known stays, unless the daemon keeps another state folder now.
  * Runs never vanish from a journal: pruning forgets their records alone.
  */
+
 import type { Client, Run } from "@pipekit/experiment";
+import { unlessAborted } from "@pipekit/proto";
 import type { RunBrief } from "@pipekit/proto/editor";
-import { unlessAborted } from "../aborting.ts";
 import { anyOf, asPipekitError, isAway, pause } from "./aborting.ts";
 import { runBrief } from "./documents/runs.ts";
 import type { Connected, Link } from "./link.ts";

@@ -1,6 +1,5 @@
-import { PipekitError } from "@pipekit/proto";
+import { PipekitError, unlessAborted } from "@pipekit/proto";
 import type { EditorMethod, EditorResults, RunBrief } from "@pipekit/proto/editor";
-import { unlessAborted } from "../aborting.ts";
 import { anyOf, closed } from "./aborting.ts";
 import { Follow } from "./follow.ts";
 import { guarded } from "./listeners.ts";

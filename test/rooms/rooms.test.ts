@@ -47,9 +47,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "clients/typescript",
     "proto",
   ],
-  "daemon/editor": ["daemon/view", "daemon/root", "proto"],
+  "daemon/editor": ["daemon/lifecycle", "daemon/view", "daemon/root", "proto"],
   "daemon/ui": ["daemon/view", "daemon/root", "clients/page", "proto"],
-  "daemon/view": ["daemon/root", "clients/typescript", "proto"],
+  "daemon/view": ["clients/typescript", "proto"],
   "daemon/rpc": [
     "daemon/content",
     "daemon/delivery",

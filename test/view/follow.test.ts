@@ -1,5 +1,4 @@
-import { rmSync } from "node:fs";
-import { type Client, connect } from "@pipekit/experiment";
+import type { Client } from "@pipekit/experiment";
 import { PipekitError } from "@pipekit/proto";
 import type { EditorNotifications } from "@pipekit/proto/editor";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -7,24 +6,17 @@ import { Follow } from "../../daemon/view/follow.ts";
 import type { View } from "../../daemon/view/index.ts";
 import type { Link } from "../../daemon/view/link.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
-import { followed, viewOf, Watched } from "./watched.ts";
+import { closeScene, followed, openScene, Watched } from "./watched.ts";
 
 let daemon: TestDaemon;
 let client: Client;
 let view: View;
 
 beforeEach(async () => {
-  daemon = await startDaemon();
-  client = await connect({ env: daemon.clientEnv });
-  view = viewOf(daemon);
+  ({ daemon, client, view } = await openScene());
 });
 
-afterEach(async () => {
-  view.close();
-  client.close();
-  await daemon.stop();
-  rmSync(daemon.home, { recursive: true, force: true });
-});
+afterEach(() => closeScene({ daemon, client, view }));
 
 const upTo = (end: number) => Array.from({ length: end }, (_, i) => i);
 

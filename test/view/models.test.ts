@@ -1,10 +1,9 @@
-import { rmSync } from "node:fs";
-import { type Client, connect, type Registry } from "@pipekit/experiment";
+import type { Client, Registry } from "@pipekit/experiment";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ModelIndex, View } from "../../daemon/view/index.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { seeded } from "../support/random.ts";
-import { viewOf, Watched } from "./watched.ts";
+import { closeScene, openScene, Watched } from "./watched.ts";
 
 let daemon: TestDaemon;
 let client: Client;
@@ -12,18 +11,11 @@ let registry: Registry;
 let view: View;
 
 beforeEach(async () => {
-  daemon = await startDaemon();
-  client = await connect({ env: daemon.clientEnv });
+  ({ daemon, client, view } = await openScene());
   registry = client.registry();
-  view = viewOf(daemon);
 });
 
-afterEach(async () => {
-  view.close();
-  client.close();
-  await daemon.stop();
-  rmSync(daemon.home, { recursive: true, force: true });
-});
+afterEach(() => closeScene({ daemon, client, view }));
 
 async function store(n: number, name?: string): Promise<string> {
   const operator = { module: "my.models", class: `Net${n}`, config: { n } };

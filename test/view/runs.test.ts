@@ -1,27 +1,20 @@
 import { rmSync, symlinkSync } from "node:fs";
-import { type Client, connect } from "@pipekit/experiment";
+import type { Client } from "@pipekit/experiment";
 import type { RunBrief } from "@pipekit/proto/editor";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openView, type View } from "../../daemon/view/index.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
-import { viewOf, Watched } from "./watched.ts";
+import { closeScene, openScene, Watched } from "./watched.ts";
 
 let daemon: TestDaemon;
 let client: Client;
 let view: View;
 
 beforeEach(async () => {
-  daemon = await startDaemon();
-  client = await connect({ env: daemon.clientEnv });
-  view = viewOf(daemon);
+  ({ daemon, client, view } = await openScene());
 });
 
-afterEach(async () => {
-  view.close();
-  client.close();
-  await daemon.stop();
-  rmSync(daemon.home, { recursive: true, force: true });
-});
+afterEach(() => closeScene({ daemon, client, view }));
 
 /** Starts and ends so many runs, named `prefix-0` and so on. */
 async function manyRuns(count: number, prefix: string): Promise<string[]> {

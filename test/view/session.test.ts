@@ -1,30 +1,22 @@
 import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { type Client, connect } from "@pipekit/experiment";
+import type { Client } from "@pipekit/experiment";
 import { EDITOR_PARAMS } from "@pipekit/proto/editor";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openView, type View } from "../../daemon/view/index.ts";
-import { startDaemon, type TestDaemon } from "../support/daemon.ts";
+import type { TestDaemon } from "../support/daemon.ts";
 import { FakeDaemon } from "../support/fake-daemon.ts";
-import { viewOf, Watched } from "./watched.ts";
+import { closeScene, openScene, viewOf, Watched } from "./watched.ts";
 
 let daemon: TestDaemon;
 let client: Client;
 let view: View;
 
 beforeAll(async () => {
-  daemon = await startDaemon();
-  client = await connect({ env: daemon.clientEnv });
-  view = viewOf(daemon);
+  ({ daemon, client, view } = await openScene());
 });
 
-afterAll(async () => {
-  view.close();
-  client.close();
-  await daemon.stop();
-  rmSync(daemon.home, { recursive: true, force: true });
-});
+afterAll(() => closeScene({ daemon, client, view }));
 
 test("what comes from outside is checked, and the failure names the param", async () => {
   const { session } = new Watched(view);

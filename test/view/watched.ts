@@ -1,4 +1,6 @@
 /** A session of a view with all that it was told. */
+import { rmSync } from "node:fs";
+import { type Client, connect } from "@pipekit/experiment";
 import type {
   EditorMethod,
   EditorNotification,
@@ -7,7 +9,7 @@ import type {
   EditorResults,
 } from "@pipekit/proto/editor";
 import { openView, type View, type ViewSession } from "../../daemon/view/index.ts";
-import type { TestDaemon } from "../support/daemon.ts";
+import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 
 interface Told<N extends EditorNotification = EditorNotification> {
   readonly method: N;
@@ -80,4 +82,24 @@ export function followed(
 /** A view of a daemon that the test starts and stops. */
 export function viewOf(daemon: TestDaemon, more: { mayChange?: boolean } = {}): View {
   return openView({ env: daemon.clientEnv, start: false, ...more });
+}
+
+/** A daemon, a client that works at it, and a view of it. */
+export interface Scene {
+  readonly daemon: TestDaemon;
+  readonly client: Client;
+  readonly view: View;
+}
+
+export async function openScene(): Promise<Scene> {
+  const daemon = await startDaemon();
+  return { daemon, client: await connect({ env: daemon.clientEnv }), view: viewOf(daemon) };
+}
+
+/** Ends what a scene is now, and removes the daemon's folders, also where a test has started it anew there. */
+export async function closeScene({ daemon, client, view }: Scene): Promise<void> {
+  view.close();
+  client.close();
+  await daemon.stop();
+  rmSync(daemon.home, { recursive: true, force: true });
 }

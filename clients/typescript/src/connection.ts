@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectivityState } from "@grpc/grpc-js";
-import { type HelloResponse, PipekitError } from "@pipekit/proto";
-import { type CallSettings, isUnavailable, untilAborted } from "./calls.ts";
+import { type HelloResponse, PipekitError, unlessAborted } from "@pipekit/proto";
+import { type CallSettings, isUnavailable } from "./calls.ts";
 import { greet, type Live, type Services } from "./channel.ts";
 import { type Endpoint, namedEndpoint, type Proofs, socketEndpoint } from "./endpoint.ts";
-import { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
+import { type Env, endpointName, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
 import { checkRuntimeFolder } from "./launch.ts";
 import { Starter } from "./starter.ts";
 
@@ -40,8 +40,7 @@ export class Connection {
   private constructor(options: ConnectOptions) {
     this.#options = options;
     this.#env = options.env ?? process.env;
-    this.#named =
-      options.endpoint ?? (options.stateFolder === undefined ? this.#env["PKX_ENDPOINT"] : undefined);
+    this.#named = endpointName(options, this.#env);
   }
 
   /** Connects, starting the daemon when none answers. Throws what `connect` throws. */
@@ -91,7 +90,7 @@ export class Connection {
       // When every caller has given up waiting, nobody is left to hear of a failure.
       this.#establishing.catch(() => undefined);
     }
-    await untilAborted(this.#establishing, signal);
+    await unlessAborted(this.#establishing, signal);
   }
 
   /** Resolves once the connection of now has broken, or is closed. */

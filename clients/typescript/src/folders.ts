@@ -29,6 +29,17 @@ export function socketPath(runtime: string, state: string): string {
   return join(runtime, `${id}.sock`);
 }
 
+/** The endpoint that is named: such a daemon is never started. Undefined for the socket of a state folder: one that is named goes before the variable. */
+export function endpointName(
+  {
+    endpoint,
+    stateFolder,
+  }: { readonly endpoint?: string | undefined; readonly stateFolder?: string | undefined },
+  env: Env,
+): string | undefined {
+  return endpoint ?? (stateFolder === undefined ? env["PKX_ENDPOINT"] : undefined);
+}
+
 /** Value of an XDG variable; the specification has relative paths ignored. */
 export function xdg(value: string | undefined): string | undefined {
   return value !== undefined && isAbsolute(value) ? value : undefined;

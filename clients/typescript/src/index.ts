@@ -76,7 +76,7 @@ export type {
   ReadDeadLetter,
   SyncOptions,
 } from "./delivery.ts";
-export { type Env, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
+export { type Env, endpointName, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
 export type { MetricSeries, MetricsQuery, MetricUpdate, WatchMetricsQuery } from "./metrics.ts";
 export type { OnProgress } from "./progress.ts";
 export { Registry } from "./registry.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import { PipekitError, type Record as RunRecord, RunState } from "@pipekit/proto";
+import { PipekitError, type Record as RunRecord, RunState, unlessAborted } from "@pipekit/proto";
 import { LogBuffer } from "./buffer.ts";
-import { type CallSettings, untilAborted } from "./calls.ts";
+import type { CallSettings } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import { toJson } from "./json.ts";
 import { FrameSender, type SenderIdentity } from "./sender.ts";
@@ -188,7 +188,7 @@ export class RunWriter implements AsyncDisposable {
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(this.#notDelivered(timeoutMs)), timeoutMs);
     try {
-      await untilAborted(
+      await unlessAborted(
         promise,
         signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]),
       );

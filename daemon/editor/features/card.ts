@@ -5,6 +5,7 @@
  * end of a code span.
  */
 import { type MarkupContent, MarkupKind } from "vscode-languageserver/node";
+import { webAddress } from "../../view/documents/texts.ts";
 import { clipped } from "./words.ts";
 
 /** Plain words; a name or hash as code; an address that can be opened. */
@@ -44,13 +45,6 @@ export function joined(groups: readonly (readonly Piece[])[], separator: string)
   return groups.flatMap((group, index) => (index === 0 ? group : [separator, ...group]));
 }
 
-/** An address that may be shown as a link; undefined for anything but http(s). */
-export function webAddress(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const { protocol, href } = new URL(text);
-  return protocol === "http:" || protocol === "https:" ? href : undefined;
-}
-
 function plain(piece: Piece): string {
   if (typeof piece === "string") return clipped(piece, LONGEST);
   return "code" in piece ? clipped(piece.code, LONGEST) : piece.link;
@@ -61,7 +55,7 @@ function marked(piece: Piece): string {
   if ("code" in piece) return codeSpan(clipped(piece.code, LONGEST));
   const address = webAddress(piece.link);
   // What `URL` writes holds no `<`, `>` or blank, so that the brackets end where they should.
-  return address === undefined || /[<>\s\\]/.test(address) ? codeSpan(piece.link) : `<${address}>`;
+  return address === "" || /[<>\s\\]/.test(address) ? codeSpan(piece.link) : `<${address}>`;
 }
 
 /** Text that Markdown takes for text; what is harmless stays as it is, for clients that show Markdown as it is written. */

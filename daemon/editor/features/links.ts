@@ -6,8 +6,8 @@
  */
 import type { RunBrief } from "@pipekit/proto/editor";
 import type { DocumentLink } from "vscode-languageserver/node";
+import { webAddress } from "../../view/documents/texts.ts";
 import type { Reference } from "../references/reference.ts";
-import { webAddress } from "./card.ts";
 import type { OpenFile } from "./feature.ts";
 import type { Knowledge } from "./knowledge.ts";
 import { lookUp } from "./lookup.ts";
@@ -41,7 +41,7 @@ export function remoteAddress(
 ): { readonly spec: string; readonly address: string } | undefined {
   for (const { spec, remoteUrl } of run.sinks) {
     const address = webAddress(remoteUrl);
-    if (address !== undefined) return { spec, address };
+    if (address !== "") return { spec, address };
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { unlessAborted } from "../../aborting.ts";
+import { unlessAborted } from "@pipekit/proto";
 import { type Cut, lineEnd as endOfLine } from "./cut.ts";
 import { type Found, outlineOf, slotIn } from "./found.ts";
 import type { Language } from "./language.ts";

@@ -3,6 +3,7 @@ import { type FailureCode, PipekitError } from "@pipekit/proto";
 import type { EditorFailure } from "@pipekit/proto/editor";
 import { ErrorCodes, ResponseError } from "vscode-jsonrpc/node";
 import type { z } from "zod";
+import { failureDocument } from "../../view/documents/failure.ts";
 
 /** Error codes that the Language Server Protocol adds to those of JSON-RPC. */
 export const LSP_ERRORS = {
@@ -19,15 +20,8 @@ const CODES: { readonly [code in FailureCode]?: number } = {
 
 /** A failure as an error with an `EditorFailure` as its data; an error that is none of ours is INTERNAL. */
 export function errorOf(failure: unknown): ResponseError<EditorFailure> {
-  const { code, message, field, mend } =
-    failure instanceof PipekitError ? failure : new PipekitError("INTERNAL", reasonOf(failure));
-  const data: EditorFailure = { code, message, field, mend };
-  return new ResponseError(CODES[code] ?? LSP_ERRORS.requestFailed, message, data);
-}
-
-/** What an error says, in a line. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const data = failureDocument(failure);
+  return new ResponseError(CODES[data.code] ?? LSP_ERRORS.requestFailed, data.message, data);
 }
 
 /** Values from outside, checked. Throws INVALID_ARGUMENT, which names the field. */

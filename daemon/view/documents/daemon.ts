@@ -1,11 +1,11 @@
-import { runtimeFolder, socketPath, stateFolder } from "@pipekit/experiment";
+import { endpointName, runtimeFolder, socketPath, stateFolder } from "@pipekit/experiment";
 import { type DaemonDocument, EDITOR_PROTOCOL } from "@pipekit/proto/editor";
 import type { ViewOptions } from "../view.ts";
 
 /** Where the daemon is looked for: as `connect` does. */
 export function endpointOf(options: ViewOptions): string {
   const { stateFolder: folder, env = process.env } = options;
-  return namedEndpoint(options) ?? `unix:${socketPath(runtimeFolder(env), folder ?? stateFolder(env))}`;
+  return endpointName(options, env) ?? `unix:${socketPath(runtimeFolder(env), folder ?? stateFolder(env))}`;
 }
 
 /** How the daemon is. */
@@ -28,13 +28,5 @@ export function statusDocument(
 
 /** Whether a daemon is started where none answers. */
 export function mayStart(options: ViewOptions): boolean {
-  return options.start !== false && namedEndpoint(options) === undefined;
-}
-
-function namedEndpoint({
-  endpoint,
-  stateFolder: folder,
-  env = process.env,
-}: ViewOptions): string | undefined {
-  return endpoint ?? (folder === undefined ? env["PKX_ENDPOINT"] : undefined);
+  return options.start !== false && endpointName(options, options.env ?? process.env) === undefined;
 }

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
+import { unlessAborted } from "@pipekit/proto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { unlessAborted } from "../../daemon/aborting.ts";
 
 const unhandled: unknown[] = [];
 const note = (error: unknown) => unhandled.push(error);
