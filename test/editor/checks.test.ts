@@ -5,11 +5,12 @@ import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Client, connect, PipekitError } from "@pipekit/experiment";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { DiagnosticSeverity } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { configChecks } from "../../daemon/editor/checks/index.ts";
 import { definitions } from "../../daemon/editor/checks/python/definitions.ts";
+import { replacements } from "../../daemon/editor/features/replacing.ts";
 import type { View } from "../../daemon/view/index.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 
@@ -162,6 +163,72 @@ describe("targets", () => {
     expect(await messages("a:\n  _target_: wholly_unknown.Thing\n", options)).toEqual([]);
     rmSync(empty, { recursive: true });
   });
+});
+
+test("a text that is checked again is not parsed again, until it is another one", async () => {
+  let asked = 0;
+  const counting = async () => {
+    asked++;
+    return client;
+  };
+  const parse = vi.spyOn(client.configs.constructor.prototype, "parse");
+  const settings = {
+    registry: "",
+    registries: [],
+    inlayHints: true,
+    codeLens: true,
+    diagnostics: true,
+    pythonPath: [],
+  };
+  const checks = configChecks({ view: viewOf(counting), settings, workspaceFolders: [folder], env: {} });
+  const { signal } = new AbortController();
+  const uri = pathToFileURL(join(folder, "again.yaml")).href;
+  const file = (text: string) => ({
+    uri,
+    languageId: "yaml",
+    version: 1,
+    document: TextDocument.create(uri, "yaml", 1, text),
+    source: undefined,
+    writtenAtUs: async () => 0,
+  });
+  const open = file("_target_: torchlike.AdamX\n");
+  const first = await checks.check(open, signal);
+  expect(await checks.check(open, signal)).toEqual(first);
+  expect([asked, parse.mock.calls.length]).toEqual([2, 1]);
+  open.document = TextDocument.create(uri, "yaml", 2, "_target_: torchlike.Adam\n");
+  expect(await checks.check(open, signal)).toEqual([]);
+  expect(parse.mock.calls.length).toBe(2);
+  parse.mockRestore();
+});
+
+test.each([
+  ["_target_: my_models.nets.ResNett\n", "_target_: my_models.nets.ResNet\n"],
+  ['a: {_target_: "my_models.netz.ResNet", b: 1}\n', 'a: {_target_: "my_models.nets.ResNet", b: 1}\n'],
+  [
+    "a:\n  module: my_modelz.nets\n  class: ResNet\n  config: {}\n",
+    "a:\n  module: my_models.nets\n  class: ResNet\n  config: {}\n",
+  ],
+])("the quick fix of %j writes what was meant", async (text, mended) => {
+  const found = await check(text);
+  const uri = "file:///w/config.yaml";
+  const document = TextDocument.create(uri, "yaml", 1, text);
+  const file = {
+    uri,
+    languageId: "yaml",
+    version: 1,
+    document,
+    source: undefined,
+    writtenAtUs: async () => 0,
+  };
+  const [action, ...more] = replacements(file, found);
+  expect(more).toEqual([]);
+  expect(action?.diagnostics).toEqual(found);
+  expect(TextDocument.applyEdits(document, action?.edit?.changes?.[uri] ?? [])).toBe(mended);
+  const others = found.flatMap((one) => [
+    { ...one, source: "another" },
+    { ...one, data: undefined },
+  ]);
+  expect(replacements(file, others)).toEqual([]);
 });
 
 test("the module and the class of a pipeline's states are looked for, each where it stands", async () => {

@@ -3,14 +3,16 @@
  *
  * Architecture Invariant: nothing that a workspace brings is imported or run; Python modules are looked up by reading their text.
  */
-import { fileURLToPath } from "node:url";
+import type { ParseConfigResponse } from "@pipekit/proto";
 import { type Diagnostic, DiagnosticSeverity, type Position } from "vscode-languageserver/node";
-import type { ConfigChecks, FeatureContext, OpenFile } from "../features/feature.ts";
+import type { View } from "../../view/index.ts";
+import type { ConfigChecks, FeatureContext, OpenFile, Replacement } from "../features/feature.ts";
+import { filePath } from "../file-path.ts";
 import { configKind } from "./config-kind.ts";
 import { checkDefaults } from "./defaults.ts";
 import type { ConfigFinding } from "./finding.ts";
 import { findingOf } from "./problems.ts";
-import { ModuleFinder } from "./python/finder.ts";
+import { type KnownModules, ModuleFinder } from "./python/finder.ts";
 import { moduleRoots } from "./python/roots.ts";
 import { checkTargets } from "./targets.ts";
 
@@ -28,18 +30,20 @@ const ROOTS_MS = 10_000;
 const START: Position = { line: 0, character: 0 };
 
 /**
- * Makes the checks. `ReplaceData` stands in `data` of a diagnostic for which there is a quick fix. While the daemon is away there is
+ * Makes the checks. A `Replacement` stands in `data` of a diagnostic for which there is a quick fix. While the daemon is away there is
  * nothing to tell.
  */
 export function configChecks(
   context: Pick<FeatureContext, "view" | "settings" | "workspaceFolders" | "env">,
 ): ConfigChecks {
+  const parse = parser(context.view);
+  const modules: KnownModules = new Map();
   let roots: { readonly atMs: number; readonly finder: Promise<ModuleFinder> } | undefined;
   const finder = () => {
     if (roots === undefined || performance.now() - roots.atMs > ROOTS_MS) {
       const { workspaceFolders, settings, env } = context;
       const found = moduleRoots({ workspaceFolders, pythonPath: settings.pythonPath, env });
-      roots = { atMs: performance.now(), finder: found.then((made) => new ModuleFinder(made)) };
+      roots = { atMs: performance.now(), finder: found.then((made) => new ModuleFinder(made, modules)) };
     }
     return roots.finder;
   };
@@ -47,9 +51,9 @@ export function configChecks(
     check: async (file, signal) => {
       const text = file.document.getText();
       if (file.languageId !== "yaml" || text.length > MAX_TEXT || !mayBeConfig(text)) return [];
-      const parsed = await parse(context, text, signal);
+      const parsed = await parse(file, signal);
       if (parsed === undefined) return [];
-      const path = pathOf(file);
+      const path = filePath(file.uri);
       const kind = await configKind(text, parsed.nodes, path, context.workspaceFolders);
       if (kind === "none") return [];
       const findings = [
@@ -62,36 +66,34 @@ export function configChecks(
   };
 }
 
-/** What a quick fix puts in the place of a diagnostic's range. */
-export interface ReplaceData {
-  readonly replaceBy: string;
-}
-
 /** Spares the daemon every YAML file that is no config. */
 function mayBeConfig(text: string): boolean {
   return /_target_|\?\?\?|\$\{|^defaults[ \t]*:|\bmodule["']?[ \t]*:/m.test(text);
 }
 
-async function parse({ view }: Pick<FeatureContext, "view">, text: string, signal: AbortSignal) {
-  try {
-    const client = await view.link.client(signal);
-    return await client.configs.parse(text, { signal });
-  } catch {
-    signal.throwIfAborted();
-    return undefined;
-  }
-}
-
-function pathOf({ uri }: OpenFile): string | undefined {
-  try {
-    return fileURLToPath(uri);
-  } catch {
-    return undefined;
-  }
+/** Parses files by the daemon; undefined while it is away. Tags and runs that move have a text checked again and again: its parse is kept. */
+function parser({
+  link,
+}: View): (file: OpenFile, signal: AbortSignal) => Promise<ParseConfigResponse | undefined> {
+  const kept = new WeakMap<OpenFile, { readonly text: string; readonly parsed: ParseConfigResponse }>();
+  return async (file, signal) => {
+    const text = file.document.getText();
+    try {
+      const client = await link.client(signal);
+      const known = kept.get(file);
+      if (known?.text === text) return known.parsed;
+      const parsed = await client.configs.parse(text, { signal });
+      kept.set(file, { text, parsed });
+      return parsed;
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
+  };
 }
 
 function diagnostic({ code, message, range, severity, replaceBy }: ConfigFinding): Diagnostic {
-  const data: ReplaceData | undefined = replaceBy === undefined ? undefined : { replaceBy };
+  const data: Replacement | undefined = replaceBy === undefined ? undefined : { replaceBy };
   return {
     source: "pipekit",
     code,

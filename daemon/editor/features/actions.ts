@@ -3,16 +3,17 @@
 import type { TagMoveDocument } from "@pipekit/proto/editor";
 import { type CodeAction, CodeActionKind, type Diagnostic, type Range } from "vscode-languageserver/node";
 import type { ModelIndex } from "../../view/index.ts";
-import type { Reference, TextEdit } from "../references/reference.ts";
+import type { Reference } from "../references/reference.ts";
 import { COMMANDS, commandOf } from "./command-names.ts";
 import type { OpenFile } from "./feature.ts";
 import type { Knowledge } from "./knowledge.ts";
 import { lookUp } from "./lookup.ts";
 import { nearTags } from "./near-tags.ts";
 import { pin, pinOrigin, repin, unpin } from "./pin.ts";
-import { rangeOf, referencesOf, spanOf, touches, wireEdits } from "./place.ts";
+import { changes, rangeOf, referencesOf, spanOf, touches } from "./place.ts";
 import { CODES, SOURCE } from "./problem.ts";
 import { movedFrom } from "./ref-problems.ts";
+import { replacements } from "./replacing.ts";
 import { short } from "./words.ts";
 import { scalar } from "./yaml-scalar.ts";
 
@@ -40,7 +41,7 @@ export async function actions(
   const references = (await referencesOf(file, signal)).filter(
     ({ kind, span }) => kind !== "run" && touches(span, selected),
   );
-  const found: CodeAction[] = [];
+  const found: CodeAction[] = replacements(file, diagnostics);
   for (const reference of references) {
     const registry = knowledge.registryOf(reference.registry);
     // Asked for at every move of the cursor, also in a spec that is being typed.
@@ -141,10 +142,6 @@ function deed(
   argument: Readonly<{ [name: string]: unknown }>,
 ): CodeAction {
   return { title, kind: DEED, command: commandOf(title, command, argument) };
-}
-
-function changes(file: OpenFile, edits: readonly TextEdit[]) {
-  return { changes: { [file.uri]: wireEdits(file, edits) } };
 }
 
 /** The diagnostics of ours that an action of this place mends. */

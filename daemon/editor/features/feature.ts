@@ -85,6 +85,11 @@ export interface Features {
   close(): void;
 }
 
+/** In `data` of a diagnostic that knows what was meant: what to write in its range, quotes apart. */
+export interface Replacement {
+  readonly replaceBy: string;
+}
+
 /** Checks of pipeline YAML and Hydra configs. */
 export interface ConfigChecks {
   /** Problems with ranges; none for a file that is no config. */

@@ -1,5 +1,5 @@
 /** Between the client's positions and the references of a file. */
-import type { Position, Range, TextEdit as WireEdit } from "vscode-languageserver/node";
+import type { Position, Range, TextEdit as WireEdit, WorkspaceEdit } from "vscode-languageserver/node";
 import type { Reference, Span, TextEdit } from "../references/reference.ts";
 import type { OpenFile } from "./feature.ts";
 
@@ -31,6 +31,11 @@ export function touches(one: Span, other: Span): boolean {
   return one.from <= other.to && other.from <= one.to;
 }
 
-export function wireEdits(file: OpenFile, edits: readonly TextEdit[]): WireEdit[] {
+function wireEdits(file: OpenFile, edits: readonly TextEdit[]): WireEdit[] {
   return edits.map((edit) => ({ range: rangeOf(file, edit), newText: edit.insert }));
+}
+
+/** Edits of one file, as a code action carries them. */
+export function changes(file: OpenFile, edits: readonly TextEdit[]): WorkspaceEdit {
+  return { changes: { [file.uri]: wireEdits(file, edits) } };
 }

@@ -42,12 +42,17 @@ const MAX_MODULES_KEPT = 500;
 /** How far `from x import *` is followed. */
 const MOST_STARS = 8;
 
+/** Modules that were read, by their files; `mark` changes when a file does. */
+export type KnownModules = Map<string, { readonly mark: string; readonly definitions: Definitions }>;
+
 export class ModuleFinder {
   readonly #roots: ModuleRoots;
-  readonly #read = new Map<string, { readonly mark: string; readonly definitions: Definitions }>();
+  readonly #read: KnownModules;
 
-  constructor(roots: ModuleRoots) {
+  /** `known` outlives the finder, which goes with its roots. */
+  constructor(roots: ModuleRoots, known: KnownModules) {
     this.#roots = roots;
+    this.#read = known;
   }
 
   /** Looks for `parts.of.a.path`, whose last part or parts are names within a module. */
