@@ -39,6 +39,8 @@ describe.skipIf(browserMissing)("the page", () => {
     [ui, browser] = await Promise.all([startUi(daemon), openBrowser()]);
     page = await browser.newPage();
     await page.goto(ui.address);
+    // The address leads on to the page by itself; until it has, that would undo what a test does.
+    await page.locator("h1").waitFor(WAIT);
   });
 
   afterAll(async () => {
