@@ -49,6 +49,11 @@ class ErrorCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_CODE_FORMAT_TOO_NEW: _ClassVar[ErrorCode]
     ERROR_CODE_ENVIRONMENT_DRIFT: _ClassVar[ErrorCode]
     ERROR_CODE_UNAUTHENTICATED: _ClassVar[ErrorCode]
+    ERROR_CODE_PERMISSION_DENIED: _ClassVar[ErrorCode]
+    ERROR_CODE_QUOTA_EXCEEDED: _ClassVar[ErrorCode]
+    ERROR_CODE_CORRUPT_AUDIT: _ClassVar[ErrorCode]
+    ERROR_CODE_CORRUPT_BACKUP: _ClassVar[ErrorCode]
+    ERROR_CODE_SOURCE_UNREADABLE: _ClassVar[ErrorCode]
 ERROR_CODE_UNSPECIFIED: ErrorCode
 ERROR_CODE_INVALID_ARGUMENT: ErrorCode
 ERROR_CODE_INVALID_CONFIG: ErrorCode
@@ -91,6 +96,11 @@ ERROR_CODE_CORRUPT_ARTIFACT: ErrorCode
 ERROR_CODE_FORMAT_TOO_NEW: ErrorCode
 ERROR_CODE_ENVIRONMENT_DRIFT: ErrorCode
 ERROR_CODE_UNAUTHENTICATED: ErrorCode
+ERROR_CODE_PERMISSION_DENIED: ErrorCode
+ERROR_CODE_QUOTA_EXCEEDED: ErrorCode
+ERROR_CODE_CORRUPT_AUDIT: ErrorCode
+ERROR_CODE_CORRUPT_BACKUP: ErrorCode
+ERROR_CODE_SOURCE_UNREADABLE: ErrorCode
 
 class ErrorDetail(_message.Message):
     __slots__ = ("code", "message", "field", "mend")

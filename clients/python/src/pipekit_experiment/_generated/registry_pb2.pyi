@@ -220,7 +220,7 @@ class TagResponse(_message.Message):
     def __init__(self, move: _Optional[_Union[TagMove, _Mapping]] = ...) -> None: ...
 
 class TagMove(_message.Message):
-    __slots__ = ("name", "seq", "hash", "previous_hash", "actor", "at_us", "reason")
+    __slots__ = ("name", "seq", "hash", "previous_hash", "actor", "at_us", "reason", "principal")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     HASH_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +228,7 @@ class TagMove(_message.Message):
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     AT_US_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     seq: int
     hash: str
@@ -235,7 +236,8 @@ class TagMove(_message.Message):
     actor: str
     at_us: int
     reason: str
-    def __init__(self, name: _Optional[str] = ..., seq: _Optional[int] = ..., hash: _Optional[str] = ..., previous_hash: _Optional[str] = ..., actor: _Optional[str] = ..., at_us: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+    principal: str
+    def __init__(self, name: _Optional[str] = ..., seq: _Optional[int] = ..., hash: _Optional[str] = ..., previous_hash: _Optional[str] = ..., actor: _Optional[str] = ..., at_us: _Optional[int] = ..., reason: _Optional[str] = ..., principal: _Optional[str] = ...) -> None: ...
 
 class ResolveTagRequest(_message.Message):
     __slots__ = ("registry", "ref")

@@ -286,6 +286,36 @@ class UnauthenticatedError(PipekitError, PermissionError):
     code = "UNAUTHENTICATED"
 
 
+class PermissionDeniedError(PipekitError, PermissionError):
+    """Over TCP: no role of the principal permits the call, or not on this name."""
+
+    code = "PERMISSION_DENIED"
+
+
+class QuotaExceededError(PipekitError, RuntimeError):
+    """The principal, or the daemon, is over a limit on calls, streams, runs or bytes; try again later."""
+
+    code = "QUOTA_EXCEEDED"
+
+
+class CorruptAuditError(PipekitError, RuntimeError):
+    """The audit log is not as it was written: an entry is missing, changed or out of order."""
+
+    code = "CORRUPT_AUDIT"
+
+
+class CorruptBackupError(PipekitError, RuntimeError):
+    """A backup of a state folder is damaged, cut short, or none."""
+
+    code = "CORRUPT_BACKUP"
+
+
+class SourceUnreadableError(PipekitError, FileNotFoundError):
+    """The store, folder or export that runs are imported from does not exist or cannot be read."""
+
+    code = "SOURCE_UNREADABLE"
+
+
 ERRORS: dict[str, type[PipekitError]] = {
     error.code: error
     for error in (
@@ -329,6 +359,11 @@ ERRORS: dict[str, type[PipekitError]] = {
         FormatTooNewError,
         EnvironmentDriftError,
         UnauthenticatedError,
+        PermissionDeniedError,
+        QuotaExceededError,
+        CorruptAuditError,
+        CorruptBackupError,
+        SourceUnreadableError,
         InternalError,
     )
 }

@@ -93,6 +93,16 @@ export const ErrorCode = {
   ERROR_CODE_ENVIRONMENT_DRIFT: 40,
   /** ERROR_CODE_UNAUTHENTICATED - UNAUTHENTICATED. Over TCP: the token is missing or wrong, or the daemon's certificate proves nothing (raised in clients). */
   ERROR_CODE_UNAUTHENTICATED: 41,
+  /** ERROR_CODE_PERMISSION_DENIED - PERMISSION_DENIED. Over TCP: no role of the principal permits the call, or not on this name. */
+  ERROR_CODE_PERMISSION_DENIED: 42,
+  /** ERROR_CODE_QUOTA_EXCEEDED - RESOURCE_EXHAUSTED. The principal, or the daemon, is over a limit on calls, streams, runs or bytes; try again later. */
+  ERROR_CODE_QUOTA_EXCEEDED: 43,
+  /** ERROR_CODE_CORRUPT_AUDIT - DATA_LOSS. The audit log is not as it was written: an entry is missing, changed or out of order. */
+  ERROR_CODE_CORRUPT_AUDIT: 44,
+  /** ERROR_CODE_CORRUPT_BACKUP - DATA_LOSS. A backup of a state folder is damaged, cut short, or none. */
+  ERROR_CODE_CORRUPT_BACKUP: 45,
+  /** ERROR_CODE_SOURCE_UNREADABLE - NOT_FOUND. The store, folder or export that runs are imported from does not exist or cannot be read. */
+  ERROR_CODE_SOURCE_UNREADABLE: 46,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -141,6 +151,11 @@ export namespace ErrorCode {
   export type ERROR_CODE_FORMAT_TOO_NEW = typeof ErrorCode.ERROR_CODE_FORMAT_TOO_NEW;
   export type ERROR_CODE_ENVIRONMENT_DRIFT = typeof ErrorCode.ERROR_CODE_ENVIRONMENT_DRIFT;
   export type ERROR_CODE_UNAUTHENTICATED = typeof ErrorCode.ERROR_CODE_UNAUTHENTICATED;
+  export type ERROR_CODE_PERMISSION_DENIED = typeof ErrorCode.ERROR_CODE_PERMISSION_DENIED;
+  export type ERROR_CODE_QUOTA_EXCEEDED = typeof ErrorCode.ERROR_CODE_QUOTA_EXCEEDED;
+  export type ERROR_CODE_CORRUPT_AUDIT = typeof ErrorCode.ERROR_CODE_CORRUPT_AUDIT;
+  export type ERROR_CODE_CORRUPT_BACKUP = typeof ErrorCode.ERROR_CODE_CORRUPT_BACKUP;
+  export type ERROR_CODE_SOURCE_UNREADABLE = typeof ErrorCode.ERROR_CODE_SOURCE_UNREADABLE;
   export type UNRECOGNIZED = typeof ErrorCode.UNRECOGNIZED;
 }
 

@@ -285,6 +285,11 @@ export interface TagMove {
   atUs: number;
   /** Why; may be empty. */
   reason: string;
+  /**
+   * Who moved it as the daemon knows it: the principal that proved itself over TCP, or `socket:USER`. Empty in moves that were
+   * made before daemons recorded it.
+   */
+  principal: string;
 }
 
 /** ResolveTagRequest names a ref. */
@@ -2442,7 +2447,7 @@ export const TagResponse: MessageFns<TagResponse> = {
 };
 
 function createBaseTagMove(): TagMove {
-  return { name: "", seq: 0, hash: "", previousHash: "", actor: "", atUs: 0, reason: "" };
+  return { name: "", seq: 0, hash: "", previousHash: "", actor: "", atUs: 0, reason: "", principal: "" };
 }
 
 export const TagMove: MessageFns<TagMove> = {
@@ -2467,6 +2472,9 @@ export const TagMove: MessageFns<TagMove> = {
     }
     if (message.reason !== "") {
       writer.uint32(58).string(message.reason);
+    }
+    if (message.principal !== "") {
+      writer.uint32(66).string(message.principal);
     }
     return writer;
   },
@@ -2540,6 +2548,14 @@ export const TagMove: MessageFns<TagMove> = {
             message.reason = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.principal = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2564,6 +2580,7 @@ export const TagMove: MessageFns<TagMove> = {
     message.actor = object.actor ?? "";
     message.atUs = object.atUs ?? 0;
     message.reason = object.reason ?? "";
+    message.principal = object.principal ?? "";
     return message;
   },
 };
