@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
+from pipekit_experiment._src.device_values import kept_on_device
 from pipekit_experiment._src.errors import InvalidMetricError
 
 MAX_KEY_BYTES = 1024
@@ -21,6 +22,10 @@ PLAIN_TYPES: set[type] = {float, int, bool}
 
 Numpy scalars and subclasses of float and int join when they are first seen.
 """
+
+# Types that were looked at before: arrays of other libraries, read by the flusher, and PyTorch's tensors.
+_ARRAY_TYPES: set[type] = set()
+_TENSOR_TYPES: set[type] = set()
 
 
 class KeySet:
@@ -107,16 +112,27 @@ def check_metrics(metrics: object) -> None:
 
 def accept_values(keys: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Values as they are kept until the flusher packs them. Raises InvalidMetricError that names the key."""
-    return tuple(
-        [
-            value if type(value) in PLAIN_TYPES else _accept(key, value)
-            for key, value in zip(keys, values, strict=True)
-        ]
-    )
+    accepted = [
+        value if type(value) in PLAIN_TYPES else _accept(key, value)
+        for key, value in zip(keys, values, strict=True)
+    ]
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        on_device = [i for i, value in enumerate(accepted) if isinstance(value, torch.Tensor)]
+        if on_device:
+            kept = kept_on_device([accepted[i] for i in on_device], torch)
+            for i, value in zip(on_device, kept, strict=True):
+                accepted[i] = value
+    return tuple(accepted)
 
 
 def _accept(key: str, value: Any) -> Any:
     kind = cast("type[object]", type(value))
+    if kind in _TENSOR_TYPES:
+        return _accept_tensor(key, value)
+    if kind in _ARRAY_TYPES:
+        _check_single(key, value)
+        return value
     if isinstance(value, (float, int)):
         PLAIN_TYPES.add(kind)
         return value
@@ -136,9 +152,11 @@ def _accept(key: str, value: Any) -> Any:
             return float(value.item())
     torch: Any = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
-        return _accept_tensor(key, value, torch)
+        _TENSOR_TYPES.add(kind)
+        return _accept_tensor(key, value)
     if hasattr(kind, "__array__") or hasattr(kind, "__dlpack__") or hasattr(value, "dtype"):
         _check_single(key, value)
+        _ARRAY_TYPES.add(kind)
         return value
     if hasattr(kind, "__float__"):
         try:
@@ -148,41 +166,20 @@ def _accept(key: str, value: Any) -> Any:
     raise _not_a_number(key, value)
 
 
-def _accept_tensor(key: str, value: Any, torch: Any) -> Any:
+def _accept_tensor(key: str, value: Any) -> Any:
+    """A float, or, on a device, the tensor as it is."""
     if value.numel() != 1:
         _check_single(key, value)
     if value.is_complex() or value.is_meta:
         raise _not_a_number(key, value)
-    # Detached, else the value would keep the whole autograd graph alive until the flusher comes.
-    value = value.detach()
-    if value.device.type == "cpu":
-        return float(value)
-    # A copy on the device, queued and not waited for: the loop may write to the tensor in place.
-    copy = value.clone()
-    if value.device.type != "cuda":
-        return copy
-    stream = torch.cuda.current_stream(value.device)
-    if stream == torch.cuda.default_stream(value.device):
-        return copy
-    return _CudaScalar(copy, stream.record_event())
-
-
-class _CudaScalar:
-    """A scalar computed on a stream of its own: the flusher's read must wait for that stream."""
-
-    __slots__ = ("_event", "_tensor")
-
-    def __init__(self, tensor: Any, event: Any) -> None:
-        self._tensor = tensor
-        self._event = event
-
-    def __float__(self) -> float:
-        self._event.synchronize()
-        return float(self._tensor)
+    return float(value.detach()) if value.is_cpu else value
 
 
 def _check_single(key: str, value: Any) -> None:
-    shape = tuple(getattr(value, "shape", ()))
+    shape = getattr(value, "shape", ())
+    if shape == ():
+        return
+    shape = tuple(shape)
     if math.prod(shape) != 1:
         raise InvalidMetricError(
             f'The metric "{key}" is an array of shape {shape}, not a single number.',

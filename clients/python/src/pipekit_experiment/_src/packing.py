@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
 from pipekit_experiment._generated import tracker_pb2 as pb
+from pipekit_experiment._src.device_values import read_ahead
 from pipekit_experiment._src.limits import Limits
 from pipekit_experiment._src.metrics import KeySet, to_float
 from pipekit_experiment._src.ring_entries import Held, Item, Rows
@@ -50,6 +51,8 @@ def pack(items: Iterable[Item], limits: Limits) -> tuple[list[Packed], Failures]
     """Packs items, in order, into as few frames as the limits allow. Reads values on a device."""
     failures = Failures()
     packer = _Packer(limits)
+    items = list(items)
+    read_ahead(value for item in items if isinstance(item, Held) for value in item.values)
     for item in items:
         if isinstance(item, bytes):
             packer.add_record(pb.Record.FromString(item))
