@@ -162,7 +162,9 @@ export function describeCollections(fixtureOf: () => RegistryFixture): void {
       const refused = (error: { code?: string }): undefined => {
         if (error.code !== "REF_NOT_FOUND") throw error;
       };
-      for (let i = 0; i < 12; i++) {
+      // A dozen times where that is quick; where each request costs a server's time, a few.
+      const enough = Date.now() + 12_000;
+      for (let i = 0; i < 12 && (i < 4 || Date.now() < enough); i++) {
         const hash = await storeText(registry, `w${i % 3}`, { name: "latest", force: true });
         expect((await registry.resolve("latest", never)).hash).toBe(hash);
         const other = await storeText(registry, `x${i % 3}`);

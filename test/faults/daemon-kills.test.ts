@@ -1,5 +1,5 @@
 /**
- * kill -9 of the daemon at random moments while a trainer logs, `$PKX_FAULT_ROUNDS` times (20): its client brings it
+ * kill -9 of the daemon at random moments while a trainer logs, `$PKX_FAULT_ROUNDS` times (12): its client brings it
  * back, and afterwards each point is there once and in order, in the journal and at the tracker.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,7 +19,7 @@ import {
   within,
 } from "./trainer.ts";
 
-const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "20");
+const ROUNDS = Number(process.env["PKX_FAULT_ROUNDS"] ?? "12");
 const FIRST_SEED = Number(process.env["PKX_FAULT_SEED"] ?? "1");
 const AT_ONCE = 3;
 const NONE: Damage = { lost: 0, doubled: 0, misplaced: 0 };

@@ -26,7 +26,10 @@ const CHECKS: readonly Check[] = [
   { name: "ruff-format", command: ["ruff", "format", "--check", ...PYTHON_CODE] },
   { name: "ruff", command: ["ruff", "check", ...PYTHON_CODE] },
   { name: "pyright", command: ["pyright", "-p", "clients/python"] },
-  { name: "vitest", command: ["vitest", "run", `--maxWorkers=${availableParallelism()}`] },
+  {
+    name: "vitest",
+    command: ["node", "test/support/died-workers.ts", `--maxWorkers=${availableParallelism()}`],
+  },
   // A file's tests stay in one process: they share its daemon.
   { name: "pytest", command: ["python", "-m", "pytest", "-q", "clients/python", ...PYTEST_WORKERS] },
 ];
