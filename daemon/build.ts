@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { buildPage } from "@pipekit/page/build";
+import { buildPage, PAGE_PACKAGES } from "@pipekit/page/build";
 import { build, type Metafile, type Plugin } from "esbuild";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -55,8 +55,16 @@ const adjustSources: Plugin = {
   },
 };
 
-/** Every file of the bundle: path within it to content. */
-async function bundle(): Promise<Map<string, Uint8Array>> {
+/** What the bundle is made of. */
+export interface Bundle {
+  /** Path within it to content. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Folders of the packages from outside that are in it, from the root of the tree. */
+  readonly packages: readonly string[];
+}
+
+/** Makes the bundle in memory. */
+export async function buildBundle(): Promise<Bundle> {
   const result = await build({
     entryPoints: ENTRIES,
     outdir: "out",
@@ -85,23 +93,33 @@ async function bundle(): Promise<Map<string, Uint8Array>> {
     for (const file of filesIn(from)) files.set(join(to, relative(from, file)), readFileSync(file));
   }
   for (const [name, content] of await buildPage()) files.set(join("page", name), content);
-  files.set("LICENSES.txt", Buffer.from(licenses(result.metafile)));
-  return files;
+  const packages = packagesOf(result.metafile);
+  files.set("LICENSES.txt", Buffer.from(licenses(packages)));
+  return { files, packages: [...packages, ...PAGE_PACKAGES.map((name) => `node_modules/${name}`)].sort() };
 }
 
-/** The licence texts of every package that went into the bundle. */
-function licenses(metafile: Metafile): string {
+function packagesOf({ inputs }: Metafile): readonly string[] {
   const packages = new Set<string>();
-  for (const input of Object.keys(metafile.inputs)) {
+  for (const input of Object.keys(inputs)) {
     const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
     if (found !== undefined) packages.add(found);
   }
-  const texts = [...packages].sort().map((folder) => {
+  return [...packages].sort();
+}
+
+/** The licence texts of packages. */
+function licenses(packages: readonly string[]): string {
+  const texts = packages.map((folder) => {
     const file = readdirSync(join(ROOT, folder)).find((name) => /^licen[cs]e/i.test(name));
-    const text = file === undefined ? "See its package." : readFileSync(join(ROOT, folder, file), "utf8");
+    const text = file === undefined ? licenceName(folder) : readFileSync(join(ROOT, folder, file), "utf8");
     return `${folder.slice(folder.lastIndexOf("node_modules/") + "node_modules/".length)}\n\n${text.trim()}\n`;
   });
   return texts.join(`\n${"-".repeat(78)}\n`);
+}
+
+function licenceName(folder: string): string {
+  const { license } = JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8"));
+  return `Licence: ${license}. Its package brings no text.`;
 }
 
 function filesIn(folder: string): string[] {
@@ -111,7 +129,7 @@ function filesIn(folder: string): string[] {
 }
 
 /** Makes a folder hold exactly these files. Left alone when it does: a running daemon loads from it later. */
-function write(folder: string, files: ReadonlyMap<string, Uint8Array>): boolean {
+export function writeBundle(folder: string, files: ReadonlyMap<string, Uint8Array>): boolean {
   const present = existsSync(folder) ? filesIn(folder) : [];
   const fits = (file: string) => {
     const wanted = files.get(relative(folder, file));
@@ -127,13 +145,15 @@ function write(folder: string, files: ReadonlyMap<string, Uint8Array>): boolean 
   return true;
 }
 
-const { values } = parseArgs({ options: { out: { type: "string" } } });
-const targets = values.out === undefined ? DEFAULT_TARGETS : [resolve(values.out)];
-const files = await bundle();
-const kilobytes = Math.round([...files.values()].reduce((sum, { length }) => sum + length, 0) / 1000);
-for (const target of targets) {
-  const changed = write(target, files);
-  console.log(
-    `${relative(ROOT, target)}: ${files.size} files, ${kilobytes} kB${changed ? "" : ", unchanged"}`,
-  );
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { out: { type: "string" } } });
+  const targets = values.out === undefined ? DEFAULT_TARGETS : [resolve(values.out)];
+  const { files } = await buildBundle();
+  const kilobytes = Math.round([...files.values()].reduce((sum, { length }) => sum + length, 0) / 1000);
+  for (const target of targets) {
+    const changed = writeBundle(target, files);
+    console.log(
+      `${relative(ROOT, target)}: ${files.size} files, ${kilobytes} kB${changed ? "" : ", unchanged"}`,
+    );
+  }
 }

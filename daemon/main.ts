@@ -14,6 +14,9 @@ const [command, ...rest] = process.argv.slice(2);
 if (command === "serve") {
   const { serve } = await import("./serve.ts");
   await serve(rest);
+} else if (command === "health") {
+  const { health } = await import("./health.ts");
+  process.exitCode = await health(rest);
 } else {
   const { runCli } = await import("./cli/index.ts");
   process.exitCode = await runCli(process.argv.slice(2));

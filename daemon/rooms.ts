@@ -3,10 +3,12 @@ import { clearmlTracker } from "@pipekit/adapters/clearml";
 import type { ConfigReader } from "@pipekit/adapters/config";
 import type { DatasetContext, DatasetTool } from "@pipekit/adapters/dataset";
 import { localRegistry } from "@pipekit/adapters/local";
-import { mlflowRegistry, mlflowTracker } from "@pipekit/adapters/mlflow";
+import { mlflowHistory, mlflowRegistry, mlflowTracker } from "@pipekit/adapters/mlflow";
+import { neptuneHistory } from "@pipekit/adapters/neptune";
 import { s3Registry } from "@pipekit/adapters/s3";
-import { tensorboardTracker } from "@pipekit/adapters/tensorboard";
-import { wandbTracker } from "@pipekit/adapters/wandb";
+import { tensorboardHistory, tensorboardTracker } from "@pipekit/adapters/tensorboard";
+import type { AdapterContext } from "@pipekit/adapters/tracker";
+import { wandbHistory, wandbTracker } from "@pipekit/adapters/wandb";
 import {
   ConfigServiceService,
   DatasetServiceService,
@@ -15,9 +17,11 @@ import {
   TrackerServiceService,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
+import { OWNER_TAG, Permission } from "./access/index.ts";
 import { type Config, ensurePrivateFolder, type StateLayout, socketPathOf } from "./config/index.ts";
 import { openContentStore } from "./content/index.ts";
 import { createDelivery, type Delivery, type DeliveryOptions } from "./delivery/index.ts";
+import { openForwarding, withForwarding } from "./forwarding.ts";
 import { type Journal, openForeignJournal, openJournal } from "./journal/index.ts";
 import { isProcessGone, processMark, type RunWriters, thisMachine } from "./lifecycle/index.ts";
 import { createRegistries } from "./registry/index.ts";
@@ -37,6 +41,7 @@ import type { ServedService } from "./rpc/server.ts";
 import { trackerService } from "./rpc/tracker.ts";
 import { SpoolDrain } from "./spool/index.ts";
 import { SystemWatch } from "./system/index.ts";
+import type { Telemetry } from "./telemetry/index.ts";
 
 /** What delivery shows to the host. */
 export interface HostedDelivery {
@@ -65,12 +70,17 @@ export interface Watch {
 
 /** The rooms behind the services. */
 export interface Rooms {
-  readonly journal: Pick<Journal, "append" | "run" | "runs" | "onCommit" | "onResume" | "totals" | "close">;
+  readonly journal: Pick<
+    Journal,
+    "append" | "run" | "runs" | "members" | "onCommit" | "onResume" | "totals" | "close"
+  >;
   readonly delivery: HostedDelivery;
   readonly retention: HostedRetention;
   readonly writers: RunWriters;
   readonly watches: readonly Watch[];
   readonly services: readonly ServedService[];
+  /** What callers over TCP may do; undefined when the daemon does not listen there. */
+  readonly permission?: Permission | undefined;
 }
 
 /** What the rooms get from the host. */
@@ -82,6 +92,8 @@ export interface RoomContext {
   readonly log: Logger;
   /** True once the daemon takes no more frames. */
   readonly draining: () => boolean;
+  /** What looks at the rooms; undefined where nobody wants to know. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** Where a fault test reaches into the rooms. */
@@ -91,11 +103,11 @@ export interface RoomSeams extends Pick<DeliveryOptions, "crashpoint" | "limits"
 
 /** Opens every room of the daemon and joins them: the one place that knows them all. */
 export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Promise<Rooms> {
-  const { config, stateFolder, layout, log, draining } = context;
+  const { config, stateFolder, layout, log, draining, telemetry } = context;
   ensurePrivateFolder(layout.stagingFolder);
   const { wrapJournal = (journal) => journal, ...deliverySeams } = seams;
   const [journal, content] = await Promise.all([
-    openJournal({ stateFolder, log }).then(wrapJournal),
+    openJournal({ stateFolder, log, ...(telemetry && { onGroup: telemetry.onGroup }) }).then(wrapJournal),
     openContentStore({ stateFolder }),
   ]);
   const registries = createRegistries({
@@ -109,16 +121,18 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
     log,
     seams: { processes: { mark: processMark(), isGone: isProcessGone } },
   });
+  const adapterContext: AdapterContext = {
+    env: process.env,
+    home: homedir(),
+    log: (level, message, fields = {}) => log[level](fields, message),
+  };
   const delivery = createDelivery({
     journal,
     content,
     kinds: [mlflowTracker, tensorboardTracker, wandbTracker, clearmlTracker],
-    context: {
-      env: process.env,
-      home: homedir(),
-      log: (level, message, fields = {}) => log[level](fields, message),
-    },
+    context: adapterContext,
     log,
+    observer: telemetry?.delivery,
     ...deliverySeams,
   });
   const disk = new DiskWatch({
@@ -129,22 +143,58 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
     log,
   });
   const admit = () => disk.admit();
-  const pruneParts = { journal, content, onFreed: () => disk.forget() };
+  const upTo = () => fanIn?.publishedTo ?? Number.POSITIVE_INFINITY;
+  const pruneParts = { journal, content, upTo, onFreed: () => disk.forget() };
   checkTrackers(config.trackers, config.configFile, delivery);
-  const intakeOptions = { journal, content, delivery, trackers: config.trackers, log, admit, draining };
+  const intakeOptions = {
+    journal: telemetry?.journal(journal) ?? journal,
+    content,
+    delivery,
+    trackers: config.trackers,
+    log,
+    admit,
+    draining,
+    forwards: config.bridge !== undefined,
+  };
   const intake = new Intake(intakeOptions);
+  const fanIn = await openForwarding({ config, stateFolder, journal, content, intake, log });
   const writers = new SpoolDrain({
     ringsFolder: socketPathOf(config.runtimeFolder, stateFolder).replace(/sock$/, "rings"),
     spoolFolder: layout.spoolFolder,
     lastSeq: (writerId) => journal.lastSeq(writerId),
-    append: (frame, signal) => intake.begin(frame, signal),
+    append: (frame, signal) => {
+      const turn = intake.begin(frame, signal);
+      telemetry?.drained(turn.result);
+      return turn;
+    },
     intervalMs: WRITERS_INTERVAL_MS,
     log,
   });
+  telemetry?.watch({
+    journal,
+    disk: () => disk.state(),
+    endpoints: () => delivery.endpoints(),
+    cacheUses: () => registries.cacheUses,
+  });
+  const access = config.remote?.access;
+  const permission =
+    access &&
+    new Permission(access.grantsOf, {
+      run: async (id) => {
+        const { runId, start } = await journal.run(id);
+        return { runId, name: start.name, owner: start.tags[OWNER_TAG] ?? "" };
+      },
+      registry: (spec) => registries.canonical(spec),
+    });
   const tracker = trackerService({
+    ...(permission && { admitFrame: (principal, frame) => permission.frame(principal, frame) }),
     ...intakeOptions,
     takeLeftovers: () => writers.lookAnew(),
     foreign: { ownFolder: stateFolder, open: (file) => openForeignJournal(file, log) },
+    sources: {
+      kinds: [mlflowHistory, wandbHistory, neptuneHistory, tensorboardHistory],
+      context: adapterContext,
+    },
   });
   const datasets = lazyDatasets({
     env: process.env,
@@ -154,21 +204,38 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
   });
   return {
     journal,
-    delivery,
+    delivery: withForwarding(delivery, fanIn),
     retention: {
-      disk: () => disk.state(),
+      disk: async () => {
+        const state = await disk.state();
+        return {
+          ...state,
+          warnings: [
+            ...state.warnings,
+            ...(access?.warnings ?? []),
+            ...(telemetry?.warnings() ?? []),
+            ...(fanIn?.warnings() ?? []),
+          ],
+        };
+      },
       prune: (choice, signal) => prunes(pruneParts, choice, signal),
     },
     writers,
+    permission,
     watches: [
+      ...(access === undefined ? [] : [{ start: () => access.start(log), stop: () => access.stop() }]),
       writers,
       disk,
       new AutoPrune(pruneParts, config.pruneAfterDays, log),
       new SystemWatch({ journal, admit, log }),
+      ...(fanIn === undefined ? [] : [fanIn]),
     ],
     services: [
       { definition: TrackerServiceService, implementation: tracker },
-      { definition: RegistryServiceService, implementation: registryService({ registries, log }) },
+      {
+        definition: RegistryServiceService,
+        implementation: registryService({ registries: telemetry?.registries(registries) ?? registries, log }),
+      },
       { definition: ConfigServiceService, implementation: configService({ reader: configReader, log }) },
       { definition: DatasetServiceService, implementation: datasetService({ datasets, log }) },
     ],

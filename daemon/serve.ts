@@ -16,11 +16,18 @@ Options:
   --idle-exit-s SECONDS   exit after so long without work; 0 for never (default: 900, with --listen 0)
   --orphan-grace-s SECONDS
                           end a run as killed so long after its process is gone and silent (default: 10)
+  --drain-s SECONDS       when a signal stops it, first wait so long for runs to end and for their sinks (default: 0)
   --log-level LEVEL       trace, debug, info, warn, error or fatal (default: info)
-  --listen HOST:PORT      listen on TCP, too; needs the three below (docs/remote.md)
+  --listen HOST:PORT      listen on TCP, too; needs a certificate, its key, and principals or a token (docs/remote.md)
   --tls-cert FILE         chain of certificates, PEM
   --tls-key FILE          its private key, PEM
-  --token-file FILE       token that callers over TCP send
+  --principals-file FILE  who may call over TCP, and in which roles, YAML
+  --token-file FILE       instead: token of one principal, an admin
+  --tls-client-ca FILE    certificate that signs those of clients, PEM
+  --tls-client-auth HOW   required (default with a client CA) or optional
+  --metrics-listen HOST:PORT
+                          show metrics for Prometheus, by HTTP (docs/monitoring.md)
+  --otlp-endpoint URL     send metrics and traces there, by OTLP
   --ready-fd N            file descriptor that gets the line \`ready ENDPOINT\` (default: 1)
   --json                  that line as {"ready": ENDPOINT}, and why it cannot serve as {"error": ...} on standard error
   --help                  this text
@@ -39,11 +46,17 @@ const OPTIONS = {
   config: { type: "string" },
   "idle-exit-s": { type: "string" },
   "orphan-grace-s": { type: "string" },
+  "drain-s": { type: "string" },
   "log-level": { type: "string" },
   listen: { type: "string" },
   "tls-cert": { type: "string" },
   "tls-key": { type: "string" },
   "token-file": { type: "string" },
+  "principals-file": { type: "string" },
+  "tls-client-ca": { type: "string" },
+  "tls-client-auth": { type: "string" },
+  "metrics-listen": { type: "string" },
+  "otlp-endpoint": { type: "string" },
   "ready-fd": { type: "string", default: "1" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -66,11 +79,17 @@ export async function serve(
       runtime_dir: values["runtime-dir"],
       idle_exit_s: values["idle-exit-s"],
       orphan_grace_s: values["orphan-grace-s"],
+      drain_s: values["drain-s"],
       log_level: values["log-level"],
       listen: values.listen,
       tls_cert: values["tls-cert"],
       tls_key: values["tls-key"],
       token_file: values["token-file"],
+      principals_file: values["principals-file"],
+      tls_client_ca: values["tls-client-ca"],
+      tls_client_auth: values["tls-client-auth"],
+      metrics_listen: values["metrics-listen"],
+      otlp_endpoint: values["otlp-endpoint"],
     };
     const config = await loadConfig(commandLine, process.env);
     const result = await hostDaemon({

@@ -179,6 +179,8 @@ export interface TagMoveDocument {
   readonly hash: string;
   readonly previousHash: string;
   readonly actor: string;
+  /** Who it was as the daemon knows it; absent where it does not know. */
+  readonly principal?: string;
   readonly atUs: number;
   readonly reason: string;
 }

@@ -1,7 +1,7 @@
 /** Reads back what MLflow shows of a metric. */
 
 import { z } from "zod";
-import type { MlflowApi } from "./api.ts";
+import type { MlflowApi, Result } from "./api.ts";
 import type { PointSource } from "./requests.ts";
 
 const PAGE = 20_000;
@@ -18,6 +18,23 @@ const Count = z.object({
   metrics: z.array(z.unknown()).default([]),
   next_page_token: z.string().default(""),
 });
+
+/** The points of a key from one page on, in the order of their times; the token is empty for the first and the last one. */
+export async function pageOfPoints(
+  api: MlflowApi,
+  runId: string,
+  key: string,
+  token: string,
+  signal: AbortSignal,
+): Promise<Result<z.infer<typeof Points>>> {
+  const query = { run_id: runId, metric_key: key, max_results: String(PAGE) };
+  const page = token === "" ? query : { ...query, page_token: token };
+  const result = await api.get("metrics/get-history", page, Points, signal);
+  // A page without points that names a next one would never end.
+  return result.ok && result.value.metrics.length === 0
+    ? { ok: true, value: { metrics: [], next_page_token: "" } }
+    : result;
+}
 
 /** All points of a key; undefined when MLflow does not answer. */
 export async function readHistory(

@@ -1,5 +1,6 @@
 /** The MLflow tracker; grammar of its specs: spec.ts. Its registry lies in registry/. */
 
+import type { HistoryKind } from "@pipekit/adapters/history";
 import type { AdapterContext, TrackerAdapter, TrackerKind } from "@pipekit/adapters/tracker";
 import { MlflowAdapter } from "./adapter.ts";
 import { MULTIPART, type MultipartLimits } from "./artifacts.ts";
@@ -19,3 +20,9 @@ export function mlflowTrackerWith(multipart: MultipartLimits): TrackerKind {
       new MlflowAdapter(parseSpec(spec), context, multipart),
   };
 }
+
+export const mlflowHistory: HistoryKind = {
+  tool: "mlflow",
+  schemes: [...SCHEMES, "mlflow+file", "sqlite"],
+  load: async () => (await import("./importing/index.ts")).reader,
+};

@@ -53,6 +53,13 @@ export function parseSpec(spec: string): MlflowSpec {
   return readSpec(spec, TRACKER).spec;
 }
 
+/** Reads a spec that may name a server without an experiment, which is then empty. Throws SpecError. */
+export function parseSource(spec: string): MlflowSpec {
+  const [, server, query = ""] = /^([^/]*:\/\/[^/?#]*)\/?(\?.*)?$/s.exec(spec.trim()) ?? [];
+  if (server === undefined) return parseSpec(spec);
+  return { ...parseSpec(`${server}/-${query}`), experiment: "" };
+}
+
 /** Reads a spec whose path names something else, or whose query has more keys. Throws SpecError. */
 export function readSpec(
   spec: string,

@@ -91,18 +91,52 @@ const PATH = [5, 1, 9, 1, 2, 3];
 function collectParams(event: Buffer, into: Map<string, string>): void {
   let bytes: Uint8Array | undefined = event;
   for (const field of PATH) bytes = bytes === undefined ? undefined : fieldsOf(bytes).get(field)?.at(-1);
-  if (bytes === undefined) return;
-  for (const entry of fieldsOf(bytes).get(1) ?? []) {
+  for (const [name, value] of bytes === undefined ? [] : sessionParams(bytes)) into.set(name, String(value));
+}
+
+/** The params of a SessionStartInfo. */
+export function* sessionParams(start: Uint8Array): Generator<[string, string | number | boolean]> {
+  for (const entry of fieldsOf(start).get(1) ?? []) {
     const fields = fieldsOf(entry);
     const name = Buffer.from(fields.get(1)?.at(-1) ?? []).toString();
-    into.set(name, textOf(fields.get(2)?.at(-1) ?? new Uint8Array()));
+    yield [name, plainValue(fields.get(2)?.at(-1) ?? new Uint8Array())];
   }
 }
 
-function textOf(value: Uint8Array): string {
+/** What the hparams plugin keeps in a value of its tags: the start of a session, or how it ended. */
+export function sessionOf(content: Uint8Array): {
+  readonly start: Uint8Array | undefined;
+  readonly end: SessionEnd | undefined;
+} {
+  const fields = fieldsOf(content);
+  const end = fields.get(4)?.at(-1);
+  return { start: fields.get(3)?.at(-1), end: end === undefined ? undefined : readEnd(end) };
+}
+
+/** How a session ended. */
+export interface SessionEnd {
+  readonly failed: boolean;
+  /** Unix seconds; 0 when it does not say. */
+  readonly seconds: number;
+}
+
+function readEnd(message: Uint8Array): SessionEnd {
+  const reader = new BinaryReader(message);
+  let failed = false;
+  let seconds = 0;
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field === 1 && type === 0) failed = reader.int32() === FAILURE;
+    else if (field === 2 && type === 1) seconds = reader.double();
+    else reader.skip(type, field);
+  }
+  return { failed, seconds };
+}
+
+function plainValue(value: Uint8Array): string | number | boolean {
   const reader = new BinaryReader(value);
   if (reader.pos === reader.len) return "";
   const [field] = reader.tag();
-  if (field === 2) return String(reader.double());
-  return field === 4 ? String(reader.bool()) : reader.string();
+  if (field === 2) return reader.double();
+  return field === 4 ? reader.bool() : reader.string();
 }

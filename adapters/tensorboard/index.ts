@@ -6,6 +6,7 @@
  * the hparams plugin. Labels, the run's id and artifacts are texts below `pipekit/`; an artifact's bytes stay where they
  * are, since TensorBoard keeps no files.
  */
+import type { HistoryKind } from "@pipekit/adapters/history";
 import type { AdapterContext, TrackerAdapter, TrackerKind } from "@pipekit/adapters/tracker";
 import { TensorBoardAdapter } from "./adapter.ts";
 import { canonicalSpec, folderOf, SCHEME } from "./spec.ts";
@@ -16,4 +17,10 @@ export const tensorboardTracker: TrackerKind = {
   throttleKey: folderOf,
   connect: (spec: string, context: AdapterContext): TrackerAdapter =>
     new TensorBoardAdapter(folderOf(spec), context),
+};
+
+export const tensorboardHistory: HistoryKind = {
+  tool: "tensorboard",
+  schemes: [SCHEME],
+  load: async () => (await import("./importing/index.ts")).reader,
 };

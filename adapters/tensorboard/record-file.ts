@@ -67,18 +67,37 @@ export async function readRecords(
   visit: (data: Buffer) => void,
   signal: AbortSignal,
 ): Promise<number> {
+  const chunks = recordChunks(path, visit, signal);
+  for (;;) {
+    const { done, value } = await chunks.next();
+    if (done) return value;
+  }
+}
+
+/** As `readRecords`, with a pause for the caller behind each chunk of the file, of about `chunkBytes`. */
+export async function* recordChunks(
+  path: string,
+  visit: (data: Buffer) => void,
+  signal: AbortSignal,
+  chunkBytes = CHUNK_BYTES,
+): AsyncGenerator<void, number> {
   const handle = await open(path, "r");
   try {
-    return await scan(handle, visit, signal);
+    return yield* scan(handle, visit, signal, chunkBytes);
   } finally {
     await handle.close();
   }
 }
 
-async function scan(handle: FileHandle, visit: (data: Buffer) => void, signal: AbortSignal): Promise<number> {
+async function* scan(
+  handle: FileHandle,
+  visit: (data: Buffer) => void,
+  signal: AbortSignal,
+  chunkBytes: number,
+): AsyncGenerator<void, number> {
   const { size } = await handle.stat();
   // One byte more than there is, so that the end is found without another buffer.
-  let buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(HEAD, size + 1)));
+  let buffer = Buffer.allocUnsafe(Math.min(chunkBytes, Math.max(HEAD, size + 1)));
   let filled = 0;
   let done = 0;
   for (;;) {
@@ -88,6 +107,7 @@ async function scan(handle: FileHandle, visit: (data: Buffer) => void, signal: A
     const { used, wanted } = visitWhole(buffer.subarray(0, filled), visit);
     done += used;
     if (bytesRead === 0 || wanted === undefined) return done;
+    yield;
     const rest = filled - used;
     const next = wanted > buffer.length ? Buffer.allocUnsafe(wanted) : buffer;
     buffer.copy(next, 0, used, filled);

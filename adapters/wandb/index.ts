@@ -1,5 +1,6 @@
 /** The W&B tracker: runs on a server, or in a folder for `wandb sync`. Grammar of its specs: spec.ts. */
 
+import type { HistoryKind } from "@pipekit/adapters/history";
 import type { AdapterContext, TrackerAdapter, TrackerKind } from "@pipekit/adapters/tracker";
 import { connectOffline } from "./offline/index.ts";
 import { connectServer } from "./server/index.ts";
@@ -18,4 +19,10 @@ export const wandbTracker: TrackerKind = {
         return connectOffline(spec, context);
     }
   },
+};
+
+export const wandbHistory: HistoryKind = {
+  tool: "wandb",
+  schemes: ["wandb+offline"],
+  load: async () => (await import("./importing/index.ts")).reader,
 };

@@ -36,3 +36,13 @@ export function isSystemKey(key: string): boolean {
 export function eventKey(key: string): string {
   return `system.${key.slice(SYSTEM.length)}`;
 }
+
+/** The metric that W&B's history shows under a key: the way back of `wandbKey`. */
+export function metricOf(key: string): string {
+  return key.startsWith(ESCAPE) ? key.slice(ESCAPE.length) : key;
+}
+
+/** The metric of a sample of the machine, as its record names it. */
+export function keyOfEvent(key: string): string {
+  return `${SYSTEM}${key.replace(/^system\./, "")}`;
+}

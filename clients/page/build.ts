@@ -4,7 +4,10 @@ import { basename, join, resolve } from "node:path";
 import { build } from "esbuild";
 
 const SOURCES = join(import.meta.dirname, "src");
-const UPLOT = resolve(import.meta.dirname, "../../node_modules/uplot");
+const MODULES = resolve(import.meta.dirname, "../../node_modules");
+
+/** Packages from outside that are in the page. */
+export const PAGE_PACKAGES: readonly string[] = ["uplot"];
 
 /**
  * Every file of the page, by its name: `page.js` (one classic script, no modules to load), `page.css`, `index.html`
@@ -34,6 +37,10 @@ export async function buildPage(): Promise<Map<string, Uint8Array>> {
     files.set(basename(path), contents);
   }
   files.set("index.html", readFileSync(join(SOURCES, "index.html")));
-  files.set("LICENSES.txt", Buffer.from(`uplot\n\n${readFileSync(join(UPLOT, "LICENSE"), "utf8").trim()}\n`));
+  files.set("LICENSES.txt", Buffer.from(PAGE_PACKAGES.map(licence).join("\n")));
   return files;
+}
+
+function licence(name: string): string {
+  return `${name}\n\n${readFileSync(join(MODULES, name, "LICENSE"), "utf8").trim()}\n`;
 }

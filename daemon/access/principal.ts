@@ -23,3 +23,8 @@ export function setPrincipal(metadata: Metadata, { name }: Principal): void {
 export function principalOf(metadata: Metadata): string {
   return String(metadata.get(PRINCIPAL_KEY)[0] ?? "");
 }
+
+/** Whether the principal came over TCP. */
+export function isRemote(principal: string): boolean {
+  return principal !== "" && !principal.startsWith("socket:");
+}

@@ -1,7 +1,8 @@
-/** `pkx serve`, `stop`. */
+/** `pkx serve`, `health`, `stop`. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { count } from "../format.ts";
+import { liveProcess } from "../lifecycle/index.ts";
 import { type Commands, type Context, whole } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { ifRunning } from "./status.ts";
@@ -20,6 +21,17 @@ export function addDaemonCommands(program: Command, commands: Commands): void {
       const { serve } = await import("../serve.ts");
       await serve(command.args);
       commands.exitCode = Number(process.exitCode ?? EXIT.ok);
+    });
+
+  program
+    .command("health")
+    .description("ask whether the daemon serves, quickly; for probes")
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .helpOption(false)
+    .action(async (_options: unknown, command: Command) => {
+      const { health } = await import("../health.ts");
+      commands.exitCode = await health(command.args);
     });
 
   const stop = program
@@ -56,18 +68,10 @@ async function stopDaemon(context: Context, waitForDeliveryS: number): Promise<n
 
 async function untilGone(pid: number, signal: AbortSignal): Promise<boolean> {
   const deadline = Date.now() + GONE_TIMEOUT_MS;
-  while (isAlive(pid)) {
+  // One that only waits for its parent, a client that has started it, is gone.
+  while (liveProcess(pid) !== undefined) {
     if (Date.now() > deadline) return false;
     await sleep(GONE_POLL_MS, undefined, { signal });
   }
   return true;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -8,6 +8,7 @@
 import { Command } from "commander";
 import { VERSION } from "../version.ts";
 import { addArtifactCommands } from "./artifact.ts";
+import { addAuditCommands } from "./audit.ts";
 import { Commands, report } from "./context.ts";
 import { addDaemonCommands } from "./daemon.ts";
 import { addDataCommands } from "./data.ts";
@@ -15,6 +16,7 @@ import { addDeadLetterCommands } from "./dead-letters.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { EXIT_HELP } from "./exit.ts";
 import { addHydraCommands } from "./hydra.ts";
+import { addImportCommand } from "./import.ts";
 import { addJournalCommands } from "./journal.ts";
 import { addLogCommand } from "./logs.ts";
 import { addLspCommand } from "./lsp.ts";
@@ -27,6 +29,8 @@ import { addTagCommands } from "./tags.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 import { addTopCommand } from "./top.ts";
 import { addUiCommand } from "./ui.ts";
+import { addWaitCommand } from "./wait.ts";
+import { addWhoamiCommand } from "./whoami.ts";
 
 export type { Terminal } from "./terminal.ts";
 
@@ -36,6 +40,18 @@ export async function runCli(
   terminal: Terminal = processTerminal(),
 ): Promise<number> {
   const commands = new Commands(terminal);
+  const program = makeProgram(commands);
+  prepare(program, terminal);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return commands.exitCode;
+  } catch (error) {
+    return report(error, terminal, args.includes("--json"));
+  }
+}
+
+/** All commands with their options and help; the reference of the documentation is made of it. */
+export function makeProgram(commands: Commands): Command {
   const program = new Command("pkx")
     .description("Experiment tracking and model registry of pipekit, through one local daemon.")
     .version(VERSION, "-V, --version", "print the version")
@@ -44,13 +60,17 @@ export async function runCli(
     .addHelpText("after", `\n${EXIT_HELP}\n\nExamples:\n${EXAMPLES.replace(/^/gm, "  ")}`);
   addDaemonCommands(program, commands);
   addStatusCommand(program, commands);
+  addWhoamiCommand(program, commands);
+  addWaitCommand(program, commands);
   addTopCommand(program, commands);
   addUiCommand(program, commands);
   addDoctorCommand(program, commands);
   addRunCommands(program, commands);
   addSyncCommand(program, commands);
+  addImportCommand(program, commands);
   addDeadLetterCommands(program, commands);
   addPruneCommand(program, commands);
+  addAuditCommands(program, commands);
   addJournalCommands(program, commands);
   addLogCommand(program, commands);
   addModelCommands(program, commands);
@@ -59,13 +79,7 @@ export async function runCli(
   addDataCommands(program, commands);
   addArtifactCommands(program, commands);
   addLspCommand(program, commands);
-  prepare(program, terminal);
-  try {
-    await program.parseAsync(args, { from: "user" });
-    return commands.exitCode;
-  } catch (error) {
-    return report(error, terminal, args.includes("--json"));
-  }
+  return program;
 }
 
 const EXAMPLES = `pkx status
@@ -78,7 +92,7 @@ pkx tag candidate production --force --reason "passed review"
 pkx models load production --to weights.safetensors`;
 
 /** Commander writes to the terminal given, and throws instead of ending the process. Settings are not inherited. */
-function prepare(command: Command, terminal: Terminal): void {
+export function prepare(command: Command, terminal: Terminal): void {
   command.exitOverride().showHelpAfterError("Add --help for help.");
   command.configureOutput({
     writeOut: (text) => terminal.out(text),

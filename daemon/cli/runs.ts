@@ -11,6 +11,7 @@ import { type Command, Option } from "commander";
 import { count, duration, figure, moment } from "../format.ts";
 import { chart } from "./chart.ts";
 import { type Commands, type Context, collect, whole } from "./context.ts";
+import { memberTable } from "./members.ts";
 import { runDocument, runState, sinkState } from "./shapes.ts";
 import { pairs, plain, table } from "./terminal.ts";
 
@@ -29,6 +30,7 @@ interface ListOptions {
   readonly limit: number;
   readonly state?: "running" | "completed" | "failed";
   readonly name?: string;
+  readonly group?: string;
 }
 
 export function addRunCommands(program: Command, commands: Commands): void {
@@ -41,9 +43,10 @@ export function addRunCommands(program: Command, commands: Commands): void {
     .description("list runs, newest first")
     .option("--limit <n>", "at most so many", whole(1), 20)
     .addOption(new Option("--state <state>", "only these").choices(["running", "completed", "failed"]))
-    .option("--name <text>", "only runs whose name contains this");
+    .option("--name <text>", "only runs whose name contains this")
+    .option("--group <id>", "only runs that this group of processes writes");
   commands.define<ListOptions>(list, {
-    examples: "pkx runs list\npkx runs list --state running --json",
+    examples: "pkx runs list\npkx runs list --state running --json\npkx runs list --group slurm-4711.0",
     run: (context, _args, options) => listRuns(context, options),
   });
   const show = runs
@@ -68,10 +71,10 @@ export function addRunCommands(program: Command, commands: Commands): void {
   });
 }
 
-async function listRuns(context: Context, { limit, state, name }: ListOptions): Promise<undefined> {
+async function listRuns(context: Context, { limit, state, name, group }: ListOptions): Promise<undefined> {
   const runs = await context.withClient(async (client) => {
     const found: Run[] = [];
-    for await (const run of client.listRuns({ state, nameContains: name, signal: context.signal })) {
+    for await (const run of client.listRuns({ state, nameContains: name, group, signal: context.signal })) {
       if (found.push(run) >= limit) break;
     }
     return found;
@@ -120,6 +123,7 @@ async function showRun(
   const document = { ...runDocument({ ...run, sinks: [...sinks] }, { brief: false }), deadLetters };
   context.print(document, () => [
     ...summary(context, run),
+    ...section(context, "members", memberTable(run)),
     ...section(context, "params", pairs(Object.entries(run.params), "  ")),
     ...section(
       context,

@@ -86,6 +86,7 @@ async function showHistory(
     { title: "MODEL" },
     { title: "AT" },
     { title: "BY" },
+    { title: "PRINCIPAL" },
     { title: "WHY" },
   ];
   const rows = moves.map((move) => [
@@ -93,6 +94,7 @@ async function showHistory(
     move.hash === "" ? "(deleted)" : move.hash.slice(0, 12),
     moment(move.atUs),
     move.actor,
+    move.principal,
     move.reason,
   ]);
   context.print({ name, moves }, () => table(columns, rows));

@@ -4,11 +4,13 @@ import { PipekitError } from "@pipekit/proto";
 import { z } from "zod";
 import { type Env, foldersOf } from "./folders.ts";
 import { type RemoteListen, readRemote } from "./remote.ts";
+import { readTelemetry, type TelemetryConfig } from "./telemetry.ts";
 
 /** The settings, by the names they have in the config file. */
 const Settings = z.strictObject({
   idle_exit_s: z.number().int().min(0).max(315_360_000),
   orphan_grace_s: z.number().min(0).max(86_400),
+  drain_s: z.number().min(0).max(86_400),
   log_level: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]),
   disk_quota_gb: z.number().min(0).max(1e9),
   prune_after_days: z.number().min(0).max(36_500),
@@ -16,7 +18,18 @@ const Settings = z.strictObject({
   listen: z.string(),
   tls_cert: z.string(),
   tls_key: z.string(),
+  tls_client_ca: z.string(),
+  tls_client_auth: z.enum(["required", "optional"]),
   token_file: z.string(),
+  principals_file: z.string(),
+  metrics_listen: z.string(),
+  metrics_token_file: z.string(),
+  otlp_endpoint: z.string(),
+  otlp_interval_s: z.number().min(1).max(86_400),
+  trace_ratio: z.number().min(0).max(1),
+  otlp_headers: z.record(z.string(), z.string()),
+  bridge: z.string(),
+  fan_in: z.string(),
   trackers: z.record(z.string().regex(/^[\w.-]{1,64}$/), z.array(z.string().min(1)).min(1)),
 });
 
@@ -29,15 +42,19 @@ const NAMES = Object.keys(Settings.shape) as SettingName[];
 const NUMBERS: ReadonlySet<string> = new Set([
   "idle_exit_s",
   "orphan_grace_s",
+  "drain_s",
   "disk_quota_gb",
   "prune_after_days",
   "cache_gb",
+  "otlp_interval_s",
+  "trace_ratio",
 ]);
 
 /** What each setting wants, for a person. */
-const WANTED: { readonly [name in SettingName]: string } = {
+export const WANTED: { readonly [name in SettingName]: string } = {
   idle_exit_s: "a whole number of seconds, 0 for never",
   orphan_grace_s: "a number of seconds",
+  drain_s: "a number of seconds, 0 for not at all",
   log_level: "one of trace, debug, info, warn, error, fatal",
   disk_quota_gb: "a number of gigabytes, 0 for no limit",
   prune_after_days: "a number of days, 0 for never",
@@ -45,7 +62,18 @@ const WANTED: { readonly [name in SettingName]: string } = {
   listen: "an address like 0.0.0.0:7443",
   tls_cert: "the absolute path of a certificate, PEM",
   tls_key: "the absolute path of the certificate's key, PEM",
+  tls_client_ca: "the absolute path of the certificate that signs those of clients, PEM",
+  tls_client_auth: "required or optional",
   token_file: "the absolute path of a file with a token",
+  principals_file: "the absolute path of a file with principals, YAML",
+  metrics_listen: "an address like 127.0.0.1:9464",
+  metrics_token_file: "the absolute path of a file with a token",
+  otlp_endpoint: "an address like http://127.0.0.1:4318",
+  otlp_interval_s: "a number of seconds, 1 or more",
+  trace_ratio: "a share from 0 to 1",
+  otlp_headers: "a map of header name to env:NAME or file:/path",
+  bridge: "a stream such as nats://127.0.0.1:4222/pkx",
+  fan_in: "a stream such as nats://127.0.0.1:4222/pkx",
   trackers: "a map of tracker name to list of tracker specs",
 };
 
@@ -59,6 +87,8 @@ export interface Config {
   readonly idleExitS: number;
   /** Seconds that a run stays running after its process is gone and its last frame came. */
   readonly orphanGraceS: number;
+  /** Seconds that a signal to stop first waits for runs to end and for their sinks; 0 for not at all. */
+  readonly drainS: number;
   readonly logLevel: z.infer<typeof Settings>["log_level"];
   /** Most bytes that journal, content and spool may take together; 0 for no limit. */
   readonly diskQuotaBytes: number;
@@ -68,6 +98,12 @@ export interface Config {
   readonly cacheBytes: number;
   /** Where and how it listens on TCP; undefined for not at all. */
   readonly remote: RemoteListen | undefined;
+  /** Where metrics and traces go; undefined for nowhere. */
+  readonly telemetry: TelemetryConfig | undefined;
+  /** Stream that the journal is published to; undefined for none. */
+  readonly bridge: string | undefined;
+  /** Stream that frames of other daemons are taken from; undefined for none. */
+  readonly fanIn: string | undefined;
   /** Named trackers: name to specs. */
   readonly trackers: Readonly<{ [name: string]: readonly string[] }>;
 }
@@ -99,19 +135,23 @@ export async function loadConfig(commandLine: CommandLineSettings, env: Env): Pr
   const named = config !== undefined || Boolean(env["PKX_CONFIG"]);
   const layers = [environmentLayer(env), await fileLayer(configFile, named), commandLineLayer(flags)];
   const merged: SomeSettings = Object.assign({}, ...layers.map(parseLayer));
-  const remote = readRemote(merged);
+  const remote = await readRemote(merged, env);
   return {
     stateFolder: resolve(state_dir || folders.stateFolder),
     runtimeFolder: resolve(runtime_dir || folders.runtimeFolder),
     configFile,
     // Nobody on another host can start it again.
-    idleExitS: merged.idle_exit_s ?? (remote === undefined ? 900 : 0),
+    idleExitS: merged.idle_exit_s ?? (remote === undefined && !merged.fan_in ? 900 : 0),
     orphanGraceS: merged.orphan_grace_s ?? 10,
+    drainS: merged.drain_s ?? 0,
     logLevel: merged.log_level ?? "info",
     diskQuotaBytes: Math.round((merged.disk_quota_gb ?? 0) * 1e9),
     pruneAfterDays: merged.prune_after_days ?? 0,
     cacheBytes: Math.round((merged.cache_gb ?? 20) * 1e9),
     remote,
+    telemetry: readTelemetry(merged, env),
+    bridge: merged.bridge || undefined,
+    fanIn: merged.fan_in || undefined,
     trackers: merged.trackers ?? {},
   };
 }
@@ -139,8 +179,8 @@ function invalid(path: readonly PropertyKey[], message: string, mend: string, ca
 
 function environmentLayer(env: Env): Layer {
   const variable = (name: string) => `PKX_${name.toUpperCase()}`;
-  // Named trackers do not fit into a variable.
-  const names = NAMES.filter((name) => name !== "trackers");
+  // Maps do not fit into a variable.
+  const names = NAMES.filter((name) => name !== "trackers" && name !== "otlp_headers");
   const values = Object.fromEntries(
     names.flatMap((name) => {
       const text = env[variable(name)];

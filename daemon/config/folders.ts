@@ -29,6 +29,8 @@ export function foldersOf(env: Env, home = homedir(), uid = process.getuid?.() ?
 /** What lies in the state folder; absolute paths. */
 export interface StateLayout {
   readonly lockFile: string;
+  /** Who asked for what: JSON lines, chained by digests. */
+  readonly auditFolder: string;
   /** Pid and endpoint of the daemon that holds the lock, JSON. */
   readonly infoFile: string;
   readonly logFile: string;
@@ -43,6 +45,7 @@ export interface StateLayout {
 export function stateLayout(stateFolder: string): StateLayout {
   return {
     lockFile: join(stateFolder, "daemon.lock"),
+    auditFolder: join(stateFolder, "audit"),
     infoFile: join(stateFolder, "daemon.json"),
     logFile: join(stateFolder, "logs/daemon.log"),
     modelsFolder: join(stateFolder, "models"),

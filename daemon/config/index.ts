@@ -16,3 +16,4 @@ export {
   stateLayout,
 } from "./folders.ts";
 export type { RemoteListen } from "./remote.ts";
+export type { TelemetryConfig } from "./telemetry.ts";

@@ -8,6 +8,7 @@ import type { CrashPoint } from "./ledger.ts";
 import { NOTHING_REDRIVEN, type Redriven, sumRedriven } from "./letters.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { SinkLoop } from "./loop.ts";
+import type { DeliveryObserver, EndpointState } from "./observer.ts";
 import type { SinkParts } from "./parts.ts";
 import { letterLines } from "./redrive.ts";
 import { TrackerKinds } from "./specs.ts";
@@ -30,6 +31,7 @@ export interface DeliveryOptions {
   readonly limits?: Partial<Limits>;
   /** Called at named points of each batch; fault tests end the process there. */
   readonly crashpoint?: (name: CrashPoint) => void;
+  readonly observer?: DeliveryObserver | undefined;
 }
 
 /** Brings journaled records to the sinks of their runs. */
@@ -60,6 +62,8 @@ export interface Delivery {
   redrive(letters: readonly DeadLetterEntry[]): Promise<Redriven>;
   /** What is in a dead letter, one line of text a record, at most `most`. */
   letterLines(letter: DeadLetterEntry, most: number): Promise<string[]>;
+  /** The endpoints that open sinks share. */
+  endpoints(): readonly EndpointState[];
   /** Calls back with the run id whenever what the journal knows of a sink has changed; returns the stop function. */
   onChange(listener: (runId: string) => void): () => void;
 }
@@ -73,7 +77,7 @@ class RunDelivery implements Delivery {
   readonly #parts: SinkParts;
   readonly #kinds: TrackerKinds;
   readonly #loops = new Map<string, Map<string, { loop: SinkLoop; ended: Promise<void> }>>();
-  readonly #endpoints = new Map<string, { endpoint: Endpoint; users: number }>();
+  readonly #endpoints = new Map<string, { kind: string; endpoint: Endpoint; users: number }>();
   readonly #busy = new Set<object>();
   /** Runs whose sinks are being looked up, one look after another. */
   readonly #discovering = new Map<string, Promise<void>>();
@@ -96,6 +100,7 @@ class RunDelivery implements Delivery {
       clock: options.clock ?? systemClock,
       random: options.random ?? Math.random,
       crashpoint: options.crashpoint ?? (() => {}),
+      observer: options.observer,
       reads: new Turns(limits.concurrentReads),
       onSaved: (runId) => this.#tellChange(runId),
       onQuiet: (sink, quiet) => this.#onQuiet(sink, quiet),
@@ -142,6 +147,10 @@ class RunDelivery implements Delivery {
         return () => this.#quietListeners.delete(wake);
       });
     }
+  }
+
+  endpoints(): readonly EndpointState[] {
+    return [...this.#endpoints.values()].map(({ kind, endpoint: { isOpen } }) => ({ kind, isOpen }));
   }
 
   onChange(listener: (runId: string) => void): () => void {
@@ -247,7 +256,7 @@ class RunDelivery implements Delivery {
       return;
     }
     const { kind, key } = target;
-    const loop = new SinkLoop(this.#parts, kind, this.#enter(key), entry);
+    const loop = new SinkLoop(this.#parts, kind, this.#enter(key, kind), entry);
     const bySpec = this.#loops.get(runId) ?? new Map();
     this.#loops.set(runId, bySpec);
     const ended = loop.run().then(() => {
@@ -269,9 +278,13 @@ class RunDelivery implements Delivery {
       .catch((error) => this.#parts.log.warn({ fault: describeFault(error) }, "a refusal was not saved"));
   }
 
-  #enter(key: string): Endpoint {
+  #enter(key: string, { schemes }: TrackerKind): Endpoint {
     const { clock, random, limits } = this.#parts;
-    const shared = this.#endpoints.get(key) ?? { endpoint: new Endpoint(clock, random, limits), users: 0 };
+    const shared = this.#endpoints.get(key) ?? {
+      kind: schemes[0] ?? "",
+      endpoint: new Endpoint(clock, random, limits),
+      users: 0,
+    };
     shared.users++;
     this.#endpoints.set(key, shared);
     return shared.endpoint;

@@ -1,6 +1,6 @@
 /** Which end of a run is its end: one that was resumed has several. */
-import { RunState } from "@pipekit/proto";
-import type { DeadLetterEntry } from "../journal/journal.ts";
+import { type RunEnd, RunState } from "@pipekit/proto";
+import type { DeadLetterEntry, RunEntry } from "../journal/journal.ts";
 import { finishRun } from "./finishing.ts";
 import { allLetters } from "./redrive.ts";
 import type { Sink } from "./sink.ts";
@@ -11,23 +11,29 @@ import type { SourceEnd } from "./source.ts";
  * like any record.
  */
 export async function endRun(sink: Sink, { end, to }: SourceEnd): Promise<boolean> {
-  const { state, lastPosition, resume } = await sink.parts.journal.run(sink.entry.runId);
+  const run = await sink.parts.journal.run(sink.entry.runId);
+  const { state, lastPosition, resume, start } = run;
   if (state === "running" || to.position < lastPosition) {
     sink.ledger.update({ cursor: to });
     sink.rewind();
     return false;
   }
-  // Where the tool refused an earlier end, this one takes its place.
-  return finishRun(sink, { end, to }, resume === undefined ? [] : await endLetters(sink));
+  const hasOneEnd = resume === undefined && start.member === undefined;
+  // Where the tool refused an earlier end, this one takes its place. The end of a group's run is that of all its members.
+  return finishRun(sink, { end: hasOneEnd ? end : endOf(run), to }, hasOneEnd ? [] : await endLetters(sink));
 }
 
 /** The run's end when the cursor stands behind it already. */
 export async function passedEnd(sink: Sink): Promise<SourceEnd | undefined> {
   const { runId, cursor } = sink.entry;
-  const { state, reason, endedAtUs, lastPosition } = await sink.parts.journal.run(runId);
-  if (state === "running" || cursor.position < lastPosition) return undefined;
+  const run = await sink.parts.journal.run(runId);
+  if (run.state === "running" || cursor.position < run.lastPosition) return undefined;
+  return { end: endOf(run), to: cursor };
+}
+
+function endOf({ state, reason, endedAtUs }: RunEntry): RunEnd {
   const how = state === "completed" ? RunState.RUN_STATE_COMPLETED : RunState.RUN_STATE_FAILED;
-  return { end: { state: how, reason, endedAtUs }, to: cursor };
+  return { state: how, reason, endedAtUs };
 }
 
 /** Ends that the tool refused. */

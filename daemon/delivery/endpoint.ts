@@ -17,6 +17,11 @@ export class Endpoint implements Caller {
     this.#outermost = takingTurns(this.#breaker, clock, limits);
   }
 
+  /** Whether it was given up for now, and is only probed. */
+  get isOpen(): boolean {
+    return this.#breaker.isOpen;
+  }
+
   /** Most calls per second, once an adapter has told it. */
   set rate(requestsPerSecond: number) {
     this.#throttle.rate = requestsPerSecond;

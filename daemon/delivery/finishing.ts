@@ -55,6 +55,7 @@ export async function finishRun(
   const { pointsShown, notes } = isWhole
     ? reconcile(series, sink.entry, shown, keepsEqualSteps)
     : NOT_COMPARED;
+  if (pointsShown >= 0) tellComparison(sink, pointsShown, notes.length > 0);
   sink.ledger.addNotes(notes);
   sink.ledger.update({ memo, cursor: to, state: "done", pointsShown, lastError: reason ?? "", retryAtUs: 0 });
   const settled = again.map(({ id }) => id);
@@ -66,6 +67,12 @@ export async function finishRun(
   // The next open shows the run as running again.
   await sink.session.close();
   return false;
+}
+
+function tellComparison({ parts, kind, entry }: Sink, pointsShown: number, differs: boolean): void {
+  const missing = Math.max(0, entry.pointsSent - pointsShown);
+  const extra = Math.max(0, pointsShown - entry.pointsSent);
+  parts.observer?.compared(kind, differs, { missing, extra });
 }
 
 /** Asks the tool what it shows, a few times when it does not answer; undefined when it cannot tell. */

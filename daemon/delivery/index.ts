@@ -7,8 +7,10 @@
  */
 export type { Clock } from "./clock.ts";
 export { createDelivery, type Delivery, type DeliveryOptions } from "./delivery.ts";
+export type { Answer, Setback } from "./exchange.ts";
 export { flattenJson } from "./flatten.ts";
 export type { CrashPoint } from "./ledger.ts";
 export type { Redriven } from "./letters.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export type { DeliveryObserver, EndpointState, ObservedCall } from "./observer.ts";
 export { allLetters } from "./redrive.ts";

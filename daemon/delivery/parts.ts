@@ -4,6 +4,7 @@ import type { Journal } from "../journal/journal.ts";
 import type { Clock } from "./clock.ts";
 import type { CrashPoint } from "./ledger.ts";
 import type { Limits } from "./limits.ts";
+import type { DeliveryObserver } from "./observer.ts";
 import type { ContentPaths } from "./translate.ts";
 import type { Turns } from "./turns.ts";
 
@@ -17,6 +18,7 @@ export interface SinkParts {
   readonly limits: Limits;
   readonly log: Logger;
   readonly crashpoint: (name: CrashPoint) => void;
+  readonly observer: DeliveryObserver | undefined;
   /** Bounds the journal reads of all sinks. */
   readonly reads: Turns;
   readonly onSaved: (runId: string) => void;

@@ -50,6 +50,10 @@ async function settleLetter(
   const { id, atUs: _, ...old } = letter;
   const points = refused ? 0 : letter.points - pointsSent - pointsDead;
   const rest: NewDeadLetter[] = points > 0 ? [{ ...old, points, from: place.cursor }] : [];
+  sink.parts.observer?.settled(sink.kind, {
+    taken: pointsSent,
+    refused: refused ? letter.points : pointsDead,
+  });
   const again = refused ? [{ ...old, reason: reasonOf(answer) }] : deadLetters;
   ledger.update({
     pointsSent: entry.pointsSent + pointsSent,

@@ -38,6 +38,7 @@ async function settleBatch(sink: Sink, batch: Batch, answer: SendResult): Promis
   const { place, whole, pointsSent, pointsDead, deadLetters } = settle(entry, batch, answer);
   const reason = deadLetters[0]?.reason ?? "";
   sink.settled(place.part);
+  sink.parts.observer?.settled(sink.kind, { taken: pointsSent, refused: pointsDead });
   ledger.update({
     cursor: place.cursor,
     pointsSent: entry.pointsSent + pointsSent,

@@ -29,6 +29,8 @@ export class Sink {
   readonly letters: LetterQueue;
   /** Rung when a person asks for a try, for the wait of a refused sink. */
   readonly hurried: Bell;
+  /** First scheme of the tool's kind. */
+  readonly kind: string;
   readonly #retry: Retry;
   /** Sink records of the item at the cursor that are settled already. */
   #part = 0;
@@ -44,6 +46,7 @@ export class Sink {
   ) {
     const { clock, random, limits, journal, content, reads } = parts;
     this.parts = parts;
+    this.kind = kind.schemes[0] ?? "";
     this.log = parts.log.child({ run: entry.runId, sink: entry.spec });
     this.signal = signal;
     this.ledger = new Ledger({ ...parts, signal }, entry);
@@ -83,7 +86,13 @@ export class Sink {
 
   /** Makes a call to the adapter through the decorators, and keeps what the adapter notes. */
   async call<R extends Answer>(job: Omit<Job<R>, "owner">): Promise<Outcome<R>> {
-    const answer = await this.#retry.call({ ...job, owner: this.entry.runId }, this.signal);
+    const { runId } = this.entry;
+    const { observer } = this.parts;
+    const observed: typeof job.run =
+      observer === undefined
+        ? job.run
+        : (signal) => observer.call({ name: job.name, kind: this.kind, runId }, () => job.run(signal));
+    const answer = await this.#retry.call({ ...job, run: observed, owner: runId }, this.signal);
     this.ledger.addNotes(this.session.takeNotes());
     return answer;
   }
@@ -102,6 +111,7 @@ export class Sink {
 
   #onSetback({ reason, cause }: Setback, retryAtMs: number): void {
     this.letters.excuse();
+    this.parts.observer?.setback(this.kind, cause);
     const { state, lastError } = this.entry;
     const isNews = state !== "retrying" || lastError !== reason;
     if (isNews) this.log.info({ reason, cause }, "a sink must be tried again");

@@ -51,7 +51,8 @@ function artifactOf(artifact: Artifact, content: ContentPaths): SinkRecord {
 
 /** The run as an adapter sees it. */
 export function toSinkRun({ runId, start, resume }: Pick<RunEntry, "runId" | "start" | "resume">): SinkRun {
-  const resumed = resume !== undefined;
+  // The run of a group may go on after an end: another member begins.
+  const resumed = resume !== undefined || start.member !== undefined;
   const { name, pipelineHash, configJson, startedAtUs, host, client, tags } = start;
   return {
     runId,

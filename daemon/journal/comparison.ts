@@ -20,6 +20,7 @@ export interface RunRow {
   readonly pruned_at_us: number;
   readonly seal: number | null;
   readonly resume: string;
+  readonly group_id: string;
 }
 
 /** Which parts of what the tables say of a run its frames do not say. A salvaged run may know more than its frames do. */
@@ -42,6 +43,8 @@ export function differences(db: DatabaseSync, run: RunRow, summary: RunSummary):
     ["start time", start === undefined || start.startedAtUs === run.started_at_us],
     ["resume", resume === undefined || resume.json === run.resume],
     ["end", end === undefined ? isEnd(run) : endIs(end.state, end.reason, end.endedAtUs)],
+    ["group", start === undefined || (start.member?.group ?? "") === run.group_id],
+    ["members", membersFit(db, run.number, summary)],
     ["points", summary.points === run.points],
     ["bytes", summary.bytes === run.bytes],
     ["last position", summary.frames === 0 || summary.lastPosition === run.last_position],
@@ -65,6 +68,13 @@ function isEnd({ state, reason, ended_at_us }: RunRow): boolean {
   return (
     state === "completed" || state === "failed" || (state === "running" && reason === "" && ended_at_us === 0)
   );
+}
+
+/** A salvaged run may have lost the frame that a member began with. */
+function membersFit(db: DatabaseSync, run: number, { members }: RunSummary): boolean {
+  const table = db.prepare(`
+    SELECT writer_id, rank, start, state, reason, ended_at_us FROM members WHERE run = ? ORDER BY writer_id`);
+  return JSON.stringify(table.all(run)) === JSON.stringify(members.rows());
 }
 
 function contains(table: ReadonlyMap<string, string>, said: ReadonlyMap<string, string>): boolean {

@@ -89,7 +89,8 @@ function checkNumbers(frame: Frame): void {
 function startFacts(start: RunStart): StartFacts {
   const tags = sorted(start.tags);
   const json = JSON.stringify(Object.fromEntries(sorted({ ...start, tags: Object.fromEntries(tags) })));
-  return { json, name: start.name, startedAtUs: start.startedAtUs, tags };
+  const { name, startedAtUs, member } = start;
+  return { json, name, startedAtUs, tags, ...(member?.group && { member }) };
 }
 
 function resumeFacts(resume: RunResume, writerId: string): ResumeFacts {
@@ -106,7 +107,8 @@ function endFacts(end: RunEnd, index: number): FrameFacts["end"] {
     throw invalid(index, "An end record says neither completed nor failed.");
   }
   const state = end.state === RunState.RUN_STATE_COMPLETED ? "completed" : "failed";
-  return { state, reason: end.reason, endedAtUs: end.endedAtUs, alone: index === 0 };
+  const { reason, endedAtUs, member } = end;
+  return { state, reason, endedAtUs, alone: index === 0, ...(member && { member }) };
 }
 
 function sumSeries(metrics: readonly MetricColumns[]): SeriesSums {

@@ -2,19 +2,13 @@ import type { DatabaseSync } from "node:sqlite";
 import { bodyCrc } from "./checksum.ts";
 import { Refusal } from "./faults.ts";
 import type { GroupSums } from "./group.ts";
-import type { AppendResult, RunEntry, SinkEntry } from "./journal.ts";
-import type { FrameFacts, ResumeFacts, StartFacts, WriteCalls } from "./messages.ts";
-import { resumptionOf, runPruned } from "./rows.ts";
-import { newSink, reopened, rowOfSink, SAVE_SINK, sinkReader } from "./sinks.ts";
-import { endsRun } from "./summary.ts";
+import type { AppendResult } from "./journal.ts";
+import { type LiveRun, RunLife } from "./life.ts";
+import type { FrameFacts, WriteCalls } from "./messages.ts";
 import { WriterTable } from "./writers.ts";
 
-interface RunRow {
-  readonly number: number;
-  readonly state: RunEntry["state"];
+interface RunRow extends LiveRun {
   readonly lastPosition: number;
-  readonly prunedAtUs: number;
-  readonly resume: string;
 }
 
 /** What became of a frame. `stored` tells whether records came in, `resumed` whether they go on with the run. */
@@ -26,17 +20,17 @@ interface Appended {
 
 const DUPLICATE: Appended = { result: "duplicate", stored: false, resumed: false };
 
-/** Writes frames, and the runs that they start and end, within the caller's transaction. */
+/** Writes frames, within the caller's transaction. */
 export class FrameWriter {
   readonly #sums: GroupSums;
   readonly #writers: WriterTable;
-  readonly #sinksOf: (run: number) => readonly SinkEntry[];
+  readonly #life: RunLife;
   readonly #sql: ReturnType<typeof prepare>;
 
   constructor(db: DatabaseSync, file: string, sums: GroupSums) {
     this.#sums = sums;
     this.#writers = new WriterTable(db, file);
-    this.#sinksOf = sinkReader(db, file, "sinks.run = ?");
+    this.#life = new RunLife(db, file, sums);
     this.#sql = prepare(db);
   }
 
@@ -46,44 +40,58 @@ export class FrameWriter {
     const run = this.#sql.run.get(runId) as RunRow | undefined;
     const lastSeq = this.#lastSeq(facts, run);
     if (seq <= lastSeq) return DUPLICATE;
-    if (run === undefined && facts.start === undefined) throw noSuchRun(runId);
-    const resumed = facts.resume !== undefined;
-    if (resumed && run !== undefined && run.prunedAtUs > 0) throw runPruned(runId, run.prunedAtUs);
-    if (onlyBehind !== undefined && run?.lastPosition !== onlyBehind)
-      return { ...DUPLICATE, result: "overtaken" };
-    const endedAgain = facts.end?.alone === true && facts.end.state === run?.state;
-    if (run !== undefined && run.state !== "running" && !endedAgain && !resumed) throw runEnded(facts, run);
-    if (run !== undefined && facts.start !== undefined) this.#checkSameStart(runId, facts.start, run);
+    if (run !== undefined) return this.#goOn(run, lastSeq, { facts, body, sinks, onlyBehind }, atUs);
+    if (facts.start === undefined) throw noSuchRun(runId);
+    if (onlyBehind !== undefined) return { ...DUPLICATE, result: "overtaken" };
     checkNoGap(facts, lastSeq);
-    const number = run?.number ?? this.#startRun(runId, facts.start, sinks);
-    this.#writers.set(writerId, { run: number, lastSeq: seq });
+    const number = this.#life.start(runId, writerId, facts.start, sinks);
+    this.#writers.set(writerId, { run: number, lastSeq: seq }, atUs);
+    this.#addFrame(number, undefined, facts, body, atUs);
+    return { result: "appended", stored: true, resumed: false };
+  }
+
+  #goOn(
+    run: RunRow,
+    lastSeq: number,
+    { facts, body, sinks, onlyBehind }: WriteCalls["append"]["args"],
+    atUs: number,
+  ): Appended {
+    const { runId, writerId, seq, resume, empty } = facts;
+    const hasEnded = run.state !== "running";
+    if (resume !== undefined) this.#life.checkResume(runId, run);
+    if (onlyBehind !== undefined && run.lastPosition !== onlyBehind)
+      return { ...DUPLICATE, result: "overtaken" };
+    const endedAgain = this.#life.endedAgain(run, facts);
+    const joins = this.#life.joins(runId, run, facts);
+    const isLate = hasEnded && !joins && resume === undefined;
+    if (isLate && !endedAgain && !this.#life.isOpen(run)) throw runEnded(facts, run);
+    if (!joins) this.#life.checkSameStart(runId, run, facts);
+    checkNoGap(facts, lastSeq);
+    this.#writers.set(writerId, { run: run.number, lastSeq: seq }, atUs);
     if (endedAgain) return DUPLICATE;
-    if (run !== undefined && facts.resume !== undefined) this.#resumeRun(run, facts.resume);
-    if (!facts.empty) this.#addFrame(number, facts, run?.resume ?? "", body, atUs);
-    return { result: "appended", stored: !facts.empty, resumed };
+    if (resume !== undefined) this.#life.resume(run, resume.json);
+    if (joins) this.#life.join(run, facts, sinks);
+    if (isLate && !empty) this.#life.reopenSinks(run.number);
+    if (!empty) this.#addFrame(run.number, run, facts, body, atUs);
+    const resumed = resume !== undefined || joins || (isLate && !empty);
+    return { result: "appended", stored: !empty, resumed };
   }
 
-  /** An ended run is running again, and the sinks that were done with it are open again, where they stood. */
-  #resumeRun({ number, state }: RunRow, { json }: ResumeFacts): void {
-    this.#sql.resumeRun.run(json, number);
-    if (state === "running") return;
-    this.#sums.runResumed();
-    for (const sink of this.#sinksOf(number)) {
-      if (sink.state === "done") this.#sql.saveSink.run(...rowOfSink(number, reopened(sink)));
-    }
-  }
-
-  #addFrame(run: number, facts: FrameFacts, resumed: string, body: Uint8Array, atUs: number): void {
-    const { writerId, seq, points } = facts;
+  #addFrame(
+    run: number,
+    before: RunRow | undefined,
+    facts: FrameFacts,
+    body: Uint8Array,
+    atUs: number,
+  ): void {
+    const { writerId, seq, points, start } = facts;
     const position = Number(this.#sql.nextPosition.get()?.["position"]);
     this.#sql.addFrame.run(position, run, writerId, seq, points, body, bodyCrc(position, body), atUs);
-    for (const [name, value] of facts.tags) this.#sql.setTag.run(run, name, value);
+    for (const [name, value] of [...(start?.tags ?? []), ...facts.tags])
+      this.#sql.setTag.run(run, name, value);
     for (const [name, value] of facts.params) this.#sql.setParam.run(run, name, value);
     for (const artifact of facts.artifacts) this.#sql.addArtifact.run(run, artifact);
-    if (facts.end !== undefined && endsRun(facts, facts.resume ?? resumptionOf(resumed))) {
-      this.#sql.endRun.run(facts.end.state, facts.end.reason, facts.end.endedAtUs, run);
-      this.#sums.runEnded();
-    }
+    this.#life.end(run, before, facts);
     this.#sums.frameAdded(run, position, points, body.byteLength, facts.series);
   }
 
@@ -101,38 +109,13 @@ export class FrameWriter {
       },
     );
   }
-
-  #checkSameStart(runId: string, start: StartFacts, run: RunRow): void {
-    if (this.#sql.start.get(run.number)?.["start"] === start.json) return;
-    throw new Refusal("RUN_EXISTS", `The run ${runId} exists with another start record.`, {
-      field: "run_id",
-      mend: "Make a new run id; to go on with a run, send frames without a start record.",
-    });
-  }
-
-  #startRun(runId: string, start: StartFacts | undefined, sinks: readonly string[]): number {
-    if (start === undefined) throw noSuchRun(runId);
-    const number = Number(
-      this.#sql.addRun.run(runId, start.name, start.json, start.startedAtUs).lastInsertRowid,
-    );
-    for (const [tag, value] of start.tags) this.#sql.setTag.run(number, tag, value);
-    for (const spec of new Set(sinks)) this.#sql.saveSink.run(...rowOfSink(number, newSink(runId, spec)));
-    this.#sums.runStarted();
-    return number;
-  }
 }
 
 function prepare(db: DatabaseSync) {
   return {
     run: db.prepare(`
-      SELECT number, state, last_position AS lastPosition, pruned_at_us AS prunedAtUs, resume
+      SELECT number, state, last_position AS lastPosition, pruned_at_us AS prunedAtUs, resume, group_id AS "group"
       FROM runs WHERE run_id = ?`),
-    start: db.prepare("SELECT start FROM runs WHERE number = ?"),
-    addRun: db.prepare("INSERT INTO runs (run_id, name, start, started_at_us) VALUES (?, ?, ?, ?)"),
-    endRun: db.prepare("UPDATE runs SET state = ?, reason = ?, ended_at_us = ? WHERE number = ?"),
-    resumeRun: db.prepare(
-      "UPDATE runs SET state = 'running', reason = '', ended_at_us = 0, resume = ? WHERE number = ?",
-    ),
     nextPosition: db.prepare(`
       SELECT 1 + max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'frames'), 0),
         ifnull((SELECT max(position) FROM frames), 0)) AS position`),
@@ -140,7 +123,6 @@ function prepare(db: DatabaseSync) {
     setTag: db.prepare("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)"),
     setParam: db.prepare("INSERT OR REPLACE INTO params VALUES (?, ?, ?)"),
     addArtifact: db.prepare("INSERT INTO artifacts (run, artifact) VALUES (?, ?)"),
-    saveSink: db.prepare(SAVE_SINK),
   };
 }
 

@@ -14,7 +14,7 @@
  */
 import { join } from "node:path";
 import type { Logger } from "pino";
-import type { Journal } from "./journal.ts";
+import type { CommittedGroup, Journal } from "./journal.ts";
 import { SqliteJournal } from "./store.ts";
 
 export { type ForeignFrame, type ForeignJournal, openForeignJournal } from "./foreign/index.ts";
@@ -27,6 +27,8 @@ export interface JournalOptions {
   /** Absolute path of the state folder; it exists and is the user's own. */
   readonly stateFolder: string;
   readonly log: Logger;
+  /** Told of each commit. */
+  readonly onGroup?: (group: CommittedGroup) => void;
 }
 
 /**
@@ -34,8 +36,8 @@ export interface JournalOptions {
  * Throws PipekitError CORRUPT_JOURNAL, STORAGE_FULL, UNSAFE_FOLDER (cannot be opened or written),
  * INVALID_DAEMON_CONFIG (written by a newer daemon), DAEMON_UNAVAILABLE (locked by another process).
  */
-export async function openJournal({ stateFolder, log }: JournalOptions): Promise<Journal> {
-  const journal = new SqliteJournal(join(stateFolder, "journal.db"), log);
+export async function openJournal({ stateFolder, log, onGroup }: JournalOptions): Promise<Journal> {
+  const journal = new SqliteJournal(join(stateFolder, "journal.db"), log, onGroup);
   try {
     await journal.open();
     return journal;

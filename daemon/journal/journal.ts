@@ -18,12 +18,14 @@ export interface Journal {
   /**
    * Appends a frame, grouped with others into one commit. A frame with a seq seen before is `duplicate`.
    * A frame may have no records: it stands for one whose records were all rejected, so that its seq is used up.
-   * A resume record makes an ended run a running one, and its sinks that were done open again, in the same commit.
+   * A resume record makes an ended run a running one, and its sinks that were done open again, in the same commit. So does
+   * the start of a member of the group that writes the run, which adds `sinks` to it. A group's run ends when its members
+   * have; a frame of one that has not, while newer writers of its rank have, comes into the run that has ended.
    * Throws PipekitError: INVALID_FRAME (gap in seq, writer of another run), RUN_NOT_FOUND (no start
    * yet), RUN_EXISTS (another start), RUN_ENDED (also when it was pruned), RUN_PRUNED (a resume), STORAGE_FULL,
    * CORRUPT_JOURNAL.
    * The caller has checked the records (columns, JSON) and turned artifacts into content-store files.
-   * `sinks` are the canonical specs of the run's sinks; they count only when the frame starts the run.
+   * `sinks` are the canonical specs of the run's sinks; they count only when the frame starts the run, or joins it.
    * With `onlyBehind` the frame is `overtaken`, and not written, unless the run's last frame is at that position still.
    */
   append(frame: Frame, sinks: readonly string[], onlyBehind?: number): Promise<AppendResult>;
@@ -53,6 +55,8 @@ export interface Journal {
   openSinks(): Promise<readonly ReadSinkEntry[]>;
   /** Sorted by spec. Throws RUN_NOT_FOUND. */
   sinks(runId: string): Promise<readonly ReadSinkEntry[]>;
+  /** The writers of a group's run, by rank, the oldest of a rank first; none for another run. Throws RUN_NOT_FOUND. */
+  members(runId: string): Promise<readonly MemberEntry[]>;
   /** The sinks of many runs with one question; a run that is unknown or has none has an empty list. */
   sinksOf(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly ReadSinkEntry[]>>;
   /**
@@ -74,6 +78,8 @@ export interface Journal {
   /** Oldest first, with ids larger than `afterId`. */
   deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetterEntry[]>;
   totals(): Promise<JournalTotals>;
+  /** What open sinks have still to take, by scheme and state. */
+  backlog(): Promise<readonly SinkBacklog[]>;
   /**
    * Runs that ended before `endedBeforeUs` (all ended ones when Infinity), the oldest first, with what pruning them would
    * free. Runs that are pruned, running or unknown are not among them.
@@ -128,11 +134,26 @@ export interface RunEntry {
   readonly prunedAtUs: number;
 }
 
+/** One writer of the run of a group. */
+export interface MemberEntry {
+  readonly writerId: string;
+  readonly rank: number;
+  readonly start: RunStart;
+  readonly state: "running" | "completed" | "failed";
+  readonly reason: string;
+  /** Unix microseconds; 0 while it writes. */
+  readonly endedAtUs: number;
+  /** When its last frame was journaled, unix microseconds. */
+  readonly seenAtUs: number;
+}
+
 export interface RunQuery {
   readonly limit: number;
   readonly before?: string;
   readonly state?: RunEntry["state"];
   readonly nameContains?: string;
+  /** Only runs of this group. */
+  readonly group?: string;
 }
 
 export interface MetricQuery {
@@ -279,6 +300,30 @@ export interface JournalTotals {
   readonly runsRunning: number;
   readonly pointsPending: number;
   readonly deadLetters: number;
+}
+
+/** The open sinks of one scheme that are in one state. */
+export interface SinkBacklog {
+  /** Such as `mlflow+http`. */
+  readonly scheme: string;
+  readonly state: SinkEntry["state"];
+  readonly sinks: number;
+  /** Points journaled and not yet taken. */
+  readonly points: number;
+  /** When the oldest frame behind their cursors was journaled, unix microseconds; 0 when there is none. */
+  readonly pendingSinceUs: number;
+}
+
+/** What one commit brought, and what it took. */
+export interface CommittedGroup {
+  readonly frames: number;
+  readonly points: number;
+  /** Of the frames. */
+  readonly bytes: number;
+  /** Of the whole transaction. */
+  readonly seconds: number;
+  /** Of its end, which waits for the disk (fsync). */
+  readonly syncSeconds: number;
 }
 
 /** The process that writes a run, and since when: the one that resumed it last, else the one that started it. */

@@ -1,6 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
+import { backlogReader } from "./backlog.ts";
 import { Refusal } from "./faults.ts";
 import type { RunEntry } from "./journal.ts";
+import { memberReader } from "./member-table.ts";
 import type { LookupCalls } from "./messages.ts";
 import {
   MIN_PREFIX,
@@ -45,6 +47,8 @@ export function lookups(db: DatabaseSync, file: string): Lookups {
   const writers = new WriterTable(db, file);
   const openSinks = sinkReader(db, file, OPEN_SINKS);
   const sinksOfRun = sinkReader(db, file, "sinks.run = ?");
+  const members = memberReader(db);
+  const backlog = backlogReader(db);
   const found = runFinder(db);
   const byPrefix = (prefix: string): RunEntry => {
     if (prefix.length < MIN_PREFIX) throw runNotFound(prefix);
@@ -65,6 +69,8 @@ export function lookups(db: DatabaseSync, file: string): Lookups {
     series: (runId) => snapshot(db, () => sql.series.all(found(runId).number).map(seriesOfRow)),
     fewOpenSinks: () => (sql.manyOpen.get() === undefined ? openSinks() : undefined),
     sinks: (runId) => snapshot(db, () => sinksOfRun(found(runId).number)),
+    members: (runId) => snapshot(db, () => members(found(runId).number)),
+    fewBacklog: () => (sql.manyOpen.get() === undefined ? backlog() : undefined),
     totals: () => sql.totals.get() as unknown as LookupCalls["totals"]["answer"],
   };
 }

@@ -1,17 +1,20 @@
-import type { SeriesSummary } from "@pipekit/proto";
+import type { GroupMember, SeriesSummary } from "@pipekit/proto";
 import type { Fault } from "./faults.ts";
 import type {
   AppendResult,
+  CommittedGroup,
   Cursor,
   DeadLetterEntry,
   DeadLetterQuery,
   JournalTotals,
+  MemberEntry,
   NewDeadLetter,
   PruneCandidate,
   PruneQuery,
   ReadSinkEntry,
   RunEntry,
   RunQuery,
+  SinkBacklog,
   SinkEntry,
 } from "./journal.ts";
 
@@ -46,6 +49,8 @@ export interface WorkerReport {
   readonly touched: readonly string[];
   /** Those of them that the commit resumed. */
   readonly resumed?: readonly string[];
+  /** What was committed. */
+  readonly group?: CommittedGroup;
   /** What went wrong with work that nobody waits for. */
   readonly trouble?: Fault;
 }
@@ -76,6 +81,8 @@ export interface FrameFacts {
     readonly endedAtUs: number;
     /** True when the frame holds nothing else. */
     readonly alone: boolean;
+    /** Writer id of the member that ended; undefined when the record names none. */
+    readonly member?: string;
   };
   readonly tags: readonly Pair[];
   /** Flattened; values as JSON text. */
@@ -92,6 +99,7 @@ export interface StartFacts {
   readonly name: string;
   readonly startedAtUs: number;
   readonly tags: readonly Pair[];
+  readonly member?: GroupMember;
 }
 
 /** The resume record. */
@@ -139,7 +147,10 @@ export type LookupCalls = {
   /** Undefined when there are too many for a small question. */
   fewOpenSinks: { args: null; answer: readonly ReadSinkEntry[] | undefined };
   sinks: { args: string; answer: readonly ReadSinkEntry[] };
+  members: { args: string; answer: readonly MemberEntry[] };
   totals: { args: null; answer: Omit<JournalTotals, "bytes"> };
+  /** Undefined when there are too many sinks for a small question. */
+  fewBacklog: { args: null; answer: readonly SinkBacklog[] | undefined };
 };
 
 /** Every worker can be told to finish and end. */
@@ -177,6 +188,7 @@ export type ReaderCalls = {
   runs: { args: RunQuery; answer: readonly RunEntry[] };
   openSinks: { args: null; answer: readonly ReadSinkEntry[] };
   sinksOf: { args: readonly string[]; answer: readonly ReadSinkEntry[] };
+  backlog: { args: null; answer: readonly SinkBacklog[] };
   deadLetters: { args: DeadLetterQuery; answer: readonly DeadLetterEntry[] };
   prunable: { args: PruneQuery; answer: readonly PruneCandidate[] };
   contentInUse: { args: null; answer: readonly string[] };

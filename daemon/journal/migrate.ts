@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { rowCrc } from "./checksum.ts";
-import { SCHEMA_VERSION } from "./tables.ts";
+import { MEMBERS, SCHEMA_VERSION } from "./tables.ts";
 
 /**
  * Brings the tables of an older version to the present version, within the caller's transaction. The bodies of frames
@@ -10,6 +10,7 @@ import { SCHEMA_VERSION } from "./tables.ts";
 export function migrate(db: DatabaseSync, version: number, nowUs: number): void {
   if (version < 2) toVersion2(db, nowUs);
   if (version < 3) toVersion3(db);
+  if (version < 4) toVersion4(db);
   db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
@@ -39,4 +40,13 @@ function toVersion2(db: DatabaseSync, nowUs: number): void {
 /** A daemon of version 2 would take the first end of a resumed run for the last: it must not read such a journal. */
 function toVersion3(db: DatabaseSync): void {
   db.exec("ALTER TABLE runs ADD COLUMN resume TEXT NOT NULL DEFAULT ''");
+}
+
+/** A daemon of version 3 would take the end of one member of a group for the end of the run. */
+function toVersion4(db: DatabaseSync): void {
+  db.exec(`
+    ALTER TABLE runs ADD COLUMN group_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE writers ADD COLUMN at_us INTEGER NOT NULL DEFAULT 0;
+    ${MEMBERS}
+  `);
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { backlogReader } from "./backlog.ts";
 import { type CheckedFrame, checkBody } from "./checksum.ts";
 import { readLetters } from "./letters.ts";
 import type { ReaderCalls } from "./messages.ts";
@@ -35,6 +36,7 @@ export function journalReader(db: DatabaseSync, file: string): JournalReader {
     runs: db.prepare(`
       SELECT ${RUN_COLUMNS} FROM runs
       WHERE (started_at_us, number) < (?, ?) AND state = ifnull(?, state) AND instr(name, ?)
+        AND group_id = ifnull(?, group_id)
       ORDER BY started_at_us DESC, number DESC LIMIT ?`),
     series: db.prepare(SERIES_OF_RUN),
     frames: db.prepare(`
@@ -46,16 +48,18 @@ export function journalReader(db: DatabaseSync, file: string): JournalReader {
   };
   const openSinks = sinkReader(db, file, OPEN_SINKS);
   const sinksOfRuns = sinkReader(db, file, SINKS_OF_RUNS);
+  const backlog = backlogReader(db);
   const candidates = candidateReader(db, file);
   const found = runFinder(db);
   const unpruned = unprunedFinder(db);
   return {
-    runs: ({ before, state = null, nameContains = "", limit }) => {
+    runs: ({ before, state = null, nameContains = "", group = null, limit }) => {
       const { startedAtUs, number } =
         before === undefined ? { startedAtUs: Number.POSITIVE_INFINITY, number: 0 } : found(before);
-      return sql.runs.all(startedAtUs, number, state, nameContains, limit).map(runOfRow);
+      return sql.runs.all(startedAtUs, number, state, nameContains, group, limit).map(runOfRow);
     },
     openSinks: () => openSinks(),
+    backlog: () => backlog(),
     sinksOf: (runIds) => sinksOfRuns(JSON.stringify(runIds)),
     deadLetters: ({ runId, ...query }) => {
       if (runId === undefined) return readLetters(db, file, query);

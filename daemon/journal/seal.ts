@@ -11,7 +11,13 @@ const KEPT = [
   "SELECT artifact FROM artifacts WHERE run = ? ORDER BY number",
 ];
 
+const MEMBERS = `
+  SELECT writer_id, rank, start, state, reason, ended_at_us FROM members WHERE run = ? ORDER BY writer_id`;
+
 /** CRC-32 over all that is kept of a pruned run: no frame is there any more that it could be compared with. */
 export function sealOf(db: DatabaseSync, run: number): number {
-  return rowCrc(...KEPT.map((sql) => db.prepare(sql).all(run).map(Object.values)));
+  const kept = KEPT.map((sql) => db.prepare(sql).all(run).map(Object.values));
+  const members = db.prepare(MEMBERS).all(run).map(Object.values);
+  // Left out where there are none, as by the daemons that knew no groups.
+  return rowCrc(...kept, ...(members.length > 0 ? [members] : []));
 }

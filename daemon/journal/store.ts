@@ -5,12 +5,14 @@ import { frameFacts } from "./facts.ts";
 import { corrupt } from "./faults.ts";
 import type {
   AppendResult,
+  CommittedGroup,
   Cursor,
   CursorRecord,
   DeadLetterEntry,
   DeadLetterQuery,
   Journal,
   JournalTotals,
+  MemberEntry,
   MetricQuery,
   MetricSnapshot,
   NewDeadLetter,
@@ -21,6 +23,7 @@ import type {
   RunEntry,
   RunQuery,
   SeriesChunk,
+  SinkBacklog,
   SinkEntry,
   TailQuery,
 } from "./journal.ts";
@@ -45,13 +48,15 @@ export class SqliteJournal implements Journal {
   #touched = new Set<string>();
   #resumed = new Set<string>();
 
-  constructor(file: string, log: Logger) {
+  /** `onGroup` is told of each commit. */
+  constructor(file: string, log: Logger, onGroup?: (group: CommittedGroup) => void) {
     this.#file = file;
     this.#log = log;
     this.#writer = new WorkerLink({
       setup: { role: "writer", file },
       log,
       onTouched: (runIds, resumed) => this.#touch(runIds, resumed),
+      ...(onGroup && { onGroup }),
     });
     this.#reader = new WorkerLink({ setup: { role: "reader", file }, log, idleMs: READER_IDLE_MS });
   }
@@ -117,6 +122,10 @@ export class SqliteJournal implements Journal {
     return this.#writer.call("sinks", runId);
   }
 
+  members(runId: string): Promise<readonly MemberEntry[]> {
+    return this.#writer.call("members", runId);
+  }
+
   async sinksOf(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly ReadSinkEntry[]>> {
     const sinks = runIds.length === 0 ? [] : await this.#reader.call("sinksOf", runIds);
     const byRun = new Map<string, ReadSinkEntry[]>(runIds.map((runId) => [runId, []]));
@@ -159,6 +168,10 @@ export class SqliteJournal implements Journal {
       sizeOf(`${this.#file}-wal`),
     ]);
     return { ...totals, bytes: file + log };
+  }
+
+  async backlog(): Promise<readonly SinkBacklog[]> {
+    return (await this.#writer.call("fewBacklog", null)) ?? this.#reader.call("backlog", null);
   }
 
   onCommit(listener: Listener): () => void {

@@ -1,12 +1,15 @@
 import type { DatabaseSync } from "node:sqlite";
 import { addSums } from "./group.ts";
+import { Members, type Outcome } from "./membership.ts";
 import { type FrameFacts, type ResumeFacts, STATS_PER_KEY, type StartFacts } from "./messages.ts";
 
 /** What the tables say of a run in few rows, made again from the frames of the run. */
 export class RunSummary {
   start: StartFacts | undefined;
   resume: FrameFacts["resume"];
-  end: FrameFacts["end"];
+  end: Outcome | undefined;
+  /** Empty unless a group writes the run. */
+  readonly members = new Members();
   frames = 0;
   points = 0;
   bytes = 0;
@@ -24,12 +27,13 @@ export class RunSummary {
     this.points += facts.points;
     this.bytes += bytes;
     this.lastPosition = position;
-    this.start ??= facts.start;
-    if (facts.resume !== undefined) {
-      this.resume = facts.resume;
-      this.end = undefined;
+    this.members.add(facts);
+    if (this.members.size > 0) {
+      this.start = this.members.start;
+      this.end = this.members.outcome;
+    } else {
+      this.#addLife(facts);
     }
-    if (endsRun(facts, this.resume)) this.end ??= facts.end;
     for (const [name, value] of [...(facts.start?.tags ?? []), ...facts.tags]) this.tags.set(name, value);
     for (const [name, value] of facts.params) this.params.set(name, value);
     this.artifacts.push(...facts.artifacts);
@@ -37,6 +41,19 @@ export class RunSummary {
     facts.series.keys.forEach((key, i) => {
       addSums(this.series, key, facts.series.stats.slice(i * STATS_PER_KEY, (i + 1) * STATS_PER_KEY));
     });
+  }
+
+  /** Start, resumes and ends of a run of one process. */
+  #addLife(facts: FrameFacts): void {
+    this.start ??= facts.start;
+    if (facts.resume !== undefined) {
+      this.resume = facts.resume;
+      this.end = undefined;
+    }
+    if (facts.end !== undefined && endsRun(facts, this.resume)) {
+      const { state, reason, endedAtUs } = facts.end;
+      this.end ??= { state, reason, endedAtUs };
+    }
   }
 }
 

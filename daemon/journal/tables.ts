@@ -1,9 +1,24 @@
 /** Version of the tables below, kept in `PRAGMA user_version`. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 /** "pkxj": tells a journal from another program's SQLite file. */
 export const APPLICATION_ID = 0x706b786a;
 /** Bodies are long: large pages mean short overflow chains. */
 export const PAGE_SIZE = 8192;
+
+/** Also made by the migration to version 4. */
+export const MEMBERS = `
+CREATE TABLE members (
+  run INTEGER NOT NULL,
+  writer_id TEXT NOT NULL,
+  rank INTEGER NOT NULL,
+  start TEXT NOT NULL,
+  state TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  ended_at_us INTEGER NOT NULL,
+  PRIMARY KEY (run, writer_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_by_rank ON members (run, rank, writer_id);
+CREATE INDEX members_open ON members (run) WHERE state = 'running';`;
 
 /*
  * A frame's body is kept as it came; the other tables say in O(runs) or O(keys) what it would take O(points) to find
@@ -12,7 +27,9 @@ export const PAGE_SIZE = 8192;
  * What no body repeats has a checksum: writers, sinks and dead letters a `crc` in each row (rowCrc), a pruned run, whose
  * bodies are gone, a `seal` over all that is kept of it. A frame's `crc` is that of its body; NULL when a daemon of
  * journal version 1 wrote it. `bytes` are those of the run's bodies, 0 once they are cleared away after pruning.
- * `resume` is what the last resume record says, as JSON; empty when there is none.
+ * `resume` is what the last resume record says, as JSON; empty when there is none. `group_id` names the group that writes
+ * the run, empty for one of a single process; `members` are its writers with a rank. The `at_us` of a writer is when its
+ * last frame was journaled.
  */
 export const TABLES = `
 CREATE TABLE runs (
@@ -29,7 +46,8 @@ CREATE TABLE runs (
   bytes INTEGER NOT NULL DEFAULT 0,
   pruned_at_us INTEGER NOT NULL DEFAULT 0,
   seal INTEGER,
-  resume TEXT NOT NULL DEFAULT ''
+  resume TEXT NOT NULL DEFAULT '',
+  group_id TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX runs_by_start ON runs (started_at_us, number);
 CREATE INDEX runs_to_clear ON runs (number) WHERE pruned_at_us > 0 AND bytes > 0;
@@ -37,7 +55,8 @@ CREATE TABLE writers (
   writer_id TEXT PRIMARY KEY,
   run INTEGER NOT NULL,
   last_seq INTEGER NOT NULL,
-  crc INTEGER NOT NULL
+  crc INTEGER NOT NULL,
+  at_us INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE frames (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -70,6 +89,7 @@ CREATE TABLE artifacts (
   number INTEGER PRIMARY KEY, run INTEGER NOT NULL, artifact TEXT NOT NULL
 ) STRICT;
 CREATE INDEX artifacts_by_run ON artifacts (run, number);
+${MEMBERS}
 CREATE TABLE sinks (
   run INTEGER NOT NULL,
   spec TEXT NOT NULL,

@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Fault, Refusal, toFault } from "./faults.ts";
 import { FrameWriter } from "./frames.ts";
 import { GroupSums } from "./group.ts";
+import type { CommittedGroup } from "./journal.ts";
 import type { Answer, CallOf, WorkerReport, WriteCalls } from "./messages.ts";
 import { Pruner } from "./pruner.ts";
 import { nowUs } from "./schema.ts";
@@ -26,6 +27,7 @@ export class GroupWriter {
   readonly #pruner: Pruner;
   readonly #touched = new Set<string>();
   readonly #resumed = new Set<string>();
+  #group = { frames: 0, points: 0, bytes: 0 };
 
   /** `now` tells unix microseconds. */
   constructor(db: DatabaseSync, file: string, now: () => number = nowUs) {
@@ -41,14 +43,19 @@ export class GroupWriter {
   /** Commits what can be committed of `calls` and says what became of each. Does not throw. */
   commit(calls: readonly WriteCall[]): WorkerReport {
     try {
+      const begun = performance.now();
       this.#db.exec("BEGIN IMMEDIATE");
       const atUs = this.#now();
       const answers = calls.map((call) => this.#apply(call, atUs));
       this.#sums.write();
+      const written = performance.now();
       this.#db.exec("COMMIT");
+      const done = performance.now();
+      const [seconds, syncSeconds] = [(done - begun) / 1000, (done - written) / 1000];
+      const group = { ...this.#group, seconds, syncSeconds };
       const [touched, resumed] = [[...this.#touched], [...this.#resumed]];
       this.#forget();
-      return { answers, touched, ...(resumed.length > 0 && { resumed }) };
+      return { answers, touched, group, ...(resumed.length > 0 && { resumed }) };
     } catch (error) {
       return this.#rollBack(calls, toFault(error, this.#file));
     }
@@ -63,16 +70,19 @@ export class GroupWriter {
       return { answers: calls.map(({ id }) => ({ id, fault })), touched: [] };
     }
     const reports = calls.map((call) => this.commit([call]));
+    const groups = reports.flatMap(({ group }) => group ?? []);
     return {
       answers: reports.flatMap((report) => report.answers),
       touched: [...new Set(reports.flatMap((report) => report.touched))],
       resumed: [...new Set(reports.flatMap((report) => report.resumed ?? []))],
+      ...(groups.length > 0 && { group: groups.reduce(sumOf) }),
     };
   }
 
   #forget(): void {
     this.#touched.clear();
     this.#resumed.clear();
+    this.#group = { frames: 0, points: 0, bytes: 0 };
   }
 
   #apply(call: WriteCall, atUs: number): Answer {
@@ -92,7 +102,12 @@ export class GroupWriter {
         // Where the run's last frame is, is known when the sums are written: here and for a sink that is done.
         if (onlyBehind !== undefined) this.#sums.write();
         const { result, stored, resumed } = this.#frames.append(call.args, atUs);
-        if (stored) this.#touched.add(facts.runId);
+        if (stored) {
+          this.#touched.add(facts.runId);
+          this.#group.frames++;
+          this.#group.points += facts.points;
+          this.#group.bytes += call.args.body.byteLength;
+        }
         if (resumed) this.#resumed.add(facts.runId);
         return result;
       }
@@ -107,4 +122,14 @@ export class GroupWriter {
         return this.#pruner.prune(call.args, atUs);
     }
   }
+}
+
+function sumOf(a: CommittedGroup, b: CommittedGroup): CommittedGroup {
+  return {
+    frames: a.frames + b.frames,
+    points: a.points + b.points,
+    bytes: a.bytes + b.bytes,
+    seconds: a.seconds + b.seconds,
+    syncSeconds: a.syncSeconds + b.syncSeconds,
+  };
 }

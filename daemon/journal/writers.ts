@@ -19,8 +19,8 @@ export class WriterTable {
     this.#file = file;
     this.#select = db.prepare("SELECT run, last_seq AS lastSeq, crc FROM writers WHERE writer_id = ?");
     this.#upsert = db.prepare(`
-      INSERT INTO writers VALUES (?, ?, ?, ?)
-      ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq, crc = excluded.crc`);
+      INSERT INTO writers VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq, crc = excluded.crc, at_us = excluded.at_us`);
   }
 
   /** Undefined for a new writer. Throws CORRUPT_JOURNAL. */
@@ -32,7 +32,8 @@ export class WriterTable {
     return row;
   }
 
-  set(writerId: string, { run, lastSeq }: WriterRow): void {
-    this.#upsert.run(writerId, run, lastSeq, rowCrc(writerId, run, lastSeq));
+  /** `atUs` tells when the last frame was journaled; 0 when that is unknown. */
+  set(writerId: string, { run, lastSeq }: WriterRow, atUs: number): void {
+    this.#upsert.run(writerId, run, lastSeq, rowCrc(writerId, run, lastSeq), atUs);
   }
 }

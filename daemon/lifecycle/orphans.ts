@@ -2,30 +2,22 @@ import { hostname } from "node:os";
 import { PipekitError, RunState } from "@pipekit/proto";
 import { ulid } from "ulid";
 import { type Journal, type RunEntry, writingProcess } from "../journal/journal.ts";
+import { MemberWatch } from "./members.ts";
 import { type LiveProcess, lives } from "./processes.ts";
 import { processOfRun } from "./run-process.ts";
+import type { RunWriters } from "./run-writers.ts";
 
 const PAGE = 500;
 
 /** How the writers of running runs are watched. */
 export interface OrphanWatchOptions {
-  readonly journal: Pick<Journal, "append" | "run" | "runs" | "totals" | "onCommit" | "onResume">;
+  readonly journal: Pick<Journal, "append" | "run" | "runs" | "members" | "totals" | "onCommit" | "onResume">;
   readonly writers: RunWriters;
   /** Silence after the end of the process before the run is ended, milliseconds. */
   readonly graceMs: number;
   /** Milliseconds between two looks. */
   readonly intervalMs: number;
   readonly log: OrphanLog;
-}
-
-/** The processes that write runs, as their rings and spool files show them. */
-export interface RunWriters {
-  /** Looks afresh, and hands over what dead writers left. */
-  lookAnew(): Promise<void>;
-  /** Whether a writer of the run lives, or has left something that is not handed over yet. */
-  holds(runId: string): boolean;
-  /** Runs with a living writer, such as a forked child of the process that started the run. */
-  livingRuns(): ReadonlySet<string>;
 }
 
 interface OrphanLog {
@@ -50,14 +42,17 @@ interface Writer {
 export class OrphanWatch {
   readonly #options: OrphanWatchOptions;
   readonly #writers = new Map<string, Writer>();
-  /** Runs that are not watched: ended, or written from elsewhere. A resume takes a run out of it. */
+  readonly #members: MemberWatch;
+  /** Runs that are not watched here: ended, of a group, or written from elsewhere. A resume takes a run out of it. */
   readonly #settled = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   readonly #stops: (() => void)[] = [];
+  readonly #lookups = new Set<Promise<void>>();
   #looking: Promise<void> = Promise.resolve();
 
   constructor(options: OrphanWatchOptions) {
     this.#options = options;
+    this.#members = new MemberWatch(options);
   }
 
   /** Finds the runs that are running, then watches. */
@@ -76,15 +71,21 @@ export class OrphanWatch {
   /** Number of running runs with a process that lives. */
   get living(): number {
     const alive = this.#options.writers.livingRuns();
-    let count = 0;
+    let count = this.#members.livingRuns().size;
     for (const [runId, writer] of this.#writers) if (isAlive(writer) || alive.has(runId)) count++;
     return count;
+  }
+
+  /** Resolves once `living` counts every run that was committed before. */
+  async caughtUp(): Promise<void> {
+    while (this.#lookups.size > 0) await Promise.all(this.#lookups);
   }
 
   /** Looks at every watched run once; resolves when what was found is journaled. */
   look(): Promise<void> {
     this.#looking = this.#looking
       .then(() => this.#lookOnce())
+      .then(() => this.#members.look())
       .catch((err: unknown) => this.#options.log.error({ err }, "cannot look after running runs"));
     return this.#looking;
   }
@@ -94,6 +95,7 @@ export class OrphanWatch {
     clearInterval(this.#timer);
     for (const stop of this.#stops) stop();
     this.#writers.clear();
+    this.#members.clear();
     await this.#looking;
   }
 
@@ -102,7 +104,7 @@ export class OrphanWatch {
     while (true) {
       const query = { limit: PAGE, state: "running" as const, ...(before && { before }) };
       const page = await this.#options.journal.runs(query);
-      for (const run of page) this.#watch(run);
+      for (const run of page) await this.#watch(run);
       before = page.at(-1)?.runId;
       if (page.length < PAGE) break;
     }
@@ -123,22 +125,27 @@ export class OrphanWatch {
         writer.lastFrameMs = performance.now();
         writer.touched = true;
       } else if (!this.#settled.has(runId)) {
-        this.#options.journal.run(runId).then(
-          (run) => this.#watch(run),
-          (err: unknown) => this.#options.log.error({ err, runId }, "cannot look after a run"),
-        );
+        const lookup = this.#options.journal
+          .run(runId)
+          .then((run) => this.#watch(run))
+          .catch((err: unknown) => this.#options.log.error({ err, runId }, "cannot look after a run"));
+        this.#lookups.add(lookup);
+        void lookup.then(() => this.#lookups.delete(lookup));
       }
     }
   }
 
-  #watch(run: RunEntry): void {
+  async #watch(run: RunEntry): Promise<void> {
     const { pid, host } = writingProcess(run);
-    if (run.state !== "running" || pid <= 0 || host !== hostname()) {
+    if (run.state === "running" && run.start.member !== undefined) {
       this.#settle(run.runId);
-      return;
+      await this.#members.add(run.runId);
+    } else if (run.state !== "running" || pid <= 0 || host !== hostname()) {
+      this.#settle(run.runId);
+    } else {
+      const seen = processOfRun(run);
+      this.#writers.set(run.runId, { pid, seen, lastFrameMs: performance.now(), touched: false });
     }
-    const seen = processOfRun(run);
-    this.#writers.set(run.runId, { pid, seen, lastFrameMs: performance.now(), touched: false });
   }
 
   #settle(runId: string): void {

@@ -122,8 +122,8 @@ export class BackedRegistry implements Registry {
   async store(model: NewModel, signal: AbortSignal, onProgress?: OnProgress): Promise<StoreResult> {
     const documents = checkNewModel(model);
     if (model.name !== "") await this.#refuseTakenName(model, documents, signal);
-    const { name, force, actor } = model;
-    const request = { name, force, actor, expectedHash: "", reason: "" };
+    const { name, force, actor, principal = "" } = model;
+    const request = { name, force, actor, principal, expectedHash: "", reason: "" };
     const tagIt: TagIt = (hash, lease) => this.#promoting.tagHeld({ ...request, hash }, lease, signal);
     const tagging = name === "" ? undefined : tagIt;
     const stored = await this.#storing.store(model, documents, signal, tagging, onProgress);

@@ -6,7 +6,7 @@
  * Architecture Invariant: the id of a model is computed here alone; no client computes one.
  * Architecture Invariant: nothing here knows where a backend keeps its objects.
  */
-export { type CachedFile, cachedWeights, clearModelCache } from "./cache/index.ts";
+export { type CachedFile, type CacheUses, cachedWeights, clearModelCache } from "./cache/index.ts";
 export type { NewModel, WeightsSource } from "./new-model.ts";
 export { createRegistries, type Registries, type RegistriesOptions } from "./registries.ts";
 export type {

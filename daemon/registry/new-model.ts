@@ -22,6 +22,8 @@ export interface NewModel {
   readonly name: string;
   readonly force: boolean;
   readonly actor: string;
+  /** Who it is as the daemon knows it; nobody when absent. */
+  readonly principal?: string;
   /** Undefined for a model without weights. */
   readonly weights: WeightsSource | undefined;
   readonly weightsFormat: string;

@@ -59,14 +59,13 @@ export class Promoting {
     const last = await this.#resolving.tag(name, signal);
     const target = await this.#placeBefore(last, steps, signal);
     const reason = deed.reason === "" ? `rollback to move ${target.seq}` : deed.reason;
-    const { actor } = deed;
     const request = {
+      ...deed,
       name,
       hash: target.hash,
       force: true,
       expectedHash: "",
       expectedSeq: last.seq,
-      actor,
       reason,
     };
     return this.#point(request, signal);
@@ -139,12 +138,13 @@ export class Promoting {
   /** Throws REGISTRY_UNAVAILABLE when the move was undone. */
   async #undoIfGone(move: LoggedMove, lease: Lease, signal: AbortSignal): Promise<void> {
     if (await this.#resolving.exists(move.hash, signal)) return;
-    const { name, actor, hash } = move;
+    const { name, actor, principal, hash } = move;
     const undone = {
       name,
       force: true,
       expectedHash: hash,
       actor,
+      principal,
       reason: `undoes move ${move.seq}: its model was deleted`,
     };
     const back = { ...undone, hash: move.previousHash };

@@ -8,7 +8,7 @@ import { PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
 import { awayRegistry } from "./away.ts";
 import { BackedRegistry, type RegistrySeams } from "./backed.ts";
-import { type ModelCache, openModelCache } from "./cache/index.ts";
+import { type CacheUses, type ModelCache, openModelCache } from "./cache/index.ts";
 import { asRegistryFailure, guarded } from "./guarded.ts";
 import { isAway } from "./loading.ts";
 import type { Registry } from "./registry.ts";
@@ -16,6 +16,10 @@ import type { Registry } from "./registry.ts";
 export interface Registries {
   /** The registry of a spec, opened once; of the default spec when it is empty. Throws INVALID_REGISTRY_SPEC. */
   open(spec: string): Promise<Registry>;
+  /** What all specs of one registry are written as; `default` for the default one. Throws INVALID_REGISTRY_SPEC. */
+  canonical(spec: string): string;
+  /** How the cache of weights of registries elsewhere was used. */
+  readonly cacheUses: CacheUses;
 }
 
 export interface RegistriesOptions {
@@ -35,6 +39,8 @@ export interface RegistriesOptions {
   readonly seams?: RegistrySeams;
 }
 
+/** What people call the default registry. */
+const DEFAULT = "default";
 const DEFAULT_CACHE_BYTES = 20e9;
 
 export function createRegistries(options: RegistriesOptions): Registries {
@@ -42,6 +48,14 @@ export function createRegistries(options: RegistriesOptions): Registries {
   const { cacheFolder, cacheBytes = DEFAULT_CACHE_BYTES, boot = "" } = options;
   const cache = openModelCache(cacheFolder, cacheBytes, boot);
   return {
+    get cacheUses() {
+      return cache.weights.uses;
+    },
+    canonical(spec) {
+      const { kinds, defaultSpec } = options;
+      const { canonical } = parseSpec(kinds, spec === "" ? defaultSpec : spec);
+      return canonical === parseSpec(kinds, defaultSpec).canonical ? DEFAULT : canonical;
+    },
     async open(spec) {
       const { kind, canonical } = parseSpec(options.kinds, spec === "" ? options.defaultSpec : spec);
       const known = opened.get(canonical);

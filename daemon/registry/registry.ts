@@ -42,6 +42,8 @@ export type OnProgress = (progress: Progress) => void;
 export interface Deed {
   readonly actor: string;
   readonly reason: string;
+  /** Who it is as the daemon knows it; nobody when absent. */
+  readonly principal?: string;
 }
 
 /** What of a registry is brought over to another. */
@@ -52,6 +54,8 @@ export interface CopyOptions {
   /** Lets a tag move whose history went another way in the target. */
   readonly force: boolean;
   readonly actor: string;
+  /** Recorded in a forced move; those that are brought over keep their own. */
+  readonly principal?: string;
 }
 
 /** What of a registry is written into an archive. */

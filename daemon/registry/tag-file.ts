@@ -2,7 +2,7 @@
  * Bytes of a tag (`_tags/<name>.txt`) and of a log entry (`_log/<name>/<n>.json`).
  *
  * Line 1 of a tag is the hash alone, so that `head -1` resolves it, or empty when the tag was deleted; then `seq`, `prev`, `actor`, `time`, `nonce`,
- * `reason`, one `key: value` a line, with newlines and backslashes of values escaped. The nonce makes each move's bytes
+ * `reason`, `principal`, one `key: value` a line, with newlines and backslashes of values escaped. The nonce makes each move's bytes
  * unlike any other's: a tag that goes A, B, A has three versions, and a mover whose answer was lost finds its own.
  */
 import { isHash, type TagMove } from "@pipekit/proto";
@@ -27,6 +27,8 @@ const logEntry = z.object({
   time: z.iso.datetime(),
   nonce: z.string(),
   reason: z.string(),
+  /** Moves of daemons that did not record it have none. */
+  principal: z.string().default(""),
 });
 type LogEntry = z.infer<typeof logEntry>;
 
@@ -49,7 +51,7 @@ export function nameOfTagKey(key: string): string {
 
 export function encodeTag(move: LoggedMove): Buffer {
   const { hash, ...rest } = toEntry(move);
-  const lines = (["seq", "prev", "actor", "time", "nonce", "reason"] as const).map(
+  const lines = (["seq", "prev", "actor", "time", "nonce", "reason", "principal"] as const).map(
     (key) => `${key}: ${escapeLine(String(rest[key]))}`,
   );
   return Buffer.from(`${hash}\n${lines.join("\n")}\n`);
@@ -90,14 +92,15 @@ function toEntry(move: LoggedMove): LogEntry {
     time: new Date(move.atUs / 1000).toISOString(),
     nonce: move.nonce,
     reason: move.reason,
+    principal: move.principal,
   };
 }
 
 function fromEntry(name: string, entry: unknown): LoggedMove | undefined {
   const parsed = logEntry.safeParse(entry);
   if (!parsed.success) return undefined;
-  const { seq, hash, prev, actor, time, nonce, reason } = parsed.data;
-  return { name, seq, hash, previousHash: prev, actor, atUs: Date.parse(time) * 1000, reason, nonce };
+  const { prev, time, ...move } = parsed.data;
+  return { name, ...move, previousHash: prev, atUs: Date.parse(time) * 1000 };
 }
 
 function escapeLine(text: string): string {

@@ -38,6 +38,8 @@ export interface MoveRequest {
   readonly expectedSeq?: number;
   readonly actor: string;
   readonly reason: string;
+  /** Who it is as the daemon knows it; nobody when absent. */
+  readonly principal?: string;
 }
 
 export interface CurrentTag {
@@ -158,6 +160,7 @@ export class Tags {
       actor: request.actor,
       atUs: this.#clock.unixMs() * 1000,
       reason: request.reason,
+      principal: request.principal ?? "",
       nonce: randomUUID(),
     };
     lease?.check();

@@ -8,6 +8,8 @@ const PAGE = 500;
 export interface PruneParts {
   readonly journal: Pick<Journal, "prunable" | "prune" | "contentInUse" | "run" | "runs">;
   readonly content: Pick<ContentStore, "sweep">;
+  /** Runs with frames behind this position are kept: another daemon does not have them yet. */
+  readonly upTo?: () => number;
   /** Called when space was freed. */
   readonly onFreed?: () => void;
   readonly nowUs?: () => number;
@@ -44,7 +46,7 @@ export interface Prune {
  * Throws PipekitError RUN_NOT_FOUND, REF_AMBIGUOUS.
  */
 export async function* prunes(
-  { journal, content, onFreed, nowUs = () => Date.now() * 1000 }: PruneParts,
+  { journal, content, onFreed, upTo, nowUs = () => Date.now() * 1000 }: PruneParts,
   choice: PruneChoice,
   signal: AbortSignal,
 ): AsyncGenerator<Prune> {
@@ -64,6 +66,7 @@ export async function* prunes(
     if (signal.aborted) return;
     const { run, journalBytes } = candidate;
     let kept = whyKept(candidate, choice.withoutSinks);
+    if (kept === "" && upTo !== undefined && run.lastPosition > upTo()) kept = "it is not published yet";
     if (kept === "" && choice.apply) kept = await forget(journal, run.runId);
     if (kept === "") {
       const contentBytes = files ? files.leave(run) : 0;

@@ -15,14 +15,15 @@ import type {
 } from "@grpc/grpc-js";
 import { type FailureCode, PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
+import { principalOf } from "../access/principal.ts";
 
-/** One request, one answer. */
+/** One request, one answer. Handlers that record who called get the name of the principal. */
 export function unary<Q, A>(
   log: Logger,
-  handle: (request: Q, signal: AbortSignal) => Promise<A>,
+  handle: (request: Q, signal: AbortSignal, principal: string) => Promise<A>,
 ): handleUnaryCall<Q, A> {
   return (call, callback) => {
-    handle(call.request, abortOnCancel(call)).then(
+    handle(call.request, abortOnCancel(call), principalOf(call.metadata)).then(
       (answer) => callback(null, answer),
       (error: unknown) => callback(toPipekitError(error, log).toServiceError()),
     );
@@ -35,12 +36,12 @@ export function unary<Q, A>(
  */
 export function serverStream<Q, A>(
   log: Logger,
-  handle: (request: Q, signal: AbortSignal) => AsyncIterable<A>,
+  handle: (request: Q, signal: AbortSignal, principal: string) => AsyncIterable<A>,
   options: { readonly oneAtATime?: boolean } = {},
 ): handleServerStreamingCall<Q, A> {
   return (call) => {
     const signal = abortOnCancel(call);
-    const answers = handle(call.request, signal);
+    const answers = handle(call.request, signal, principalOf(call.metadata));
     const write = options.oneAtATime === true ? writeThrough : writeQueued;
     void pump(call, answers, signal, log, write);
   };
@@ -49,10 +50,10 @@ export function serverStream<Q, A>(
 /** A stream of requests, one answer. */
 export function clientStream<Q, A>(
   log: Logger,
-  handle: (requests: AsyncIterable<Q>, signal: AbortSignal) => Promise<A>,
+  handle: (requests: AsyncIterable<Q>, signal: AbortSignal, principal: string) => Promise<A>,
 ): handleClientStreamingCall<Q, A> {
   return (call, callback) => {
-    handle(call, abortOnCancel(call)).then(
+    handle(call, abortOnCancel(call), principalOf(call.metadata)).then(
       (answer) => callback(null, answer),
       (error: unknown) => {
         callback(toPipekitError(error, log).toServiceError());
@@ -66,11 +67,11 @@ export function clientStream<Q, A>(
 /** A stream of requests, a stream of answers. */
 export function bidiStream<Q, A>(
   log: Logger,
-  handle: (requests: AsyncIterable<Q>, signal: AbortSignal) => AsyncIterable<A>,
+  handle: (requests: AsyncIterable<Q>, signal: AbortSignal, principal: string) => AsyncIterable<A>,
 ): handleBidiStreamingCall<Q, A> {
   return (call) => {
     const signal = abortOnCancel(call);
-    void pump(call, handle(call, signal), signal, log);
+    void pump(call, handle(call, signal, principalOf(call.metadata)), signal, log);
   };
 }
 

@@ -1,13 +1,18 @@
 import {
   type DaemonServiceServer,
+  type HandOverRequest,
   PipekitError,
   PROTOCOL_MAX,
   PROTOCOL_MIN,
+  type PrincipalRole,
   type StatusResponse,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
+import type { RoleText } from "../access/index.ts";
+import type { AuditLog } from "../audit/index.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { DiskState, Prune, PruneChoice } from "../retention/index.ts";
+import { auditCalls } from "./audit.ts";
 import { serverStream, unary } from "./calls.ts";
 
 /** What never changes about a running daemon. */
@@ -33,9 +38,18 @@ export interface DaemonServiceOptions {
     disk(): Promise<DiskState>;
     prune(choice: PruneChoice, signal: AbortSignal): AsyncIterable<Prune>;
   };
+  readonly audit: AuditLog;
   readonly draining: () => boolean;
+  /** Roles of a principal, or of `socket:USER`. */
+  readonly rolesOf: (principal: string) => readonly RoleText[];
   /** Begins the drain; the answer to the caller still goes out. */
   readonly shutdown: (reason: string) => void;
+  /** Begins the drain for a newer daemon, unless this one is used or no older. */
+  readonly handOver: (
+    newcomer: HandOverRequest,
+  ) => Promise<
+    { readonly leaving: true } | { readonly leaving: false; readonly reason: string; readonly later: boolean }
+  >;
   readonly log: Logger;
 }
 
@@ -43,16 +57,19 @@ export interface DaemonServiceOptions {
 export function daemonService(options: DaemonServiceOptions): DaemonServiceServer {
   const { identity, journal, delivery, retention, log } = options;
   return {
-    hello: unary(log, async ({ client, protocolMin, protocolMax }) => {
+    ...auditCalls(options.audit, log),
+    hello: unary(log, async ({ client, protocolMin, protocolMax }, _signal, principal) => {
       const protocol = agree(client, protocolMin, protocolMax, identity.version);
       log.debug({ client, protocol }, "hello");
       return {
         protocol,
         daemonVersion: identity.version,
-        capabilities: ["resume", "watch_metrics"],
+        capabilities: ["resume", "watch_metrics", "hand_over", "groups"],
         stateFolder: identity.stateFolder,
         pid: process.pid,
         stagingFolder: identity.stagingFolder,
+        principal,
+        roles: options.rolesOf(principal).map(toRole),
       };
     }),
     status: unary(log, async (): Promise<StatusResponse> => {
@@ -61,7 +78,7 @@ export function daemonService(options: DaemonServiceOptions): DaemonServiceServe
         diskQuotaBytes: disk.quotaBytes,
         diskUsedBytes: disk.usedBytes,
         diskFreeBytes: disk.freeBytes,
-        warnings: [...disk.warnings],
+        warnings: [...disk.warnings, ...options.audit.warnings],
         daemonVersion: identity.version,
         pid: process.pid,
         startedAtUs: identity.startedAtUs,
@@ -103,6 +120,27 @@ export function daemonService(options: DaemonServiceOptions): DaemonServiceServe
       options.shutdown("Shutdown was called");
       return { pointsPending };
     }),
+    handOver: unary(log, async (newcomer) => {
+      const decision = await options.handOver(newcomer);
+      log.info({ newcomer: newcomer.version.slice(0, 100), ...decision }, "asked to hand over");
+      return { reason: "", later: false, ...decision };
+    }),
+  };
+}
+
+function toRole({
+  role,
+  runs = [],
+  tags = [],
+  registries = [],
+  runs_of_others = false,
+}: RoleText): PrincipalRole {
+  return {
+    role,
+    runs: [...runs],
+    tags: [...tags],
+    registries: [...registries],
+    runsOfOthers: runs_of_others,
   };
 }
 

@@ -59,12 +59,7 @@ const AT_FAULT: ReadonlySet<string> = new Set(["INVALID_ARGUMENT", "INVALID_CONF
 /** Of a journal: its files are in that content store. One that is missing there is noted; the record still names it. */
 export async function journaledArtifact(artifact: Artifact, parts: ForeignRecordParts): Promise<Artifact> {
   const { folder, content, hold, note, signal } = parts;
-  if (!artifact.files.every(isSane)) {
-    throw new PipekitError("INVALID_ARGUMENT", "An artifact names its files in a way that no daemon does.", {
-      field: "artifact.files",
-      mend: "Take it in from a folder that a daemon has written.",
-    });
-  }
+  checkFiles(artifact);
   for (const file of artifact.files) {
     const source = join(folder, "content/sha256", file.sha256.slice(0, 2), file.sha256.slice(2));
     try {
@@ -76,6 +71,15 @@ export async function journaledArtifact(artifact: Artifact, parts: ForeignRecord
     }
   }
   return { ...artifact, path: "", staged: false };
+}
+
+/** Throws INVALID_ARGUMENT unless the files of a journaled artifact are named as a daemon names them. */
+export function checkFiles(artifact: Artifact): void {
+  if (artifact.files.every(isSane)) return;
+  throw new PipekitError("INVALID_ARGUMENT", "An artifact names its files in a way that no daemon does.", {
+    field: "artifact.files",
+    mend: "Take it in from a folder that a daemon has written.",
+  });
 }
 
 /**

@@ -73,10 +73,18 @@ look(tracker.sync, ({ stateFolder, sinks }) => {
   refuseText("state_folder", stateFolder);
   checkSpecs("sinks", sinks);
 });
+look(tracker.importRuns, ({ source, sinks }) => {
+  // A source is a folder unless it is a server's.
+  checkSpec("source", source);
+  checkSpecs("sinks", sinks);
+});
 allow(tracker, "endRun", "getRun", "listRuns", "watchRuns", "readMetrics", "watchMetrics", "sinkStatus");
 allow(tracker, "listDeadLetters", "redriveDeadLetters");
-allow(DaemonServiceService, "hello", "status", "shutdown", "prune");
+allow(DaemonServiceService, "hello", "status", "shutdown", "prune", "readAudit", "verifyAudit");
 allow(ConfigServiceService, "parseConfig");
+look(DaemonServiceService.handOver, () => {
+  throw refused("version", "A daemon is renewed on its own host.");
+});
 
 const registry = RegistryServiceService;
 look(registry.store, ({ part }) => checkHeader(part?.$case === "header" ? part.value : undefined));

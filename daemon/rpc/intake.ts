@@ -21,11 +21,14 @@ export interface IntakeOptions {
   readonly admit?: () => Promise<void>;
   /** True once the daemon takes no more frames. */
   readonly draining?: () => boolean;
+  /** Runs that start here are delivered by another daemon, which gets the frames: they have no sinks here. */
+  readonly forwards?: boolean;
 }
 
 const FINAL_REJECTIONS: ReadonlySet<string> = new Set([
   "INVALID_ARGUMENT",
   "INVALID_FRAME",
+  "PERMISSION_DENIED",
   "RUN_NOT_FOUND",
   "RUN_EXISTS",
   "RUN_ENDED",
@@ -75,11 +78,20 @@ export class Intake {
     if (!isEnd) await admit?.();
   }
 
-  /** Takes a frame of a Log stream: what is good of it is kept, and a rejection is an answer, not an end. */
-  begin(frame: Frame | undefined, signal: AbortSignal): Turn<LogResponse> {
+  /**
+   * Takes a frame of a Log stream: what is good of it is kept, and a rejection is an answer, not an end. `allow` gives the
+   * frame as its sender may have it journaled, or throws.
+   */
+  begin(
+    frame: Frame | undefined,
+    signal: AbortSignal,
+    allow?: (frame: Frame) => Promise<Frame>,
+  ): Turn<LogResponse> {
     if (frame === undefined) throw missing("frame");
     const { writerId, seq } = frame;
-    const appended = this.#check(frame, signal).then((checked) => ({ checked, done: this.#append(checked) }));
+    const allowed =
+      allow === undefined ? this.#check(frame, signal) : this.#checkAllowed(allow(frame), signal);
+    const appended = allowed.then((checked) => ({ checked, done: this.#append(checked) }));
     const result = appended.then(async ({ checked, done }) => {
       await done;
       return { writerId, ackedSeq: seq, rejection: checked.rejection?.toDetail() };
@@ -97,6 +109,10 @@ export class Intake {
     return { writerId: frame.writerId, ackedSeq: frame.seq, rejection: failure.toDetail() };
   }
 
+  async #checkAllowed(frame: Promise<Frame>, signal: AbortSignal): Promise<CheckedFrame> {
+    return this.#check(await frame, signal);
+  }
+
   async #check(frame: Frame, signal: AbortSignal): Promise<CheckedFrame> {
     await this.admit(frame);
     const { journal, content } = this.#options;
@@ -110,7 +126,11 @@ export class Intake {
       }
     }
     try {
-      return await checkFrame(frame, this.resolver, content, hold, signal);
+      const { forwards = false } = this.#options;
+      // Trackers are those of the other daemon's config.
+      const resolver = forwards ? { ...this.resolver, named: () => [] } : this.resolver;
+      const checked = await checkFrame(frame, resolver, content, hold, signal);
+      return forwards ? { ...checked, sinks: [] } : checked;
     } catch (error) {
       hold.release();
       throw error;

@@ -18,12 +18,13 @@ export async function listRuns(
   return { runs, nextPageToken: entries.length > limit ? (page.at(-1)?.runId ?? "") : "" };
 }
 
-function queryOf({ pageToken, state, nameContains }: ListRunsRequest) {
+function queryOf({ pageToken, state, nameContains, group = "" }: ListRunsRequest) {
   const stateName = runStateName(state);
   return {
     ...(pageToken !== "" && { before: pageToken }),
     ...(stateName !== undefined && { state: stateName }),
     ...(nameContains !== "" && { nameContains }),
+    ...(group !== "" && { group }),
   };
 }
 

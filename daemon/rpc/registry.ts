@@ -21,17 +21,19 @@ import { invalid, weightsSource } from "./weights.ts";
 export function registryService(options: { registries: Registries; log: Logger }): RegistryServiceServer {
   const { registries, log } = options;
   return {
-    store: clientStream(log, (requests, signal) => store(registries, requests, signal)),
+    store: clientStream(log, (requests, signal, principal) => store(registries, requests, principal, signal)),
     load: serverStream(log, (request, signal) => load(registries, request, signal), { oneAtATime: true }),
-    storeWithProgress: bidiStream(log, (requests, signal) => storeWithProgress(registries, requests, signal)),
+    storeWithProgress: bidiStream(log, (requests, signal, principal) =>
+      storeWithProgress(registries, requests, principal, signal),
+    ),
     stat: unary(log, async ({ registry, ref }, signal) => ({
       model: await (await registries.open(registry)).stat(ref, signal),
     })),
     list: unary(log, async ({ registry, ...query }, signal) =>
       (await registries.open(registry)).list(query, signal),
     ),
-    tag: unary(log, async ({ registry, ...request }, signal) => ({
-      move: await (await registries.open(registry)).tag(request, signal),
+    tag: unary(log, async ({ registry, ...request }, signal, principal) => ({
+      move: await (await registries.open(registry)).tag({ ...request, principal }, signal),
     })),
     resolveTag: unary(log, async ({ registry, ref }, signal) =>
       (await registries.open(registry)).resolve(ref, signal),
@@ -40,11 +42,12 @@ export function registryService(options: { registries: Registries; log: Logger }
       (await registries.open(registry)).tagHistory(name, query, signal),
     ),
     watchTag: serverStream(log, (request, signal) => watchTag(registries, request, signal)),
-    rollbackTag: unary(log, async ({ registry, steps, ...request }, signal) => ({
-      move: await (await registries.open(registry)).rollbackTag({ ...request, steps: steps || 1 }, signal),
-    })),
-    deleteTag: unary(log, async ({ registry, ...request }, signal) => ({
-      move: await (await registries.open(registry)).deleteTag(request, signal),
+    rollbackTag: unary(log, async ({ registry, steps, ...request }, signal, principal) => {
+      const deed = { ...request, steps: steps || 1, principal };
+      return { move: await (await registries.open(registry)).rollbackTag(deed, signal) };
+    }),
+    deleteTag: unary(log, async ({ registry, ...request }, signal, principal) => ({
+      move: await (await registries.open(registry)).deleteTag({ ...request, principal }, signal),
     })),
     listTags: unary(log, async ({ registry, ...query }, signal) =>
       (await registries.open(registry)).listTags(query, signal),
@@ -64,7 +67,8 @@ export function registryService(options: { registries: Registries; log: Logger }
     verify: serverStream(log, async function* ({ registry, refs, quick }, signal) {
       yield* (await registries.open(registry)).verify(refs, signal, { quick });
     }),
-    copy: serverStream(log, async function* ({ registry, target, ...options }, signal) {
+    copy: serverStream(log, async function* ({ registry, target, ...request }, signal, principal) {
+      const options = { ...request, principal };
       const [from, to] = [await registries.open(registry), await registries.open(target)];
       for await (const event of from.copyTo(to, options, signal)) yield { event };
     }),
@@ -72,7 +76,8 @@ export function registryService(options: { registries: Registries; log: Logger }
       const from = await registries.open(registry);
       for await (const event of from.exportTo(path, options, signal)) yield { event };
     }),
-    import: serverStream(log, async function* ({ registry, path, ...options }, signal) {
+    import: serverStream(log, async function* ({ registry, path, ...request }, signal, principal) {
+      const options = { ...request, principal };
       const into = await registries.open(registry);
       for await (const event of into.importFrom(path, options, signal)) yield { event };
     }),
@@ -89,6 +94,7 @@ export function registryService(options: { registries: Registries; log: Logger }
 async function store(
   registries: Registries,
   requests: AsyncIterable<StoreRequest>,
+  principal: string,
   signal: AbortSignal,
   onProgress?: OnProgress,
 ): Promise<StoreResponse> {
@@ -100,7 +106,7 @@ async function store(
   }
   const header = first.value.part.value;
   const registry = await registries.open(header.registry);
-  const model: NewModel = { ...header, weights: weightsSource(header, parts) };
+  const model: NewModel = { ...header, principal, weights: weightsSource(header, parts) };
   if (model.weights?.kind !== "stream" && !(await parts.next()).done) {
     throw invalid(
       "weights_chunk",
@@ -116,10 +122,11 @@ async function store(
 async function* storeWithProgress(
   registries: Registries,
   requests: AsyncIterable<StoreWithProgressRequest>,
+  principal: string,
   signal: AbortSignal,
 ): AsyncGenerator<StoreWithProgressResponse> {
   const parts = mapped(requests, ({ request }) => request ?? { part: undefined });
-  for await (const told of telling((onProgress) => store(registries, parts, signal, onProgress))) {
+  for await (const told of telling((onProgress) => store(registries, parts, principal, signal, onProgress))) {
     if (told.kind === "progress") yield { part: { $case: "progress", value: told.progress } };
     else yield { part: { $case: "stored", value: told.answer } };
   }

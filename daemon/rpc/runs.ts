@@ -1,6 +1,6 @@
 /** Runs and sinks as the wire shows them. */
-import { type Run, RunState, type Sink, SinkState } from "@pipekit/proto";
-import type { Journal, ReadSinkEntry, RunEntry } from "../journal/index.ts";
+import { type Run, type RunMember, RunState, type Sink, SinkState } from "@pipekit/proto";
+import type { Journal, MemberEntry, ReadSinkEntry, RunEntry } from "../journal/index.ts";
 
 const RUN_STATE = {
   running: RunState.RUN_STATE_RUNNING,
@@ -18,9 +18,13 @@ const SINK_STATE = {
 
 /** A run with everything that belongs to it. */
 export async function fullRun(journal: Journal, entry: RunEntry): Promise<Run> {
-  const [series, sinks] = await Promise.all([journal.series(entry.runId), journal.sinks(entry.runId)]);
+  const { runId } = entry;
+  const members = entry.start.member === undefined ? [] : journal.members(runId);
+  const [series, sinks, writers] = await Promise.all([journal.series(runId), journal.sinks(runId), members]);
+  const run = briefRun(entry, sinks);
   return {
-    ...briefRun(entry, sinks),
+    ...run,
+    group: run.group && { ...run.group, members: writers.map(toMember) },
     params: { ...entry.params },
     series: [...series],
     artifacts: [...entry.artifacts],
@@ -47,7 +51,24 @@ export function briefRun(entry: RunEntry, sinks: readonly ReadSinkEntry[]): Run 
     points: entry.points,
     series: [],
     artifacts: [],
+    group: start.member && { group: start.member.group, worldSize: start.member.worldSize, members: [] },
     sinks: sinks.map((sink) => toSink(sink, entry.points)),
+  };
+}
+
+function toMember(entry: MemberEntry): RunMember {
+  const { writerId, rank, start, state, reason, endedAtUs, seenAtUs } = entry;
+  const { host, pid, startedAtUs } = start;
+  return {
+    writerId,
+    rank,
+    state: RUN_STATE[state],
+    reason,
+    host,
+    pid,
+    startedAtUs,
+    endedAtUs,
+    seenAtUs,
   };
 }
 

@@ -1,3 +1,5 @@
+import { constants } from "node:crypto";
+import type { SecureContextOptions } from "node:tls";
 import {
   Server,
   ServerCredentials,
@@ -7,10 +9,18 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { MAX_MESSAGE_BYTES, PipekitError } from "@pipekit/proto";
+import type { Logger } from "pino";
+import type { Access, Permission, TlsFiles } from "../access/index.ts";
+import type { AuditLog, Refusals } from "../audit/index.ts";
+import { quotaFrom } from "../limits/index.ts";
+import { AccessGuard, socketInterceptor } from "./access.ts";
+import { auditInterceptor, refusalInterceptor } from "./audit.ts";
+import { Front } from "./front.ts";
 import { hostBoundInterceptor } from "./host-bound.ts";
+import { Quotas } from "./limits.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { Health, reflectionServices } from "./standard.ts";
-import { tokenInterceptor } from "./token.ts";
+import { TlsCredentials } from "./tls-credentials.ts";
 
 /** A service and what answers it. */
 export interface ServedService {
@@ -22,14 +32,25 @@ export interface ServedService {
 export interface Remote {
   /** `host:port`. */
   readonly address: string;
-  /** Chain of certificates, PEM. */
-  readonly certificate: Buffer;
-  /** Private key, PEM. */
-  readonly key: Buffer;
-  readonly isToken: (text: string) => boolean;
+  readonly access: Access;
+  readonly permission: Permission;
+  /** Whether the handshake fails without a certificate that the client CA has signed. */
+  readonly needsCertificate: boolean;
   /** The same as on the socket, but for what tells callers of the host's folders. */
   readonly services: readonly ServedService[];
 }
+
+/** Where it is written what callers ask for and what is refused. */
+export interface Watched {
+  readonly audit: AuditLog;
+  readonly refusals: Refusals;
+  readonly log: Logger;
+  /** Hears of each call first. */
+  readonly observer?: ServerInterceptor | undefined;
+}
+
+/** How long calls may go on of connections that are closed, milliseconds. */
+const GRACE_MS = 1000;
 
 /** Over TCP nobody tells that a peer is gone. A trainer that was stopped for so long connects anew. */
 const KEEPALIVE: ServerOptions = {
@@ -40,35 +61,57 @@ const KEEPALIVE: ServerOptions = {
 /**
  * The gRPC server on its unix socket, with health and reflection; and on TCP where the config says so.
  *
- * Architecture Invariant: the daemon listens on a unix socket in a private folder, and on TCP only with TLS and a token.
+ * Architecture Invariant: the daemon listens on a unix socket in a private folder, and on TCP only with TLS and
+ * for principals that prove who they are.
  */
 export class RpcServer {
   readonly health = new Health();
   readonly calls = new OpenCalls();
   readonly #lazy = [this.health.service, ...reflectionServices()];
   readonly #server: Server;
-  readonly #remote: { readonly server: Server; readonly at: Remote } | undefined;
+  readonly #remote: { readonly server: Server; readonly at: Remote; readonly front: Front } | undefined;
 
-  constructor(services: readonly ServedService[], remote?: Remote) {
+  readonly #watched: Watched;
+
+  constructor(services: readonly ServedService[], watched: Watched, remote?: Remote) {
+    this.#watched = watched;
     // No keepalive pings: the kernel tells when the peer of a unix socket is gone, and a ping would cut off a
     // trainer that is only busy or stopped.
-    this.#server = this.#serving(services, []);
+    this.#server = this.#serving(services, [socketInterceptor()]);
     if (remote === undefined) return;
-    const guards = [tokenInterceptor(remote.isToken), hostBoundInterceptor];
-    this.#remote = { at: remote, server: this.#serving(remote.services, guards, KEEPALIVE) };
+    const front = new Front(watched.refusals);
+    const { access, permission } = remote;
+    const quotas = new Quotas((principal) => quotaFrom(access.get(principal)?.quota));
+    const guards = [
+      new AccessGuard(access, permission).interceptor,
+      front.interceptor,
+      quotas.interceptor,
+      hostBoundInterceptor,
+    ];
+    this.#remote = { at: remote, front, server: this.#serving(remote.services, guards, KEEPALIVE, front) };
   }
 
   #serving(
     services: readonly ServedService[],
     guards: readonly ServerInterceptor[],
     options: ServerOptions = {},
+    front?: Front,
   ): Server {
     const lazy = this.#lazy.map((service) => service.interceptor);
+    const { audit, refusals, log, observer } = this.#watched;
     const server = new Server({
       ...options,
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-      interceptors: [...guards, ...lazy, this.calls.interceptor],
+      // What is refused is counted, and written only once a minute; what passes and changes something is written each time.
+      interceptors: [
+        ...(observer === undefined ? [] : [observer]),
+        refusalInterceptor(refusals, front),
+        ...guards,
+        auditInterceptor(audit, log),
+        ...lazy,
+        this.calls.interceptor,
+      ],
     });
     for (const { definition, implementation } of [...services, ...this.#lazy]) {
       server.addService(definition, implementation);
@@ -78,7 +121,7 @@ export class RpcServer {
 
   /** Binds the socket, and the address for other hosts; calls are answered when this resolves. Throws DAEMON_UNAVAILABLE. */
   async listen(socketPath: string): Promise<void> {
-    if (this.#remote !== undefined) await listenRemote(this.#remote.server, this.#remote.at);
+    if (this.#remote !== undefined) await listenRemote(this.#remote);
     await bind(this.#server, `unix:${socketPath}`, ServerCredentials.createInsecure(), (cause) => ({
       message: `The socket ${socketPath} cannot be bound: ${cause.message}`,
       field: socketPath,
@@ -100,6 +143,7 @@ export class RpcServer {
 
   /** Closes the connections after `graceMs` at most. Removes the socket file: only call it while that is ours. */
   async close(graceMs: number): Promise<void> {
+    this.#remote?.front.close();
     await Promise.all([this.#server, this.#remote?.server].map((server) => server && shut(server, graceMs)));
   }
 }
@@ -115,13 +159,46 @@ async function shut(server: Server, graceMs: number): Promise<void> {
   server.forceShutdown();
 }
 
-function listenRemote(server: Server, { address, certificate, key }: Remote): Promise<void> {
-  const pair = { cert_chain: certificate, private_key: key };
-  return bind(server, address, ServerCredentials.createSsl(null, [pair]), (cause) => ({
-    message: `The address ${address} cannot be bound: ${cause.message}`,
-    field: "listen",
-    mend: "Choose an address of this host and a port that nobody has.",
-  }));
+async function listenRemote({
+  front,
+  server,
+  at,
+}: {
+  front: Front;
+  server: Server;
+  at: Remote;
+}): Promise<void> {
+  const { address, access, needsCertificate } = at;
+  const clients = { requestCert: access.tls.clientCa !== undefined, rejectUnauthorized: needsCertificate };
+  const credentials = new TlsCredentials(contextOf(access.tls), clients);
+  access.onChange((change) => {
+    if (change === "certificate") credentials.renew(contextOf(access.tls));
+    // Whom the CA of before has vouched for must be vouched for anew.
+    if (change === "client CA") front.drain(GRACE_MS);
+  });
+  try {
+    await front.listen(server, credentials, address);
+  } catch (cause) {
+    throw new PipekitError(
+      "DAEMON_UNAVAILABLE",
+      `The address ${address} cannot be bound: ${messageOf(cause)}`,
+      {
+        field: "listen",
+        mend: "Choose an address of this host and a port that nobody has.",
+        cause,
+      },
+    );
+  }
+}
+
+/** Without tickets: who resumes a session shows no certificate to a CA that has changed meanwhile. */
+function contextOf({ certificate, key, clientCa }: TlsFiles): SecureContextOptions {
+  const own = { cert: certificate, key };
+  return clientCa === undefined ? own : { ...own, ca: clientCa, secureOptions: constants.SSL_OP_NO_TICKET };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function bind(

@@ -1,8 +1,10 @@
-import { PipekitError, type Record, type TrackerServiceServer } from "@pipekit/proto";
+import { type Frame, PipekitError, type Record, type TrackerServiceServer } from "@pipekit/proto";
+import { isRemote } from "../access/index.ts";
 import type { Delivery } from "../delivery/index.ts";
 import type { Journal } from "../journal/index.ts";
 import { bidiStream, missing, serverStream, unary } from "./calls.ts";
 import { listDeadLetters, redriveDeadLetters, toDeadLetter } from "./dead-letters.ts";
+import { type ImportSources, importing } from "./importing.ts";
 import { Intake, type IntakeOptions } from "./intake.ts";
 import { listRuns } from "./list-runs.ts";
 import { readMetrics, watchMetrics } from "./metrics.ts";
@@ -22,6 +24,9 @@ const MAX_DEAD_LETTERS = 100;
 export interface TrackerServiceOptions extends IntakeOptions {
   readonly delivery: Pick<Delivery, "canonicalSpecs" | "onChange" | "addSinks" | "redrive" | "letterLines">;
   readonly foreign: ForeignFolders;
+  readonly sources: ImportSources;
+  /** A frame of a Log stream as the principal may have it journaled. Throws RUN_NOT_FOUND, PERMISSION_DENIED. */
+  readonly admitFrame?: (principal: string, frame: Frame) => Promise<Frame>;
   /** Takes in what dead writers left, so that it stands before what a resumed run logs. */
   readonly takeLeftovers: () => Promise<void>;
 }
@@ -48,9 +53,11 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
       await intake.appendWhole(frame, signal);
       return { run: await fullRun(journal, await journal.run(frame.runId)) };
     }),
-    log: bidiStream(log, (requests, signal) =>
-      pipelined(requests, FRAMES_IN_FLIGHT, ({ frame }) => intake.begin(frame, signal)),
-    ),
+    log: bidiStream(log, (requests, signal, principal) => {
+      const { admitFrame } = options;
+      const allow = admitFrame && isRemote(principal) ? (f: Frame) => admitFrame(principal, f) : undefined;
+      return pipelined(requests, FRAMES_IN_FLIGHT, ({ frame }) => intake.begin(frame, signal, allow));
+    }),
     attachArtifact: unary(log, async ({ writerId, seq, runId, artifact }, signal) => {
       if (artifact === undefined) throw missing("artifact");
       const record: Record = { record: { $case: "artifact", value: artifact } };
@@ -94,6 +101,7 @@ export function trackerService(options: TrackerServiceOptions): TrackerServiceSe
       };
     }),
     sync: serverStream(log, (request, signal) => sync({ ...options, intake }, request, signal)),
+    importRuns: serverStream(log, (request, signal) => importing({ ...options, intake }, request, signal)),
     listDeadLetters: unary(log, (request) => listDeadLetters(options, request)),
     redriveDeadLetters: unary(log, (request) => redriveDeadLetters(options, request)),
   };

@@ -87,6 +87,11 @@ export class SpoolDrain {
     return [...this.#found.values()].some((found) => found.runId === runId);
   }
 
+  /** Whether this writer lived, or had left something, at the last look. */
+  holdsWriter(writerId: string): boolean {
+    return this.#found.has(writerId);
+  }
+
   /** Runs that had a living writer at the last look. */
   livingRuns(): ReadonlySet<string> {
     return new Set([...this.#found.values()].filter(({ lives }) => lives).map(({ runId }) => runId));

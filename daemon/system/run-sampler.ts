@@ -12,6 +12,10 @@ export interface RunSamplerOptions {
   readonly firstStep: number;
   readonly isAlive: () => boolean;
   readonly gpus: Pick<Gpus, "latest">;
+  /** What a sample is called in the run. */
+  readonly nameOf: (key: string) => string;
+  /** Whether what the host's processes share is this one's to sample. */
+  readonly withHost: () => boolean;
   readonly append: (frame: Frame) => Promise<unknown>;
   readonly log: { warn(fields: object, message: string): void };
   /** Called once, when it has ended by itself. */
@@ -69,12 +73,14 @@ export class RunSampler {
   }
 
   async #sample(): Promise<void> {
-    const { runId, isAlive, append, log, gpus } = this.#options;
+    const { runId, isAlive, append, log, gpus, nameOf, withHost } = this.#options;
     if (this.#stopped) return;
     if (!isAlive()) return this.#end();
     try {
-      const usage = [...(await this.#host.sample()), ...this.#tree.sample(), ...gpus.latest()];
-      const keys = usage.map(([key]) => key);
+      const shared = withHost() ? [...(await this.#host.sample()), ...gpus.latest()] : [];
+      const usage = [...shared, ...this.#tree.sample()];
+      if (usage.length === 0) return;
+      const keys = usage.map(([key]) => nameOf(key));
       const values = usage.map(([, value]) => value);
       const columns = packRows([{ keys, step: this.#step, timeUs: Date.now() * 1000, values }]);
       // The number belongs to the moment, also when its sample is left out.

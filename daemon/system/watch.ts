@@ -1,10 +1,9 @@
-import { hostname } from "node:os";
 import type { Logger } from "pino";
-import { type Journal, type RunEntry, writingProcess } from "../journal/journal.ts";
+import type { Journal, RunEntry } from "../journal/journal.ts";
 import { lives } from "../lifecycle/processes.ts";
-import { processOfRun } from "../lifecycle/run-process.ts";
 import { Gpus } from "./gpus.ts";
 import { RunSampler } from "./run-sampler.ts";
+import { nameOf, nextStep, type Subject, subjectsOf } from "./subject.ts";
 
 const PAGE = 500;
 /** Runs known to have no samples are remembered up to this number. */
@@ -14,7 +13,10 @@ const FLOOR_MS = 1000;
 const LONGEST_MS = 2 ** 31 - 1;
 
 export interface SystemWatchOptions {
-  readonly journal: Pick<Journal, "append" | "run" | "runs" | "series" | "totals" | "onCommit" | "onResume">;
+  readonly journal: Pick<
+    Journal,
+    "append" | "run" | "runs" | "members" | "series" | "totals" | "onCommit" | "onResume"
+  >;
   /** Throws when the daemon may journal no more. */
   readonly admit: () => Promise<void>;
   readonly log: Logger;
@@ -25,7 +27,8 @@ export interface SystemWatchOptions {
 export class SystemWatch {
   readonly #options: SystemWatchOptions;
   readonly #gpus: Gpus;
-  readonly #samplers = new Map<string, RunSampler>();
+  /** By the id of their subjects. */
+  readonly #samplers = new Map<string, { readonly runId: string; readonly sampler: RunSampler }>();
   /** Runs that are not sampled, and those that are being looked at. */
   readonly #settled = new Set<string>();
   readonly #stops: (() => void)[] = [];
@@ -50,9 +53,9 @@ export class SystemWatch {
     this.#stops.push(
       journal.onCommit((runIds) => runIds.forEach(look)),
       journal.onResume(async (runIds) => {
-        // Another process writes them now.
+        // Another process writes them now, or one more: that of a member is sampled by its own name.
         for (const runId of runIds) {
-          await this.#samplers.get(runId)?.stop();
+          await this.#samplers.get(runId)?.sampler.stop();
           this.#samplers.delete(runId);
           this.#settled.delete(runId);
           look(runId);
@@ -77,21 +80,25 @@ export class SystemWatch {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const stop of this.#stops) stop();
-    await Promise.all([...this.#samplers.values()].map((sampler) => sampler.stop()));
+    await Promise.all([...this.#samplers.values()].map(({ sampler }) => sampler.stop()));
     this.#gpus.stop();
   }
 
   async #consider(run: RunEntry): Promise<void> {
-    const { runId, start, state } = run;
-    const asked = start.systemMetricsIntervalMs;
-    const { pid, host } = writingProcess(run);
-    const isOurs = state === "running" && asked > 0 && pid > 0 && host === hostname();
-    const process = isOurs ? processOfRun(run) : undefined;
-    if (process === undefined || this.#samplers.has(runId)) return this.#settle(runId);
+    const { runId } = run;
+    const { journal } = this.#options;
+    const subjects = await subjectsOf(run, journal);
+    const fresh = subjects.filter(({ id }) => !this.#samplers.has(id));
+    if (fresh.length === 0) return this.#settle(runId);
+    const series = await journal.series(runId);
+    for (const subject of fresh) this.#sample(runId, subject, nextStep(subject, series));
+  }
+
+  #sample(runId: string, subject: Subject, firstStep: number): void {
     const { journal, admit, log } = this.#options;
-    const intervalMs = Math.min(LONGEST_MS, Math.max(FLOOR_MS, asked));
-    const firstStep = nextStep(await journal.series(runId));
-    if (this.#stopped || this.#samplers.has(runId)) return;
+    const { id, process, askedMs } = subject;
+    if (this.#stopped || this.#samplers.has(id)) return;
+    const intervalMs = Math.min(LONGEST_MS, Math.max(FLOOR_MS, askedMs));
     const sampler = new RunSampler({
       runId,
       pid: process.pid,
@@ -99,20 +106,28 @@ export class SystemWatch {
       firstStep,
       isAlive: () => lives(process),
       gpus: this.#gpus,
+      nameOf: (key) => nameOf(subject, key),
+      // Of the ranks of one host, one samples what they share.
+      withHost: () => this.#firstOf(runId) === sampler,
       append: async (frame) => {
         await admit();
         return journal.append(frame, []);
       },
       log,
-      onEnd: () => this.#ended(runId),
+      onEnd: () => this.#ended(runId, id),
     });
-    this.#samplers.set(runId, sampler);
+    this.#samplers.set(id, { runId, sampler });
     this.#gpus.want(intervalMs);
     sampler.start();
   }
 
-  #ended(runId: string): void {
-    this.#samplers.delete(runId);
+  #firstOf(runId: string): RunSampler | undefined {
+    for (const one of this.#samplers.values()) if (one.runId === runId) return one.sampler;
+    return undefined;
+  }
+
+  #ended(runId: string, id: string): void {
+    this.#samplers.delete(id);
     this.#settle(runId);
     if (this.#samplers.size === 0) this.#gpus.stop();
   }
@@ -121,10 +136,4 @@ export class SystemWatch {
     this.#settled.add(runId);
     if (this.#settled.size > MAX_SETTLED) this.#settled.delete(this.#settled.values().next().value ?? "");
   }
-}
-
-/** Steps go on rising when a daemon goes on with a run that another has sampled. */
-function nextStep(series: readonly { readonly key: string; readonly lastStep: number }[]): number {
-  const steps = series.filter(({ key }) => key.startsWith("system/")).map(({ lastStep }) => lastStep);
-  return Math.max(-1, ...steps) + 1;
 }

@@ -88,7 +88,7 @@ export class ToolRoom {
     const { runId, name, pipelineHash, host, client, tags, startedAtUs } = newRun();
     const value = {
       ...{ name, pipelineHash, host, client, startedAtUs, configJson },
-      ...{ tracker: "", sinks: [], pid: 1, systemMetricsIntervalMs: 0, tags: { ...tags } },
+      ...{ tracker: "", sinks: [], pid: 1, systemMetricsIntervalMs: 0, tags: { ...tags }, member: undefined },
     };
     await this.append(runId, [{ record: { $case: "start", value } }], [this.#harness.spec]);
     return runId;

@@ -84,6 +84,7 @@ export function startRecord(name: string, configJson = "{}", tags: { [name: stri
     configJson,
     startedAtUs: 5,
     systemMetricsIntervalMs: 0,
+    member: undefined,
     ...where,
     tags,
   };

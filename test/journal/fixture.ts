@@ -52,6 +52,7 @@ export function start(fields: Partial<RunStart> = {}): Record {
     pid: 7,
     systemMetricsIntervalMs: 0,
     tags: {},
+    member: undefined,
     ...fields,
   };
   return { record: { $case: "start", value } };

@@ -69,6 +69,7 @@ test("a commit that finds no room fails as a whole, and goes through once there 
       { id: 3, value: "appended" },
     ],
     touched: ["r"],
+    group: expect.objectContaining({ frames: 2, points: 20_001 }),
   });
   expect(db.prepare("SELECT points FROM totals").get()).toMatchObject({ points: 20_001 });
   expect(db.prepare("SELECT points FROM series").get()).toMatchObject({ points: 20_001 });
@@ -78,7 +79,7 @@ test("a call that SQLite refuses fails alone", async () => {
   const { db, writer } = await tempWriter();
   const bad = appendCall(3, frame("r", "w", 3, metrics({ a: [3] })));
   if (bad.kind === "append") Reflect.set(bad.args, "body", null);
-  const { answers, touched } = writer.commit([
+  const { answers, touched, group } = writer.commit([
     appendCall(1, frame("r", "w", 1, start())),
     appendCall(2, frame("r", "w", 2, metrics({ a: [2] }))),
     bad,
@@ -91,6 +92,7 @@ test("a call that SQLite refuses fails alone", async () => {
     { id: 4, value: "appended" },
   ]);
   expect(touched).toEqual(["r"]);
+  expect(group).toMatchObject({ frames: 3, points: 2 });
   expect(db.prepare("SELECT frames, points FROM totals").get()).toMatchObject({ frames: 3, points: 2 });
 });
 

@@ -165,6 +165,7 @@ test("a journal of version 2 is brought to the present version, and its runs can
   const { runId } = await endedRun(before);
   await before.close();
   const db = new DatabaseSync(file);
+  db.exec("ALTER TABLE runs DROP COLUMN group_id; ALTER TABLE writers DROP COLUMN at_us; DROP TABLE members");
   db.exec("ALTER TABLE runs DROP COLUMN resume; PRAGMA user_version = 2");
   db.close();
   const journal = await tempJournal(folder);

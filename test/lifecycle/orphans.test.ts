@@ -67,6 +67,10 @@ class Runs {
     return () => undefined;
   }
 
+  async members(): Promise<never[]> {
+    return [];
+  }
+
   async run(runId: string): Promise<RunEntry> {
     const entry = this.entries.get(runId);
     if (entry === undefined) throw new PipekitError("RUN_NOT_FOUND", "No such run.");
@@ -109,6 +113,10 @@ class Writers {
 
   holds(runId: string): boolean {
     return this.living.has(runId) || this.left.has(runId);
+  }
+
+  holdsWriter(writerId: string): boolean {
+    return this.living.has(writerId) || this.left.has(writerId);
   }
 
   livingRuns(): ReadonlySet<string> {
@@ -304,4 +312,17 @@ test("a zombie is not alive", async () => {
     return journal.appended.length;
   };
   await expect.poll(ended, { timeout: 3000 }).toBe(1);
+});
+
+test("a run that was committed counts once the watch has caught up", async () => {
+  const process = await child();
+  const journal = new Runs();
+  const watching = await watch(journal);
+  journal.put("run-1", { pid: process.pid ?? 0 });
+  const lookUp = journal.run.bind(journal);
+  journal.run = (runId) => new Promise((done) => setImmediate(() => done(lookUp(runId))));
+  journal.commit("run-1");
+  expect(watching.living).toBe(0);
+  await watching.caughtUp();
+  expect(watching.living).toBe(1);
 });

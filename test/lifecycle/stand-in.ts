@@ -22,6 +22,7 @@ async function openRooms(): Promise<Rooms> {
       append: never,
       run: never,
       runs: async () => [],
+      members: async () => [],
       onCommit: () => () => undefined,
       onResume: () => () => undefined,
       totals: async () => ({
@@ -50,7 +51,12 @@ async function openRooms(): Promise<Rooms> {
       disk: async () => ({ quotaBytes: 0, usedBytes: 8, freeBytes: 9, warnings: [] }),
       prune: async function* () {},
     },
-    writers: { lookAnew: async () => undefined, holds: () => false, livingRuns: () => new Set() },
+    writers: {
+      lookAnew: async () => undefined,
+      holds: () => false,
+      holdsWriter: () => false,
+      livingRuns: () => new Set(),
+    },
     watches: [],
     services: [],
   };

@@ -35,9 +35,10 @@ test("all four settings make the daemon reachable over TCP, and it does not leav
   const env = { XDG_CONFIG_HOME: proofs.folder };
   const config = await loadConfig(settings(), env);
   expect(config).toMatchObject({ idleExitS: 0, remote: { address: "127.0.0.1:7443" } });
-  expect(config.remote?.isToken(proofs.token)).toBe(true);
+  const find = (token: string) => config.remote?.access.find({ token, identities: [] });
+  expect(find(proofs.token)).toMatchObject({ name: "token", roles: [{ role: "admin" }] });
   for (const wrong of ["", proofs.token.slice(1), `${proofs.token}x`]) {
-    expect(config.remote?.isToken(wrong)).toBe(false);
+    expect(find(wrong)).toBe("unknown token");
   }
   expect(await loadConfig(settings({ idle_exit_s: "5" }), env)).toMatchObject({ idleExitS: 5 });
   const variables = Object.entries(settings()).map(([name, value]) => [`PKX_${name.toUpperCase()}`, value]);

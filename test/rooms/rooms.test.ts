@@ -14,8 +14,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "daemon/backup",
     "daemon/fan-in",
     "daemon/importing",
+    "daemon/limits",
     "daemon/telemetry",
     "adapters/nats",
+    "adapters/neptune",
     "daemon/cli",
     "daemon/config",
     "daemon/content",
@@ -62,6 +64,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "daemon/audit",
     "daemon/backup",
     "daemon/importing",
+    "daemon/limits",
     "daemon/content",
     "daemon/delivery",
     "daemon/journal",
@@ -79,13 +82,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "daemon/registry": ["daemon/content", "seams", "proto"],
   "daemon/journal": ["proto"],
   "daemon/content": ["seams", "proto"],
-  "daemon/access": ["proto"],
-  "daemon/audit": ["daemon/access", "proto"],
+  "daemon/access": ["daemon/limits", "proto"],
+  "daemon/audit": ["daemon/content", "proto"],
+  "daemon/limits": ["proto"],
   "daemon/fan-in": ["daemon/journal", "seams", "proto"],
   "daemon/importing": ["daemon/journal", "seams", "proto"],
+  "daemon/package": ["daemon/root"],
   "daemon/telemetry": ["daemon/journal", "daemon/delivery", "proto"],
+  "daemon/deploy": [],
   "daemon/backup": ["daemon/journal", "daemon/content", "proto"],
-  "daemon/config": ["daemon/access", "clients/typescript", "proto"],
+  "daemon/config": ["daemon/access", "daemon/limits", "clients/typescript", "proto"],
   "adapters/mlflow": ["seams"],
   "adapters/nats": ["seams"],
   "adapters/neptune": ["seams"],
@@ -135,9 +141,17 @@ function targetRoom(from: string, specifier: string): string | undefined {
   if (specifier.startsWith("@pipekit/experiment")) return "clients/typescript";
   const adapter = /^@pipekit\/adapters\/(.+)$/.exec(specifier)?.[1];
   if (adapter === undefined) return undefined;
-  return ["tracker", "registry", "config", "dataset", "files", "http", "keyed-mutex", "workers"].includes(
-    adapter,
-  )
+  return [
+    "tracker",
+    "registry",
+    "config",
+    "dataset",
+    "files",
+    "history",
+    "http",
+    "keyed-mutex",
+    "workers",
+  ].includes(adapter)
     ? "seams"
     : `adapters/${adapter}`;
 }
@@ -166,11 +180,18 @@ describe("rooms", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("the journal alone knows SQLite, beside the lock, the local backend and the digests of data sets", () => {
+  test("the journal alone knows SQLite, beside the lock, the local backend, the digests of data sets and stores of MLflow", () => {
     const users = SOURCES.filter((path) => importsOf(path).includes("node:sqlite")).map(roomOf);
     expect(
       [...new Set(users)].filter(
-        (room) => !["daemon/journal", "daemon/lifecycle", "adapters/dvc", "adapters/local"].includes(room),
+        (room) =>
+          ![
+            "daemon/journal",
+            "daemon/lifecycle",
+            "adapters/dvc",
+            "adapters/local",
+            "adapters/mlflow",
+          ].includes(room),
       ),
     ).toEqual([]);
   });

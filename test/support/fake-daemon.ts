@@ -68,6 +68,8 @@ export class FakeDaemon {
           stateFolder: this.folder,
           pid: process.pid,
           stagingFolder: join(this.folder, "staging"),
+          principal: "socket:fake",
+          roles: [],
         };
       }),
       status: unary(() => ({

@@ -17,6 +17,7 @@ import {
   type ReadSinkEntry,
   type RunEntry,
   type SeriesChunk,
+  type SinkBacklog,
   type SinkEntry,
   type TailQuery,
 } from "../../daemon/journal/journal.ts";
@@ -169,6 +170,10 @@ export class FakeJournal implements Journal {
       .map((sink) => this.#read(sink));
   }
 
+  async members(): Promise<never[]> {
+    return [];
+  }
+
   async sinksOf(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly ReadSinkEntry[]>> {
     return new Map(await Promise.all(runIds.map(async (id) => [id, await this.sinks(id)] as const)));
   }
@@ -249,6 +254,18 @@ export class FakeJournal implements Journal {
         .flatMap(({ record }) => (record?.$case === "artifact" ? record.value.files : []))
         .map(({ sha256 }) => sha256),
     );
+  }
+
+  async backlog(): Promise<readonly SinkBacklog[]> {
+    return [...this.sinkEntries.values()]
+      .filter(({ state }) => state !== "done")
+      .map(({ runId, spec, state, pointsSent, pointsDead }) => ({
+        scheme: spec.slice(0, spec.indexOf(":")),
+        state,
+        sinks: 1,
+        points: this.#pointsBefore(runId, WHOLE_RUN) - pointsSent - pointsDead,
+        pendingSinceUs: 0,
+      }));
   }
 
   async totals(): Promise<JournalTotals> {

@@ -27,6 +27,7 @@ export class FakeTags {
       actor: "somebody@else",
       atUs: 1_700_000_000_000_000 + moves.length * 1_000_000,
       reason: "",
+      principal: "socket:somebody",
     };
     moves.push(move);
     this.moves.set(name, moves);

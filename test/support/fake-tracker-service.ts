@@ -203,6 +203,7 @@ function newRun(
       series: [],
       artifacts: [],
       sinks,
+      group: undefined,
     },
   };
 }

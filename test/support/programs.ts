@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
+import { pythonMissing, SUPPORTED_PYTHONS } from "./pythons.ts";
 
 /** A program that a test may need. */
 export interface Program {
@@ -32,7 +33,21 @@ export const NEOVIM: Program = {
   tests: "the snippet for Neovim",
 };
 
-const PROGRAMS = [CHROMIUM, NEOVIM];
+export const PROMETHEUS: Program = {
+  package: "prometheus",
+  names: ["prometheus"],
+  variable: "PKX_PROMETHEUS",
+  tests: "a real scrape, and the alerts and the dashboard's queries by Prometheus itself",
+};
+
+/** Comes with Prometheus's package. */
+export const PROMTOOL: Program = {
+  ...PROMETHEUS,
+  names: ["promtool"],
+  variable: "PKX_PROMTOOL",
+};
+
+const PROGRAMS = [CHROMIUM, NEOVIM, PROMETHEUS];
 
 /** Path of a program; undefined where it is not. */
 export function findProgram({ names, variable }: Program): string | undefined {
@@ -69,8 +84,8 @@ function programsMissing(): string[] {
 
 /** Everything that is left out on this machine. */
 export function leftOut(): string[] {
-  const editor = codeServerMissing();
-  return [...new Set([...programsMissing(), ...(editor === undefined ? [] : [editor])])];
+  const others = [codeServerMissing(), ...SUPPORTED_PYTHONS.map(pythonMissing)];
+  return [...new Set([...programsMissing(), ...others.filter((reason) => reason !== undefined)])];
 }
 
 function isExecutable(path: string): boolean {

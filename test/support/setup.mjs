@@ -14,6 +14,7 @@ const VENV = join(ROOT, ".venv");
 const PYTHON = join(VENV, "bin/python");
 const WANDB_READER = join(ROOT, ".tools/wandb-0.28");
 const CODE_SERVER = join(ROOT, ".tools/code-server");
+const DOCS_SITE = join(ROOT, "docs/site");
 const LIVE = process.stderr.isTTY === true;
 
 /** Digest of the files that a step depends on. */
@@ -91,7 +92,7 @@ async function setUpPrograms() {
   };
   if (missing() === "") return;
   try {
-    await step("chromium and Neovim, for tests that drive them", [[...programs, "--install"]]);
+    await step("chromium, Neovim and Prometheus, for tests that drive them", [[...programs, "--install"]]);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
   }
@@ -125,6 +126,23 @@ async function setUpCodeServer() {
   }
 }
 
+/** What builds the documentation site: a package of its own, for typedoc needs an older TypeScript. Where it fails the site is not built. */
+async function setUpDocs() {
+  const stamp = join(DOCS_SITE, "node_modules/.pkx-setup");
+  const pinned = digest(["docs/site/package-lock.json"]);
+  if (fits(stamp, pinned)) return;
+  const flags = ["--ignore-scripts", "--no-audit", "--no-fund"];
+  try {
+    await step("VitePress and typedoc, for the documentation site", [
+      ["npm", "ci", "--prefix", DOCS_SITE, ...flags],
+    ]);
+    writeFileSync(stamp, pinned);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    console.error("  SKIPPED: the packages of docs/site are missing: the documentation site is not built.");
+  }
+}
+
 async function setUp() {
   const npmStamp = join(ROOT, "node_modules/.pkx-setup");
   const npmDigest = digest(["package-lock.json"]);
@@ -155,6 +173,7 @@ async function setUp() {
   }
   await setUpPrograms();
   await setUpCodeServer();
+  await setUpDocs();
   await step("the daemon's bundle", [[join(BIN, "node"), "daemon/build.ts"]]);
 }
 

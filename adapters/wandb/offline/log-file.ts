@@ -54,6 +54,19 @@ export async function readLog(
   visit: (record: Uint8Array) => void,
   signal: AbortSignal,
 ): Promise<number> {
+  const chunks = logChunks(path, visit, signal);
+  for (;;) {
+    const { done, value } = await chunks.next();
+    if (done) return value;
+  }
+}
+
+/** As `readLog`, with a pause for the caller behind each stretch of the file. */
+export async function* logChunks(
+  path: string,
+  visit: (record: Uint8Array) => void,
+  signal: AbortSignal,
+): AsyncGenerator<void, number> {
   const handle = await open(path, "r");
   try {
     const { size } = await handle.stat();
@@ -87,6 +100,7 @@ export async function readLog(
         whole = start + at;
       }
       if (bytesRead < readBytes) return whole;
+      yield;
     }
   } finally {
     await handle.close();

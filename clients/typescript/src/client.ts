@@ -11,12 +11,14 @@ import {
   type StatusResponse,
 } from "@pipekit/proto";
 import { ulid } from "ulid";
+import { AuditCalls } from "./audit.ts";
 import { type CallSettings, unary } from "./calls.ts";
 import { VERSION } from "./channel.ts";
 import { Configs } from "./configs.ts";
 import { Connection, type ConnectOptions } from "./connection.ts";
 import { Datasets } from "./datasets.ts";
 import { DeliveryCalls } from "./delivery.ts";
+import { checkGroup, type GroupOptions, groupRunId, memberStart } from "./group.ts";
 import { toJson } from "./json.ts";
 import {
   type MetricSeries,
@@ -50,6 +52,11 @@ export interface StartRunOptions extends CallSettings {
    * name, config, tags and sinks; sinks that are new are added. Steps that `log` gives go on behind the last one.
    */
   readonly resume?: boolean | undefined;
+  /**
+   * This process is one of several that write one run: each starts it with the same group and name and a rank of its own.
+   * The run's id is made of group and name; config, tags and sinks are those of rank 0. It ends when all have ended it.
+   */
+  readonly group?: GroupOptions | undefined;
   /** Points kept while no daemon answers. Default 1 000 000. */
   readonly maxBufferedPoints?: number | undefined;
 }
@@ -60,6 +67,8 @@ export interface ListRunsOptions extends CallSettings {
   readonly nameContains?: string | undefined;
   /** Only runs that run, or that some sink has not taken whole. */
   readonly unfinished?: boolean | undefined;
+  /** Only runs of this group. */
+  readonly group?: string | undefined;
 }
 
 /** What became of a run at its sinks. */
@@ -122,15 +131,18 @@ export class Client implements AsyncDisposable {
   /**
    * Starts a run, or goes on with one; resolves once that is on the daemon's disk. Throws INVALID_TRACKER_SPEC,
    * INVALID_CONFIG, RUN_EXISTS, INVALID_FRAME (run id that is no ULID), DAEMON_UNAVAILABLE; where a run is to be resumed
-   * INVALID_ARGUMENT (no run id), RUN_PRUNED (its records are gone), PROTOCOL_MISMATCH (the daemon is too old).
+   * INVALID_ARGUMENT (no run id), RUN_PRUNED (its records are gone), PROTOCOL_MISMATCH (the daemon is too old). For a
+   * group INVALID_ARGUMENT, PROTOCOL_MISMATCH.
    */
   async startRun(options: StartRunOptions = {}): Promise<RunWriter> {
-    const { signal, resume = false } = options;
+    const { signal, resume = false, group } = options;
     if (resume) this.#checkResume(options.runId);
-    const runId = options.runId ?? ulid();
+    if (group !== undefined) this.#checkGroup(group, options);
+    const name = options.name ?? group?.id ?? "";
+    const runId = group === undefined ? (options.runId ?? ulid()) : groupRunId(group.id, name);
     const writerId = ulid();
-    const value = {
-      name: options.name ?? "",
+    const plain: RunStart = {
+      name,
       tracker: options.tracker ?? "",
       sinks: [...(options.sinks ?? [])],
       pipelineHash: options.pipelineHash ?? "",
@@ -141,7 +153,9 @@ export class Client implements AsyncDisposable {
       pid: process.pid,
       systemMetricsIntervalMs: 0,
       tags: { ...options.tags },
+      member: undefined,
     };
+    const value = group === undefined ? plain : memberStart(plain, group);
     const frame = { writerId, seq: 1, runId, records: startRecords(value, resume) };
     const { run } = await this.#connection.call(
       ({ tracker }) => unary(tracker.startRun.bind(tracker), { frame }, { signal }),
@@ -153,6 +167,17 @@ export class Client implements AsyncDisposable {
     const writer = new RunWriter(this.#connection, identity);
     this.#writers.add(writer);
     return writer;
+  }
+
+  #checkGroup(group: GroupOptions, { runId }: StartRunOptions): void {
+    if (runId !== undefined) {
+      throw new PipekitError("INVALID_ARGUMENT", "The run id of a group is made of its name.", {
+        field: "runId",
+        mend: "Leave runId and resume out: a member that starts again goes on with the run.",
+      });
+    }
+    checkGroup(group);
+    this.#connection.need("groups", "let several processes start one run");
   }
 
   #checkResume(runId: string | undefined): void {
@@ -195,11 +220,12 @@ export class Client implements AsyncDisposable {
     state,
     nameContains = "",
     unfinished = false,
+    group,
     signal,
   }: ListRunsOptions = {}): AsyncGenerator<Run> {
     const stateCode = state === undefined ? RunState.RUN_STATE_UNSPECIFIED : STATES[state];
     const ask = (pageToken: string) => {
-      const request = { pageSize: 0, pageToken, state: stateCode, nameContains, unfinished };
+      const request = { pageSize: 0, pageToken, state: stateCode, nameContains, unfinished, group };
       return this.#connection.call(
         ({ tracker }) => unary(tracker.listRuns.bind(tracker), request, { signal }),
         signal,
@@ -255,6 +281,11 @@ export class Client implements AsyncDisposable {
     return new DeliveryCalls(this.#connection);
   }
 
+  /** Who asked the daemon for what. */
+  get audit(): AuditCalls {
+    return new AuditCalls(this.#connection);
+  }
+
   /** A registry by its spec, such as `local:/srv/models`; by default the one in the daemon's state folder. */
   registry(spec = ""): Registry {
     return new Registry(this.#connection, spec);
@@ -286,6 +317,7 @@ export class Client implements AsyncDisposable {
     this.#connection.close();
   }
 
+  /** Closes the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }

@@ -15,6 +15,7 @@ export interface ParseConfigOptions extends ConfigOptions {
   readonly hydraJson?: string | undefined;
 }
 
+/** Reads composed Hydra configs through the daemon; nothing that they name is imported or run. */
 export class Configs {
   readonly #connection: Connection;
 

@@ -5,10 +5,13 @@ import { type CallSettings, isUnavailable } from "./calls.ts";
 import { greet, type Live, type Services } from "./channel.ts";
 import { type Endpoint, namedEndpoint, type Proofs, socketEndpoint } from "./endpoint.ts";
 import { type Env, endpointName, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
+import { isMismatch, leavesForThis, mismatchUnlessLeaving } from "./hand-over.ts";
 import { checkRuntimeFolder } from "./launch.ts";
 import { Starter } from "./starter.ts";
 
 const POLL_MS = 20;
+/** Between two questions to an older daemon that others use. */
+const RENEWAL_POLL_MS = 250;
 
 /** How to find the daemon. */
 export interface ConnectOptions extends CallSettings, Proofs {
@@ -148,23 +151,30 @@ export class Connection {
     const deadline = performance.now() + (this.#options.timeoutMs ?? 20_000);
     const mayStart = this.#named === undefined && this.#options.start !== false;
     const started = mayStart ? new Starter(this.#stateFolder(), this.#env) : undefined;
+    let refusal: PipekitError | undefined;
     try {
       for (;;) {
         const endpoint = this.#endpoint();
         let fault: unknown;
         if (await endpoint.answers()) {
+          // Not one that this client has started: that is as new as it gets.
+          const renews = started?.renews === true;
           try {
-            return this.#adopt(await greet(endpoint, deadline - performance.now()));
+            const live = await greet(endpoint, deadline - performance.now());
+            if (!renews || !(await leavesForThis(endpoint, live.hello))) return this.#adopt(live);
+            live.channel.close();
           } catch (error) {
-            if (!isUnavailable(error)) throw error;
-            fault = error;
+            if (renews && isMismatch(error)) refusal = await mismatchUnlessLeaving(endpoint, error);
+            else if (!isUnavailable(error)) throw error;
+            // Time that runs out in an answer does not hide why it was waited for.
+            fault = refusal ?? error;
           }
         } else {
           started?.attempt();
         }
         if (performance.now() > deadline || !mayStart) throw fault ?? unavailable(endpoint.name);
         if (this.#closed) throw closedError();
-        await sleep(POLL_MS);
+        await sleep(isMismatch(fault) ? RENEWAL_POLL_MS : POLL_MS);
       }
     } finally {
       started?.release();

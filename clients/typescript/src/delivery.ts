@@ -1,6 +1,7 @@
 /** What a person or a script does about delivery: back-fill, dead letters, pruning. */
 import type {
   DeadLetter,
+  ImportRunsResponse,
   ListDeadLettersResponse,
   PruneResponse,
   RedriveDeadLettersResponse,
@@ -8,6 +9,7 @@ import type {
 } from "@pipekit/proto";
 import { type CallSettings, unary } from "./calls.ts";
 import type { Connection } from "./connection.ts";
+import { absoluteSource } from "./import-source.ts";
 import { finite, resuming } from "./streams.ts";
 
 /** What to bring where. */
@@ -24,6 +26,18 @@ export interface SyncOptions extends CallSettings {
   readonly keepSinks?: boolean | undefined;
   /** Go on with what is journaled from now on. */
   readonly follow?: boolean | undefined;
+}
+
+/** Which runs of another tool to bring here, and where on from here. */
+export interface ImportRunsOptions extends CallSettings {
+  /** Tracker specs for the runs; default none: then the journal alone keeps them. */
+  readonly sinks?: readonly string[] | undefined;
+  /** A tracker named in the daemon's config. */
+  readonly tracker?: string | undefined;
+  /** Only tell which runs there are. */
+  readonly dryRun?: boolean | undefined;
+  /** Only runs with one of these names or ids; default all. */
+  readonly only?: readonly string[] | undefined;
 }
 
 /** Which dead letters. */
@@ -75,6 +89,26 @@ export class DeliveryCalls {
     };
     // Repeating it is harmless: what was added stays added.
     const open = () => this.#connection.services.tracker.sync(request);
+    for await (const progress of resuming(this.#connection, open, options.signal)) {
+      yield progress;
+      if (progress.done) return;
+    }
+  }
+
+  /**
+   * Brings runs that another tool keeps here: of a path, or a spec such as `mlflow+http://HOST:5000`, `sqlite:///FILE`. Tells
+   * how far it is until it is done, over restarts of the daemon; doing it again doubles nothing. Leaving the loop stops it;
+   * what was taken stays. Throws SOURCE_UNREADABLE, INVALID_ARGUMENT, INVALID_TRACKER_SPEC, STORAGE_FULL.
+   */
+  async *importRuns(source: string, options: ImportRunsOptions = {}): AsyncGenerator<ImportRunsResponse> {
+    const request = {
+      source: absoluteSource(source),
+      sinks: [...(options.sinks ?? [])],
+      tracker: options.tracker ?? "",
+      dryRun: options.dryRun ?? false,
+      only: [...(options.only ?? [])],
+    };
+    const open = () => this.#connection.services.tracker.importRuns(request);
     for await (const progress of resuming(this.#connection, open, options.signal)) {
       yield progress;
       if (progress.done) return;

@@ -6,7 +6,7 @@ import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } f
 import { PipekitError } from "@pipekit/proto";
 import type { Env } from "./folders.ts";
 import { accepts } from "./launch.ts";
-import { provesItself } from "./tls-probe.ts";
+import { type OwnCertificate, provesItself } from "./tls-probe.ts";
 
 export interface Endpoint {
   /** For a person. */
@@ -28,6 +28,9 @@ export interface Proofs {
   readonly tokenFile?: string | undefined;
   /** Certificates that are trusted, PEM. Default: `$PKX_CA_FILE`, else those of the system. */
   readonly caFile?: string | undefined;
+  /** The client's own certificate with its chain, PEM, and its key. Default: `$PKX_CLIENT_CERT_FILE`, `$PKX_CLIENT_KEY_FILE`. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
 }
 
 /** A daemon's socket. */
@@ -43,8 +46,9 @@ export function socketEndpoint(path: string): Endpoint {
 }
 
 /**
- * The endpoint that a text names: `unix:/path` or `https://host:port`. Reads token and certificates each time, so that
- * they may be renewed. Throws INVALID_ARGUMENT, UNAUTHENTICATED (there is no token, or it cannot be read).
+ * The endpoint that a text names: `unix:/path` or `https://host:port`. Reads certificates each time, and the token for each
+ * call, so that they may be renewed. Throws INVALID_ARGUMENT, UNAUTHENTICATED (there is neither a token nor a certificate, or one
+ * cannot be read).
  */
 export function namedEndpoint(text: string, proofs: Proofs, env: Env): Endpoint {
   const path = /^unix:(?:\/\/)?(\/.+)$/.exec(text)?.[1];
@@ -54,13 +58,15 @@ export function namedEndpoint(text: string, proofs: Proofs, env: Env): Endpoint 
   const [, written = "", port = ""] = address;
   const host = written.replace(/^\[|\]$/g, "");
   const certificates = caOf(proofs.caFile ?? env["PKX_CA_FILE"]);
-  const token = tokenOf(proofs.tokenFile, env);
+  const own = ownOf(proofs, env);
+  const token = () => tokenOf(proofs.tokenFile, env, own !== undefined);
+  token();
   return {
     name: `https://${written}:${port}`,
     target: `dns:${written}:${port}`,
     remote: true,
-    answers: () => provesItself({ host, port: Number(port), certificates }),
-    credentials: () => withToken(secureFor(host, certificates), token),
+    answers: () => provesItself({ host, port: Number(port), certificates, own }),
+    credentials: () => withToken(secureFor(host, certificates, own), token),
     options: isIP(host) === 0 ? KEEPALIVE : { ...KEEPALIVE, "grpc.ssl_target_name_override": NO_NAME },
   };
 }
@@ -70,29 +76,63 @@ const KEEPALIVE = { "grpc.keepalive_time_ms": 60_000, "grpc.keepalive_timeout_ms
 /** In place of an address, which TLS does not send as a server's name: Node warns of it. */
 const NO_NAME = "daemon.invalid";
 
-function secureFor(host: string, certificates: Buffer | undefined): ChannelCredentials {
-  return credentials.createSsl(certificates ?? null, null, null, {
+function secureFor(
+  host: string,
+  certificates: Buffer | undefined,
+  own: OwnCertificate | undefined,
+): ChannelCredentials {
+  return credentials.createSsl(certificates ?? null, own?.key ?? null, own?.certificate ?? null, {
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
   });
 }
 
-function withToken(secure: ChannelCredentials, token: string): ChannelCredentials {
-  const metadata = new Metadata();
-  metadata.set("authorization", `Bearer ${token}`);
-  const sending = credentials.createFromMetadataGenerator((_, done) => done(null, metadata));
+/** Sends the token that the file holds at the time of the call: it may be renewed while the connection stands. */
+function withToken(secure: ChannelCredentials, token: () => string | undefined): ChannelCredentials {
+  let last: string | undefined;
+  const sending = credentials.createFromMetadataGenerator((_, done) => {
+    try {
+      last = token();
+    } catch {
+      // While it is being replaced the last one counts.
+    }
+    const metadata = new Metadata();
+    if (last !== undefined) metadata.set("authorization", `Bearer ${last}`);
+    done(null, metadata);
+  });
   return credentials.combineChannelCredentials(secure, sending);
 }
 
-function tokenOf(file: string | undefined, env: Env): string {
+/** The client's certificate; undefined where none is named. Throws UNAUTHENTICATED for half of one. */
+function ownOf({ certFile, keyFile }: Proofs, env: Env): OwnCertificate | undefined {
+  const cert = certFile ?? env["PKX_CLIENT_CERT_FILE"];
+  const key = keyFile ?? env["PKX_CLIENT_KEY_FILE"];
+  if (!cert && !key) return undefined;
+  if (cert && key) {
+    return { certificate: read(cert, "PKX_CLIENT_CERT_FILE"), key: read(key, "PKX_CLIENT_KEY_FILE") };
+  }
+  const field = cert ? "PKX_CLIENT_KEY_FILE" : "PKX_CLIENT_CERT_FILE";
+  throw new PipekitError(
+    "UNAUTHENTICATED",
+    "A client's certificate needs its key, and the other way round.",
+    {
+      field,
+      mend: `Set ${field}, too.`,
+    },
+  );
+}
+
+/** The token; undefined where there is none and a certificate stands for it. */
+function tokenOf(file: string | undefined, env: Env, orCertificate: boolean): string | undefined {
   const given = file === undefined ? env["PKX_TOKEN"] : undefined;
   const path = file ?? env["PKX_TOKEN_FILE"];
   const token = (given || (path ? read(path, "PKX_TOKEN_FILE").toString() : "")).trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
+  if (token === "" && orCertificate) return undefined;
   const what =
     token === "" ? "There is no token for a daemon that is reached over TCP." : "The token is no word.";
   throw new PipekitError("UNAUTHENTICATED", what, {
     field: "PKX_TOKEN_FILE",
-    mend: "Set PKX_TOKEN_FILE to a file with the daemon's token.",
+    mend: "Set PKX_TOKEN_FILE to a file with your token, or PKX_CLIENT_CERT_FILE and PKX_CLIENT_KEY_FILE.",
   });
 }
 

@@ -14,6 +14,7 @@
 
 export {
   type Artifact,
+  type AuditEntry,
   type ConfigNode,
   ConfigNodeKind,
   type ConfigProblem,
@@ -31,6 +32,9 @@ export {
   type GcEntry,
   type GcSummary,
   type HelloResponse,
+  type ImportedRun,
+  ImportOutcome,
+  type ImportRunsResponse,
   type Model,
   type ParseConfigResponse,
   type Pin,
@@ -41,6 +45,8 @@ export {
   type RedriveDeadLettersResponse,
   type ResolveTagResponse,
   type Run,
+  type RunGroup,
+  type RunMember,
   RunState,
   type SeriesSummary,
   type Sink,
@@ -49,8 +55,10 @@ export {
   type SyncResponse,
   type TagMove,
   type TensorDiff,
+  type VerifyAuditResponse,
   type VerifyResponse,
 } from "@pipekit/proto";
+export { AuditCalls, type AuditHead, type AuditQuery } from "./audit.ts";
 export type { CallSettings } from "./calls.ts";
 export { VERSION } from "./channel.ts";
 export {
@@ -72,11 +80,13 @@ export {
 export type {
   DeadLetterQuery,
   DeliveryCalls,
+  ImportRunsOptions,
   PruneOptions,
   ReadDeadLetter,
   SyncOptions,
 } from "./delivery.ts";
 export { type Env, endpointName, runtimeFolder, socketPath, stateFolder } from "./folders.ts";
+export { type GroupOptions, groupRunId } from "./group.ts";
 export type { MetricSeries, MetricsQuery, MetricUpdate, WatchMetricsQuery } from "./metrics.ts";
 export type { OnProgress } from "./progress.ts";
 export { Registry } from "./registry.ts";

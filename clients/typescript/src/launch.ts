@@ -10,10 +10,12 @@ import {
   readSync,
   rmSync,
 } from "node:fs";
+import { createRequire } from "node:module";
 import { createConnection } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { ErrorCode, type FailureCode, PipekitError } from "@pipekit/proto";
+import { isNative, isSingleExecutable } from "./executable.ts";
 import type { Env } from "./folders.ts";
 
 /** A daemon that was started and does not answer yet. */
@@ -100,7 +102,10 @@ function isFailureCode(code: string | undefined): code is FailureCode {
 
 /** The command line that runs `pkx`, without its arguments. */
 export function daemonCommand(env: Env): [string, ...string[]] {
-  return [nodeProgram(env), "--disable-warning=ExperimentalWarning", daemonProgram(env)];
+  const program = daemonProgram(env);
+  // The single executable brings its own Node.
+  if (isNative(program)) return [program];
+  return [nodeProgram(env), "--disable-warning=ExperimentalWarning", program];
 }
 
 function nodeProgram(env: Env): string {
@@ -119,6 +124,7 @@ function nodeProgram(env: Env): string {
 
 function daemonProgram(env: Env): string {
   const named = env["PKX_DAEMON"];
+  if (!named && isSingleExecutable()) return process.execPath;
   const here = import.meta.dirname;
   // Beside the bundled client, in a package's own folder, or in a checkout of the sources.
   const usual = [
@@ -126,12 +132,21 @@ function daemonProgram(env: Env): string {
     resolve(here, "../daemon/pkx.mjs"),
     resolve(here, "../../../daemon/main.ts"),
   ];
-  const program = (named ? [resolve(named)] : usual).find((path) => existsSync(path));
+  const program = (named ? [resolve(named)] : usual).find((path) => existsSync(path)) ?? installedDaemon();
   if (program !== undefined) return program;
   throw new PipekitError("DAEMON_UNAVAILABLE", `No daemon program is at ${named ?? usual[0]}.`, {
     field: "PKX_DAEMON",
-    mend: "Set PKX_DAEMON to the path of pkx.mjs.",
+    mend: "Set PKX_DAEMON to the path of pkx.mjs, or of the single executable.",
   });
+}
+
+/** The daemon of the package that npm installs along with this one. */
+function installedDaemon(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve("@pipekit/daemon/pkx.mjs");
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether something accepts connections on a unix socket. */

@@ -146,6 +146,7 @@ export class RunWriter implements AsyncDisposable {
     this.#sender.close();
   }
 
+  /** Ends a run that was left open, as failed. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended) return;
     try {

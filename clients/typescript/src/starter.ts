@@ -15,6 +15,14 @@ export class Starter {
     this.#env = env;
   }
 
+  /**
+   * Whether an older daemon is to make place for the one that would be started. Whoever names a program in `$PKX_DAEMON` has
+   * chosen its version.
+   */
+  get renews(): boolean {
+    return this.#latest === undefined && !this.#env["PKX_DAEMON"];
+  }
+
   /** Throws why the daemon cannot start, once that is known. */
   attempt(): void {
     const latest = this.#latest;

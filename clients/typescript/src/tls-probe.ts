@@ -2,12 +2,19 @@ import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { PipekitError } from "@pipekit/proto";
 
+/** What a client shows of itself, PEM. */
+export interface OwnCertificate {
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+}
+
 /** Who should answer. */
 export interface Expected {
   readonly host: string;
   readonly port: number;
   /** Certificates that are trusted, PEM; those of the system when absent. */
   readonly certificates: Buffer | undefined;
+  readonly own: OwnCertificate | undefined;
 }
 
 const PATIENCE_MS = 5_000;
@@ -17,7 +24,7 @@ const PATIENCE_MS = 5_000;
  * Throws UNAUTHENTICATED (the certificate is not trusted, has expired, is of another host), DAEMON_UNAVAILABLE (no TLS).
  */
 export async function provesItself(expected: Expected): Promise<boolean> {
-  const { host, port, certificates } = expected;
+  const { host, port, certificates, own } = expected;
   const socket = connect({
     host,
     port,
@@ -25,11 +32,13 @@ export async function provesItself(expected: Expected): Promise<boolean> {
     // Nothing is sent; why it is not trusted is asked for below.
     rejectUnauthorized: false,
     ...(certificates !== undefined && { ca: certificates }),
+    ...(own !== undefined && { cert: own.certificate, key: own.key }),
     ...(isIP(host) === 0 && { servername: host }),
   });
   try {
     if (!(await secured(socket, expected))) return false;
     if (!socket.authorized) throw untrusted(expected, socket.authorizationError);
+    if (!(await isTaken(socket))) throw notTaken(expected);
     return true;
   } finally {
     socket.destroy();
@@ -50,6 +59,27 @@ function secured(socket: TLSSocket, expected: Expected): Promise<boolean> {
       if ("code" in error && /^(?:EPROTO$|ERR_SSL_)/.test(String(error.code))) fail(noTls(expected, error));
       else done(false);
     });
+  });
+}
+
+/** HTTP/2 begins with a word of the server's. One that wants another certificate, or any, closes the connection instead. */
+function isTaken(socket: TLSSocket): Promise<boolean> {
+  return new Promise((done) => {
+    socket.once("data", () => done(true));
+    socket.once("close", () => done(false));
+    // Whoever is silent decides nothing: the first call tells.
+    socket.setTimeout(PATIENCE_MS, () => done(true));
+  });
+}
+
+function notTaken({ host, port, own }: Expected): PipekitError {
+  const what =
+    own === undefined
+      ? `The daemon at ${host}:${port} wants a certificate of its clients.`
+      : `The daemon at ${host}:${port} does not take the certificate of this client.`;
+  return new PipekitError("UNAUTHENTICATED", what, {
+    field: "PKX_CLIENT_CERT_FILE",
+    mend: "Set PKX_CLIENT_CERT_FILE and PKX_CLIENT_KEY_FILE to a certificate that the daemon's client CA has signed and that has not expired.",
   });
 }
 

@@ -133,8 +133,10 @@ function runPieces(runId: string, run: RunBrief | undefined): Piece[] {
 }
 
 function moveFacts(move: TagMoveDocument, index: ModelIndex, now: number): Fact[] {
-  const { name, seq, actor, atUs, reason, previousHash } = move;
-  const who = actor === "" ? "by nobody named" : `by ${actor}`;
+  const { name, seq, actor, principal = "", atUs, reason, previousHash } = move;
+  // On the host the actor says as much.
+  const proven = principal === "" || principal.startsWith("socket:") ? "" : ` (${principal})`;
+  const who = actor === "" ? `by nobody named${proven}` : `by ${actor}${proven}`;
   const facts: Fact[] = [
     {
       label: "Promoted",

@@ -56,7 +56,7 @@ export interface FrameTaker {
 }
 
 const STATES: readonly Value[] = ["running", "completed", "failed"];
-const KEPT = ["series", "tags", "params", "artifacts"];
+const KEPT = ["series", "tags", "params", "artifacts", "members"];
 /** Columns of rows with a checksum, since version 2. */
 const SINK_COLUMNS = 10;
 const WRITER_COLUMNS = 4;
@@ -136,7 +136,8 @@ function takeIndexed(found: Harvest, owner: string | undefined, values: Row, tak
       found.damaged.add("sinks");
     }
   } else if (typeof first === "string" && isCount(second) && isCount(third)) {
-    if (isChecked(values, WRITER_COLUMNS, owner === "writers")) {
+    // Behind the checksum stands, since version 4, when the writer was seen.
+    if (isChecked(values.slice(0, WRITER_COLUMNS), WRITER_COLUMNS, owner === "writers")) {
       if (!found.writers.has(first) || owner === "writers") found.writers.set(first, values.slice(0, 3));
     } else {
       found.damaged.add("writers");

@@ -101,7 +101,7 @@ export class Rebuild {
       });
     }
     const table = new WriterTable(this.#db, this.#file);
-    for (const [writerId, row] of this.#lastSeqs) table.set(writerId, row);
+    for (const [writerId, row] of this.#lastSeqs) table.set(writerId, row, 0);
   }
 
   #writeSinks(runs: ReadonlyMap<number | undefined, NewRun>): void {

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
-import { Frame } from "@pipekit/proto";
+import { Frame, type GroupMember } from "@pipekit/proto";
 import { rowCrc } from "../checksum.ts";
 import { frameFacts } from "../facts.ts";
+import { ADD_MEMBER } from "../member-table.ts";
 import type { StartFacts } from "../messages.ts";
 import type { Value } from "../raw/records.ts";
 import { sealOf } from "../seal.ts";
@@ -9,7 +10,7 @@ import { framesOfRun, RunSummary } from "../summary.ts";
 import type { FoundRun, Harvest, Row } from "./harvest.ts";
 
 /** Columns of what is kept of a run, without the run's number, in the order of the seal. */
-const KEPT_TABLES = ["series", "tags", "params", "artifacts"] as const;
+const KEPT_TABLES = ["series", "tags", "params", "artifacts", "members"] as const;
 
 /** Writes the runs of a new journal: those with frames from their frames, pruned ones from their rows. */
 export class RunRebuilder {
@@ -29,7 +30,11 @@ export class RunRebuilder {
 
   /** True when everything that the row of a pruned run vouches for is there. */
   isSealed(row: FoundRun): boolean {
-    const kept = KEPT_TABLES.map((table) => this.#rows(table, row.number).map((one) => [...one]));
+    const isThere = (table: (typeof KEPT_TABLES)[number]) =>
+      table !== "members" || this.#rows(table, row.number).length > 0;
+    const kept = KEPT_TABLES.filter(isThere).map((table) =>
+      this.#rows(table, row.number).map((one) => [...one]),
+    );
     return row.prunedAtUs > 0 && row.seal === rowCrc([row.sealed], ...kept);
   }
 
@@ -61,6 +66,7 @@ export class RunRebuilder {
     for (const [name, value] of summary.tags) this.#sql.tag.run(number, name, value);
     for (const [name, value] of summary.params) this.#sql.param.run(number, name, value);
     for (const artifact of summary.artifacts) this.#sql.artifact.run(number, artifact);
+    for (const member of summary.members.rows()) this.#sql.member.run(number, ...Object.values(member));
     for (const [key, stats] of summary.series) {
       this.#sql.series.run(number, key, ...[...stats].map((value) => (Number.isNaN(value) ? null : value)));
     }
@@ -79,6 +85,7 @@ export class RunRebuilder {
       this.#write(this.#sql.param, number, name, value);
     for (const [artifact] of this.#rows("artifacts", row.number))
       this.#write(this.#sql.artifact, number, artifact);
+    for (const member of this.#rows("members", row.number)) this.#write(this.#sql.member, number, ...member);
     if (!pruned) return;
     for (const series of this.#rows("series", row.number)) this.#write(this.#sql.series, number, ...series);
     this.#sql.seal.run(sealOf(this.#db, number), number);
@@ -107,6 +114,7 @@ export class RunRebuilder {
       counts.prunedAtUs,
       null,
       resume,
+      start.member?.group ?? "",
     );
   }
 
@@ -151,10 +159,11 @@ export class RunRebuilder {
 
 function prepare(db: DatabaseSync) {
   return {
-    run: db.prepare("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    run: db.prepare("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
     seal: db.prepare("UPDATE runs SET seal = ? WHERE number = ?"),
     tag: db.prepare("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)"),
     param: db.prepare("INSERT OR REPLACE INTO params VALUES (?, ?, ?)"),
+    member: db.prepare(ADD_MEMBER),
     artifact: db.prepare("INSERT INTO artifacts (run, artifact) VALUES (?, ?)"),
     series: db.prepare("INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?, ?)"),
   };
@@ -185,14 +194,20 @@ function startOf(row: FoundRun | undefined): StartFacts | undefined {
   if (row === undefined || !isJson(row.start)) return undefined;
   const start: unknown = JSON.parse(row.start);
   if (typeof start !== "object" || start === null) return undefined;
-  const [name, startedAtUs, tags]: unknown[] = ["name", "startedAtUs", "tags"].map((key) =>
+  const [name, startedAtUs, tags, member]: unknown[] = ["name", "startedAtUs", "tags", "member"].map((key) =>
     Reflect.get(start, key),
   );
   // Both stand in columns of their own too: a row that contradicts itself is damaged.
   if (typeof name !== "string" || typeof startedAtUs !== "number") return undefined;
   if (name !== row.name || startedAtUs !== row.startedAtUs) return undefined;
   const pairs = Object.entries(typeof tags === "object" && tags !== null ? tags : {});
-  return { json: row.start, name, startedAtUs, tags: pairs.map(([key, value]) => [key, String(value)]) };
+  const facts = { json: row.start, name, startedAtUs };
+  const group = typeof member === "object" && member !== null ? (member as GroupMember) : undefined;
+  return {
+    ...facts,
+    tags: pairs.map(([key, value]) => [key, String(value)]),
+    ...(group && { member: group }),
+  };
 }
 
 function endOf(row: FoundRun | undefined) {

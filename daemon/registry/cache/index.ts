@@ -11,6 +11,7 @@ import { HANDED_OUT_MS } from "./room.ts";
 import { WeightsCache } from "./weights.ts";
 import { type CachedFile, WeightsFolder } from "./weights-folder.ts";
 
+export type { CacheUses } from "./weights.ts";
 export type { CachedFile } from "./weights-folder.ts";
 
 /** What the registries of one daemon share. */

@@ -28,7 +28,17 @@ export type Fill = (
   onChecked: OnBytes,
 ) => Promise<FileDigest | undefined>;
 
+/** How often weights were wanted as a file, since the start. */
+export interface CacheUses {
+  /** They were there. */
+  readonly hits: number;
+  /** They were fetched first. */
+  readonly fetches: number;
+  readonly fetchedBytes: number;
+}
+
 export class WeightsCache {
+  readonly #uses = { hits: 0, fetches: 0, fetchedBytes: 0 };
   readonly #folder: WeightsFolder;
   readonly #verified: VerifiedFiles;
   readonly #room: Room;
@@ -42,6 +52,10 @@ export class WeightsCache {
     this.#verified = verified;
     this.#durable = durable;
     this.#room = new Room(folder, limitBytes);
+  }
+
+  get uses(): CacheUses {
+    return this.#uses;
   }
 
   /** Path of the sound file with this digest; undefined when there is none. */
@@ -64,9 +78,19 @@ export class WeightsCache {
    * share that. Throws NoRoom, Damage, and what `fill` throws.
    */
   async get(weights: FileDigest, fill: Fill, signal: AbortSignal, onProgress?: OnProgress): Promise<string> {
-    const work = async (fetching: AbortSignal, tell: OnProgress): Promise<string> =>
-      (await this.find(weights, fetching, tell)) ?? this.#fetch(weights, fill, fetching, tell);
-    return this.#fetches.run(weights.sha256, work, signal, onProgress);
+    let fetched = false;
+    const work = async (fetching: AbortSignal, tell: OnProgress): Promise<string> => {
+      const found = await this.find(weights, fetching, tell);
+      if (found !== undefined) return found;
+      fetched = true;
+      const path = await this.#fetch(weights, fill, fetching, tell);
+      this.#uses.fetches++;
+      this.#uses.fetchedBytes += weights.size;
+      return path;
+    };
+    const path = await this.#fetches.run(weights.sha256, work, signal, onProgress);
+    if (!fetched) this.#uses.hits++;
+    return path;
   }
 
   async #fetch(

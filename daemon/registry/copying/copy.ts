@@ -38,8 +38,7 @@ export async function* copyModels(
     await copying.models(working);
     for (const tag of selection.damagedTags) telling.tag(tag);
     for (const history of selection.tags) {
-      const { force, actor } = options;
-      telling.tag(await target.bring(history, { from: origin.backend.spec, force, actor }, working));
+      telling.tag(await target.bring(history, { ...options, from: origin.backend.spec }, working));
     }
     copying.throwDamage();
   });

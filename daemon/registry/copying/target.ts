@@ -19,6 +19,8 @@ export interface TagOptions {
   readonly from: string;
   readonly force: boolean;
   readonly actor: string;
+  /** For a forced move. */
+  readonly principal?: string;
 }
 
 /** Lost races after which a tag is left to those who move it. */
@@ -130,14 +132,19 @@ export class Target {
     });
   }
 
-  async #force(last: LoggedMove, { from, actor }: TagOptions, signal: AbortSignal): Promise<CopiedTag> {
+  async #force(
+    last: LoggedMove,
+    { from, actor, principal = "" }: TagOptions,
+    signal: AbortSignal,
+  ): Promise<CopiedTag> {
     const { name, hash } = last;
     return this.#holding(hash, actor, signal, async (lease) => {
       if (hash !== "" && !(await this.#isThere(hash, signal)))
         return { name, moves: 0, problem: notHere(last) };
       const before = await this.#tags.current(name, signal);
       if (before?.hash === hash) return { name, moves: 0, problem: "" };
-      const request = { name, hash, force: true, expectedHash: "", actor, reason: `copied from ${from}` };
+      const reason = `copied from ${from}`;
+      const request = { name, hash, force: true, expectedHash: "", actor, principal, reason };
       await this.#tags.move(request, lease, signal);
       return { name, moves: 1, problem: "" };
     });

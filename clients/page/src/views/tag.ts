@@ -96,7 +96,7 @@ class TagView implements View {
       element("div", { class: "bar" }, promote, back),
       element("h2", {}, "History"),
       table(
-        ["When", "Who", "From", "To", "Why"],
+        ["When", "Who", "Principal", "From", "To", "Why"],
         moves.map((move) => this.#row(move)),
         "History",
       ),
@@ -108,6 +108,7 @@ class TagView implements View {
     return [
       formatTime(move.atUs),
       userText(move.actor),
+      userText(move.principal ?? ""),
       move.previousHash === "" ? "–" : this.#model(move.previousHash),
       move.hash === "" ? "deleted" : this.#model(move.hash),
       userText(move.reason),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipekit_experiment._src.connection import Connection as Connection
     from pipekit_experiment._src.connection import connect as connect
     from pipekit_experiment._src.errors import PipekitError as PipekitError
+    from pipekit_experiment._src.importing import ImportReport as ImportReport
+    from pipekit_experiment._src.importing import import_runs as import_runs
     from pipekit_experiment._src.joined_run import join_run as join_run
     from pipekit_experiment._src.protocols import ExperimentTracker as ExperimentTracker
     from pipekit_experiment._src.protocols import ModelRegistry as ModelRegistry
@@ -41,6 +43,7 @@ _MODULE_OF = {
     "ActiveRun": "_src.active_run",
     "Connection": "_src.connection",
     "ExperimentTracker": "_src.protocols",
+    "ImportReport": "_src.importing",
     "InferenceArtifact": "_src.artifacts.inference",
     "LocalModelRegistry": "_src.registry",
     "LogToExperiment": "callbacks",
@@ -55,6 +58,7 @@ _MODULE_OF = {
     "Tracker": "_src.tracking",
     "TrainingArtifact": "_src.artifacts.training",
     "connect": "_src.connection",
+    "import_runs": "_src.importing",
     "join_run": "_src.joined_run",
     "replay_spool": "_src.tracking",
     "start_run": "_src.tracking",
@@ -65,6 +69,7 @@ __all__ = [
     "ActiveRun",
     "Connection",
     "ExperimentTracker",
+    "ImportReport",
     "InferenceArtifact",
     "LocalModelRegistry",
     "LogToExperiment",
@@ -84,6 +89,7 @@ __all__ = [
     "connect",
     "datasets",
     "errors",
+    "import_runs",
     "join_run",
     "operators",
     "registry",

@@ -71,9 +71,10 @@ class Importing {
     }
     if (last !== "sums") throw corruptArchive(this.#file.path, "is cut off");
     if (this.#firstTag === undefined || this.#options.withoutTags) return;
-    const { force, actor } = this.#options;
     for await (const history of incomingTags(this.#file, this.#firstTag, signal)) {
-      this.#telling.tag(await this.#target.bring(history, { from: this.#file.path, force, actor }, signal));
+      this.#telling.tag(
+        await this.#target.bring(history, { ...this.#options, from: this.#file.path }, signal),
+      );
     }
   }
 

@@ -56,7 +56,8 @@ export class ArchiveFile {
    */
   async *entries(begin: number, signal: AbortSignal): AsyncGenerator<ArchiveEntry> {
     const stop = new AbortController();
-    const { extract } = await import("tar-stream");
+    // The default export: a bundler does not see the named ones of a CommonJS package that is loaded late.
+    const { extract } = (await import("tar-stream")).default;
     const tar = extract();
     const reading = pipeline(this.#bytes(begin), tar, { signal: AbortSignal.any([signal, stop.signal]) });
     reading.catch(() => undefined);

@@ -56,7 +56,8 @@ async function fillPart(
   const stop = new AbortController();
   const working = AbortSignal.any([signal, stop.signal]);
   // Not with the daemon: few of its lives write an archive.
-  const { pack } = await import("tar-stream");
+  // The default export: a bundler does not see the named ones of a CommonJS package that is loaded late.
+  const { pack } = (await import("tar-stream")).default;
   const tar = pack();
   const written = file.writeFile(bytesOf(tar), { signal: working });
   // A disk that is full ends the filling as well.

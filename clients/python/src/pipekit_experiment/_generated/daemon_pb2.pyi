@@ -1,7 +1,7 @@
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Iterable as _Iterable, Optional as _Optional
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -16,20 +16,38 @@ class HelloRequest(_message.Message):
     def __init__(self, client: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ...) -> None: ...
 
 class HelloResponse(_message.Message):
-    __slots__ = ("protocol", "daemon_version", "capabilities", "state_folder", "pid", "staging_folder")
+    __slots__ = ("protocol", "daemon_version", "capabilities", "state_folder", "pid", "staging_folder", "principal", "roles")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     DAEMON_VERSION_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     STATE_FOLDER_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     STAGING_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     daemon_version: str
     capabilities: _containers.RepeatedScalarFieldContainer[str]
     state_folder: str
     pid: int
     staging_folder: str
-    def __init__(self, protocol: _Optional[int] = ..., daemon_version: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., state_folder: _Optional[str] = ..., pid: _Optional[int] = ..., staging_folder: _Optional[str] = ...) -> None: ...
+    principal: str
+    roles: _containers.RepeatedCompositeFieldContainer[PrincipalRole]
+    def __init__(self, protocol: _Optional[int] = ..., daemon_version: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., state_folder: _Optional[str] = ..., pid: _Optional[int] = ..., staging_folder: _Optional[str] = ..., principal: _Optional[str] = ..., roles: _Optional[_Iterable[_Union[PrincipalRole, _Mapping]]] = ...) -> None: ...
+
+class PrincipalRole(_message.Message):
+    __slots__ = ("role", "runs", "tags", "registries", "runs_of_others")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    REGISTRIES_FIELD_NUMBER: _ClassVar[int]
+    RUNS_OF_OTHERS_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    runs: _containers.RepeatedScalarFieldContainer[str]
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    registries: _containers.RepeatedScalarFieldContainer[str]
+    runs_of_others: bool
+    def __init__(self, role: _Optional[str] = ..., runs: _Optional[_Iterable[str]] = ..., tags: _Optional[_Iterable[str]] = ..., registries: _Optional[_Iterable[str]] = ..., runs_of_others: bool = ...) -> None: ...
 
 class StatusRequest(_message.Message):
     __slots__ = ()
@@ -91,6 +109,24 @@ class ShutdownResponse(_message.Message):
     points_pending: int
     def __init__(self, points_pending: _Optional[int] = ...) -> None: ...
 
+class HandOverRequest(_message.Message):
+    __slots__ = ("version", "protocol_max")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_MAX_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    protocol_max: int
+    def __init__(self, version: _Optional[str] = ..., protocol_max: _Optional[int] = ...) -> None: ...
+
+class HandOverResponse(_message.Message):
+    __slots__ = ("leaving", "reason", "later")
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    LATER_FIELD_NUMBER: _ClassVar[int]
+    leaving: bool
+    reason: str
+    later: bool
+    def __init__(self, leaving: bool = ..., reason: _Optional[str] = ..., later: bool = ...) -> None: ...
+
 class PruneRequest(_message.Message):
     __slots__ = ("older_than_s", "run_ids", "apply", "without_sinks")
     OLDER_THAN_S_FIELD_NUMBER: _ClassVar[int]
@@ -122,3 +158,75 @@ class PruneResponse(_message.Message):
     runs: int
     done: bool
     def __init__(self, run_id: _Optional[str] = ..., name: _Optional[str] = ..., kept: _Optional[str] = ..., points: _Optional[int] = ..., journal_bytes: _Optional[int] = ..., content_bytes: _Optional[int] = ..., runs: _Optional[int] = ..., done: bool = ...) -> None: ...
+
+class AuditEntry(_message.Message):
+    __slots__ = ("seq", "time_us", "kind", "principal", "peer", "method", "subject_json", "outcome", "intent_seq", "count", "prev", "digest")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    TIME_US_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_JSON_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    INTENT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    PREV_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    time_us: int
+    kind: str
+    principal: str
+    peer: str
+    method: str
+    subject_json: str
+    outcome: str
+    intent_seq: int
+    count: int
+    prev: str
+    digest: str
+    def __init__(self, seq: _Optional[int] = ..., time_us: _Optional[int] = ..., kind: _Optional[str] = ..., principal: _Optional[str] = ..., peer: _Optional[str] = ..., method: _Optional[str] = ..., subject_json: _Optional[str] = ..., outcome: _Optional[str] = ..., intent_seq: _Optional[int] = ..., count: _Optional[int] = ..., prev: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
+
+class ReadAuditRequest(_message.Message):
+    __slots__ = ("after_seq", "principal", "method", "since_us", "until_us", "last", "follow")
+    AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    SINCE_US_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_US_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    after_seq: int
+    principal: str
+    method: str
+    since_us: int
+    until_us: int
+    last: int
+    follow: bool
+    def __init__(self, after_seq: _Optional[int] = ..., principal: _Optional[str] = ..., method: _Optional[str] = ..., since_us: _Optional[int] = ..., until_us: _Optional[int] = ..., last: _Optional[int] = ..., follow: bool = ...) -> None: ...
+
+class ReadAuditResponse(_message.Message):
+    __slots__ = ("entry",)
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    entry: AuditEntry
+    def __init__(self, entry: _Optional[_Union[AuditEntry, _Mapping]] = ...) -> None: ...
+
+class VerifyAuditRequest(_message.Message):
+    __slots__ = ("since_seq", "since_digest", "head_only")
+    SINCE_SEQ_FIELD_NUMBER: _ClassVar[int]
+    SINCE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    HEAD_ONLY_FIELD_NUMBER: _ClassVar[int]
+    since_seq: int
+    since_digest: str
+    head_only: bool
+    def __init__(self, since_seq: _Optional[int] = ..., since_digest: _Optional[str] = ..., head_only: bool = ...) -> None: ...
+
+class VerifyAuditResponse(_message.Message):
+    __slots__ = ("entries", "head_seq", "head_digest")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    HEAD_SEQ_FIELD_NUMBER: _ClassVar[int]
+    HEAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    entries: int
+    head_seq: int
+    head_digest: str
+    def __init__(self, entries: _Optional[int] = ..., head_seq: _Optional[int] = ..., head_digest: _Optional[str] = ...) -> None: ...

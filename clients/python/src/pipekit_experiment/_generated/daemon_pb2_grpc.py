@@ -30,10 +30,25 @@ class DaemonServiceStub(object):
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownResponse.FromString,
                 )
+        self.HandOver = channel.unary_unary(
+                '/pipekit.experiment.v1.DaemonService/HandOver',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.HandOverRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.HandOverResponse.FromString,
+                )
         self.Prune = channel.unary_stream(
                 '/pipekit.experiment.v1.DaemonService/Prune',
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneResponse.FromString,
+                )
+        self.ReadAudit = channel.unary_stream(
+                '/pipekit.experiment.v1.DaemonService/ReadAudit',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ReadAuditRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ReadAuditResponse.FromString,
+                )
+        self.VerifyAudit = channel.unary_unary(
+                '/pipekit.experiment.v1.DaemonService/VerifyAudit',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditResponse.FromString,
                 )
 
 
@@ -62,10 +77,33 @@ class DaemonServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HandOver(self, request, context):
+        """HandOver stops the daemon for a newer one that the caller is about to start, unless somebody uses it: then it stays as
+        it is, and says why. Whoever called polls until it is gone. A daemon that does not know this method stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Prune(self, request, context):
         """Prune forgets the points and artifacts of ended runs that every sink has taken, and gives the disk space back. Never
         touches a run with something left to deliver or with dead letters. It tells each run as it goes; cancelling it stops
         between two runs. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadAudit(self, request, context):
+        """ReadAudit streams the entries of the audit log, oldest first; with `follow` until it is cancelled. It checks no digests: an
+        entry that cannot be read is told as one of the kind `unreadable`. Errors: INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyAudit(self, request, context):
+        """VerifyAudit reads the whole audit log and checks every digest. Errors: CORRUPT_AUDIT, INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,10 +127,25 @@ def add_DaemonServiceServicer_to_server(servicer, server):
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ShutdownResponse.SerializeToString,
             ),
+            'HandOver': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandOver,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.HandOverRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.HandOverResponse.SerializeToString,
+            ),
             'Prune': grpc.unary_stream_rpc_method_handler(
                     servicer.Prune,
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneResponse.SerializeToString,
+            ),
+            'ReadAudit': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadAudit,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ReadAuditRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ReadAuditResponse.SerializeToString,
+            ),
+            'VerifyAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyAudit,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -157,6 +210,23 @@ class DaemonService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
+    def HandOver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.DaemonService/HandOver',
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.HandOverRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.HandOverResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
     def Prune(request,
             target,
             options=(),
@@ -170,5 +240,39 @@ class DaemonService(object):
         return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.DaemonService/Prune',
             pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneRequest.SerializeToString,
             pipekit_dot_experiment_dot_v1_dot_daemon__pb2.PruneResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ReadAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.DaemonService/ReadAudit',
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ReadAuditRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.ReadAuditResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def VerifyAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.DaemonService/VerifyAudit',
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -22,6 +22,14 @@ class SinkState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SINK_STATE_RETRYING: _ClassVar[SinkState]
     SINK_STATE_DONE: _ClassVar[SinkState]
     SINK_STATE_REFUSED: _ClassVar[SinkState]
+
+class ImportOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    IMPORT_OUTCOME_UNSPECIFIED: _ClassVar[ImportOutcome]
+    IMPORT_OUTCOME_NEW: _ClassVar[ImportOutcome]
+    IMPORT_OUTCOME_GROWN: _ClassVar[ImportOutcome]
+    IMPORT_OUTCOME_UNCHANGED: _ClassVar[ImportOutcome]
+    IMPORT_OUTCOME_LEFT_OUT: _ClassVar[ImportOutcome]
 RUN_STATE_UNSPECIFIED: RunState
 RUN_STATE_RUNNING: RunState
 RUN_STATE_COMPLETED: RunState
@@ -32,6 +40,11 @@ SINK_STATE_SENDING: SinkState
 SINK_STATE_RETRYING: SinkState
 SINK_STATE_DONE: SinkState
 SINK_STATE_REFUSED: SinkState
+IMPORT_OUTCOME_UNSPECIFIED: ImportOutcome
+IMPORT_OUTCOME_NEW: ImportOutcome
+IMPORT_OUTCOME_GROWN: ImportOutcome
+IMPORT_OUTCOME_UNCHANGED: ImportOutcome
+IMPORT_OUTCOME_LEFT_OUT: ImportOutcome
 
 class Frame(_message.Message):
     __slots__ = ("writer_id", "seq", "run_id", "records")
@@ -64,7 +77,7 @@ class Record(_message.Message):
     def __init__(self, start: _Optional[_Union[RunStart, _Mapping]] = ..., params: _Optional[_Union[Params, _Mapping]] = ..., metrics: _Optional[_Union[MetricColumns, _Mapping]] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ..., tags: _Optional[_Union[RunTags, _Mapping]] = ..., end: _Optional[_Union[RunEnd, _Mapping]] = ..., resume: _Optional[_Union[RunResume, _Mapping]] = ...) -> None: ...
 
 class RunStart(_message.Message):
-    __slots__ = ("name", "tracker", "sinks", "pipeline_hash", "config_json", "started_at_us", "client", "host", "pid", "tags", "system_metrics_interval_ms")
+    __slots__ = ("name", "tracker", "sinks", "pipeline_hash", "config_json", "started_at_us", "client", "host", "pid", "tags", "system_metrics_interval_ms", "member")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +96,7 @@ class RunStart(_message.Message):
     PID_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     SYSTEM_METRICS_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
     name: str
     tracker: str
     sinks: _containers.RepeatedScalarFieldContainer[str]
@@ -94,7 +108,18 @@ class RunStart(_message.Message):
     pid: int
     tags: _containers.ScalarMap[str, str]
     system_metrics_interval_ms: int
-    def __init__(self, name: _Optional[str] = ..., tracker: _Optional[str] = ..., sinks: _Optional[_Iterable[str]] = ..., pipeline_hash: _Optional[str] = ..., config_json: _Optional[str] = ..., started_at_us: _Optional[int] = ..., client: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ..., system_metrics_interval_ms: _Optional[int] = ...) -> None: ...
+    member: GroupMember
+    def __init__(self, name: _Optional[str] = ..., tracker: _Optional[str] = ..., sinks: _Optional[_Iterable[str]] = ..., pipeline_hash: _Optional[str] = ..., config_json: _Optional[str] = ..., started_at_us: _Optional[int] = ..., client: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ..., system_metrics_interval_ms: _Optional[int] = ..., member: _Optional[_Union[GroupMember, _Mapping]] = ...) -> None: ...
+
+class GroupMember(_message.Message):
+    __slots__ = ("group", "rank", "world_size")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    WORLD_SIZE_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    rank: int
+    world_size: int
+    def __init__(self, group: _Optional[str] = ..., rank: _Optional[int] = ..., world_size: _Optional[int] = ...) -> None: ...
 
 class Params(_message.Message):
     __slots__ = ("params_json",)
@@ -160,14 +185,16 @@ class ArtifactFile(_message.Message):
     def __init__(self, path: _Optional[str] = ..., sha256: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
 
 class RunEnd(_message.Message):
-    __slots__ = ("state", "reason", "ended_at_us")
+    __slots__ = ("state", "reason", "ended_at_us", "member")
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ENDED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
     state: RunState
     reason: str
     ended_at_us: int
-    def __init__(self, state: _Optional[_Union[RunState, str]] = ..., reason: _Optional[str] = ..., ended_at_us: _Optional[int] = ...) -> None: ...
+    member: str
+    def __init__(self, state: _Optional[_Union[RunState, str]] = ..., reason: _Optional[str] = ..., ended_at_us: _Optional[int] = ..., member: _Optional[str] = ...) -> None: ...
 
 class RunResume(_message.Message):
     __slots__ = ("resumed_at_us", "client", "host", "pid", "reason")
@@ -248,7 +275,7 @@ class EndRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("run_id", "name", "pipeline_hash", "config_json", "state", "reason", "started_at_us", "ended_at_us", "host", "pid", "client", "tags", "params", "points", "series", "artifacts", "sinks")
+    __slots__ = ("run_id", "name", "pipeline_hash", "config_json", "state", "reason", "started_at_us", "ended_at_us", "host", "pid", "client", "tags", "params", "points", "series", "artifacts", "sinks", "group")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -280,6 +307,7 @@ class Run(_message.Message):
     SERIES_FIELD_NUMBER: _ClassVar[int]
     ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
     SINKS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     name: str
     pipeline_hash: str
@@ -297,7 +325,40 @@ class Run(_message.Message):
     series: _containers.RepeatedCompositeFieldContainer[SeriesSummary]
     artifacts: _containers.RepeatedCompositeFieldContainer[Artifact]
     sinks: _containers.RepeatedCompositeFieldContainer[Sink]
-    def __init__(self, run_id: _Optional[str] = ..., name: _Optional[str] = ..., pipeline_hash: _Optional[str] = ..., config_json: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., reason: _Optional[str] = ..., started_at_us: _Optional[int] = ..., ended_at_us: _Optional[int] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., client: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., params: _Optional[_Mapping[str, str]] = ..., points: _Optional[int] = ..., series: _Optional[_Iterable[_Union[SeriesSummary, _Mapping]]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., sinks: _Optional[_Iterable[_Union[Sink, _Mapping]]] = ...) -> None: ...
+    group: RunGroup
+    def __init__(self, run_id: _Optional[str] = ..., name: _Optional[str] = ..., pipeline_hash: _Optional[str] = ..., config_json: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., reason: _Optional[str] = ..., started_at_us: _Optional[int] = ..., ended_at_us: _Optional[int] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., client: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., params: _Optional[_Mapping[str, str]] = ..., points: _Optional[int] = ..., series: _Optional[_Iterable[_Union[SeriesSummary, _Mapping]]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., sinks: _Optional[_Iterable[_Union[Sink, _Mapping]]] = ..., group: _Optional[_Union[RunGroup, _Mapping]] = ...) -> None: ...
+
+class RunGroup(_message.Message):
+    __slots__ = ("group", "world_size", "members")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    WORLD_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    world_size: int
+    members: _containers.RepeatedCompositeFieldContainer[RunMember]
+    def __init__(self, group: _Optional[str] = ..., world_size: _Optional[int] = ..., members: _Optional[_Iterable[_Union[RunMember, _Mapping]]] = ...) -> None: ...
+
+class RunMember(_message.Message):
+    __slots__ = ("writer_id", "rank", "state", "reason", "host", "pid", "started_at_us", "ended_at_us", "seen_at_us")
+    WRITER_ID_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    SEEN_AT_US_FIELD_NUMBER: _ClassVar[int]
+    writer_id: str
+    rank: int
+    state: RunState
+    reason: str
+    host: str
+    pid: int
+    started_at_us: int
+    ended_at_us: int
+    seen_at_us: int
+    def __init__(self, writer_id: _Optional[str] = ..., rank: _Optional[int] = ..., state: _Optional[_Union[RunState, str]] = ..., reason: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., started_at_us: _Optional[int] = ..., ended_at_us: _Optional[int] = ..., seen_at_us: _Optional[int] = ...) -> None: ...
 
 class SeriesSummary(_message.Message):
     __slots__ = ("key", "points", "last_step", "last_value", "min_value", "max_value")
@@ -356,18 +417,20 @@ class GetRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "state", "name_contains", "unfinished")
+    __slots__ = ("page_size", "page_token", "state", "name_contains", "unfinished", "group")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     NAME_CONTAINS_FIELD_NUMBER: _ClassVar[int]
     UNFINISHED_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     state: RunState
     name_contains: str
     unfinished: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., name_contains: _Optional[str] = ..., unfinished: bool = ...) -> None: ...
+    group: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., name_contains: _Optional[str] = ..., unfinished: bool = ..., group: _Optional[str] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("runs", "next_page_token")
@@ -558,3 +621,61 @@ class RedriveDeadLettersResponse(_message.Message):
     waiting: int
     points_taken: int
     def __init__(self, taken: _Optional[int] = ..., refused: _Optional[int] = ..., waiting: _Optional[int] = ..., points_taken: _Optional[int] = ...) -> None: ...
+
+class ImportRunsRequest(_message.Message):
+    __slots__ = ("source", "sinks", "tracker", "dry_run", "only")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SINKS_FIELD_NUMBER: _ClassVar[int]
+    TRACKER_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    ONLY_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    sinks: _containers.RepeatedScalarFieldContainer[str]
+    tracker: str
+    dry_run: bool
+    only: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, source: _Optional[str] = ..., sinks: _Optional[_Iterable[str]] = ..., tracker: _Optional[str] = ..., dry_run: bool = ..., only: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ImportRunsResponse(_message.Message):
+    __slots__ = ("runs_read", "points_read", "points_taken", "runs", "notes", "done")
+    RUNS_READ_FIELD_NUMBER: _ClassVar[int]
+    POINTS_READ_FIELD_NUMBER: _ClassVar[int]
+    POINTS_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    runs_read: int
+    points_read: int
+    points_taken: int
+    runs: _containers.RepeatedCompositeFieldContainer[ImportedRun]
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    done: bool
+    def __init__(self, runs_read: _Optional[int] = ..., points_read: _Optional[int] = ..., points_taken: _Optional[int] = ..., runs: _Optional[_Iterable[_Union[ImportedRun, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ..., done: bool = ...) -> None: ...
+
+class ImportedRun(_message.Message):
+    __slots__ = ("source_id", "name", "run_id", "outcome", "points_taken")
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    POINTS_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    source_id: str
+    name: str
+    run_id: str
+    outcome: ImportOutcome
+    points_taken: int
+    def __init__(self, source_id: _Optional[str] = ..., name: _Optional[str] = ..., run_id: _Optional[str] = ..., outcome: _Optional[_Union[ImportOutcome, str]] = ..., points_taken: _Optional[int] = ...) -> None: ...
+
+class ForwardedFrames(_message.Message):
+    __slots__ = ("frames",)
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    frames: _containers.RepeatedCompositeFieldContainer[ForwardedFrame]
+    def __init__(self, frames: _Optional[_Iterable[_Union[ForwardedFrame, _Mapping]]] = ...) -> None: ...
+
+class ForwardedFrame(_message.Message):
+    __slots__ = ("frame", "previous_seq")
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_SEQ_FIELD_NUMBER: _ClassVar[int]
+    frame: Frame
+    previous_seq: int
+    def __init__(self, frame: _Optional[_Union[Frame, _Mapping]] = ..., previous_seq: _Optional[int] = ...) -> None: ...

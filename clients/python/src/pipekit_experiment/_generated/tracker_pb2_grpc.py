@@ -80,6 +80,11 @@ class TrackerServiceStub(object):
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersResponse.FromString,
                 )
+        self.ImportRuns = channel.unary_stream(
+                '/pipekit.experiment.v1.TrackerService/ImportRuns',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ImportRunsRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ImportRunsResponse.FromString,
+                )
 
 
 class TrackerServiceServicer(object):
@@ -193,6 +198,15 @@ class TrackerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportRuns(self, request, context):
+        """ImportRuns brings runs that another tool keeps into the journal, and tells how far it is. Repeating it, also after it was
+        broken off, doubles nothing and takes what is new there. Cancelling it stops it; what was taken stays.
+        Errors: SOURCE_UNREADABLE, INVALID_ARGUMENT, INVALID_TRACKER_SPEC, STORAGE_FULL, DAEMON_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -260,6 +274,11 @@ def add_TrackerServiceServicer_to_server(servicer, server):
                     servicer.RedriveDeadLetters,
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersResponse.SerializeToString,
+            ),
+            'ImportRuns': grpc.unary_stream_rpc_method_handler(
+                    servicer.ImportRuns,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ImportRunsRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ImportRunsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -490,5 +509,22 @@ class TrackerService(object):
         return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.TrackerService/RedriveDeadLetters',
             pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersRequest.SerializeToString,
             pipekit_dot_experiment_dot_v1_dot_tracker__pb2.RedriveDeadLettersResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ImportRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.TrackerService/ImportRuns',
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ImportRunsRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_tracker__pb2.ImportRunsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipekit_experiment._src import daemon_process
+from pipekit_experiment._src import daemon_process, hand_over
 from pipekit_experiment._src.errors import DaemonUnavailableError, InternalError, from_rpc_error
 from pipekit_experiment._src.folders import (
     check_runtime_folder,
@@ -176,7 +176,12 @@ def _open(socket: Path | RemoteEndpoint, start: bool, deadline: float) -> Connec
     is_default = socket == default
     if is_default:
         check_runtime_folder(default.parent)
-    found = _try_connect(socket, deadline)
+    if start and is_default and hand_over.is_wanted():
+        found = hand_over.connect_to_current(
+            lambda: _try_connect(default, deadline), default, PROTOCOL_MAX, deadline
+        )
+    else:
+        found = _try_connect(socket, deadline)
     if isinstance(found, Connection):
         return found
     if not start:

@@ -24,6 +24,9 @@ _COMPLAINT = re.compile(
 )
 """How `pkx serve` says on standard error why it cannot serve."""
 
+_NATIVE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"MZ")
+"""How programs of Linux, macOS and Windows begin."""
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 _BUNDLED = _PACKAGE / "_daemon" / "pkx.mjs"
 
@@ -61,12 +64,25 @@ class DaemonProcess:
 def daemon_command() -> list[str]:
     """Node and the daemon's script, to be followed by a `pkx` command such as `serve`.
 
-    Raises DaemonUnavailableError that names every place looked at.
+    The single executable, named by PKX_DAEMON, brings its own Node. Raises DaemonUnavailableError that names
+    every place looked at.
     """
-    node, script = _find_node(), _find_script()
+    script = _find_script()
+    if _is_native(script):
+        return [str(script)]
+    node = _find_node()
     if script.suffix == ".ts":
         return [node, "--disable-warning=ExperimentalWarning", str(script)]
     return [node, str(script)]
+
+
+def _is_native(program: Path) -> bool:
+    """Whether a file is a program of the system, and no script."""
+    try:
+        with open(program, "rb") as file:
+            return file.read(4).startswith(_NATIVE)
+    except OSError:
+        return False
 
 
 def spawn(state_folder: Path, runtime_folder: Path) -> DaemonProcess:
@@ -94,8 +110,9 @@ def spawn(state_folder: Path, runtime_folder: Path) -> DaemonProcess:
         complaints.close()
         raise DaemonUnavailableError(
             f"The daemon cannot be started: {command[0]} does not run ({error.strerror}).",
-            field="PKX_NODE",
-            mend=f"Set PKX_NODE to the path of Node.js {NODE_MAJOR} or newer.",
+            field="PKX_DAEMON" if command[1] == "serve" else "PKX_NODE",
+            mend=f"Set PKX_NODE to the path of Node.js {NODE_MAJOR} or newer, "
+            "or PKX_DAEMON to a `pkx` that runs here.",
         ) from error
     return DaemonProcess(process, complaints)
 

@@ -29,6 +29,9 @@ class TagMove:
     at: datetime
     """UTC."""
     reason: str
+    principal: str = ""
+    """Who moved it as the daemon knows it: a principal over TCP, else `socket:USER`. Empty in moves that were
+    made before daemons recorded it."""
 
     @property
     def deleted(self) -> bool:
@@ -104,6 +107,7 @@ def tag_move(message: registry_pb2.TagMove) -> TagMove:
         actor=message.actor,
         at=time_of(message.at_us),
         reason=message.reason,
+        principal=message.principal,
     )
 
 

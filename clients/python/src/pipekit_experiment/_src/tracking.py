@@ -16,10 +16,12 @@ from pipekit_experiment._src.errors import (
     InvalidTrackerSpecError,
     PipekitError,
     ProtocolMismatchError,
+    QuotaExceededError,
     from_rpc_error,
 )
 from pipekit_experiment._src.hub import Hub, the_hub
 from pipekit_experiment._src.inprocess import InProcessSink
+from pipekit_experiment._src.joined_run import JoinedRun
 from pipekit_experiment._src.protocols import ExperimentTracker
 from pipekit_experiment._src.run import Run, now
 from pipekit_experiment._src.run_config import config_json, text_tags
@@ -28,6 +30,7 @@ from pipekit_experiment._src.ulid import is_ulid, new_ulid
 if TYPE_CHECKING:
     from pipekit_experiment._generated.tracker_pb2 import Run as RunMessage
     from pipekit_experiment._src.connection import Connection
+    from pipekit_experiment._src.group import Member
 
 _START_WAIT_S = 5.0
 _SYSTEM_METRICS_MS = 10_000
@@ -53,6 +56,10 @@ def start_run(
     run_id: str | None = None,
     resume: bool = False,
     system_metrics: bool | float = False,
+    group: str | None = None,
+    rank: int | None = None,
+    world_size: int | None = None,
+    rank_prefix: bool = False,
 ) -> ActiveRun:
     """Starts a run, or goes on with one.
 
@@ -73,12 +80,20 @@ def start_run(
         system_metrics: Whether the daemon logs the use of CPU, memory, disk, network and GPUs of this host
             and process, as metrics named `system/...`: every 10 seconds, or every so many seconds: 0.1 to
             86400, or 0 for none.
+        group: This process is one of several that write one run: each starts it with the same group and name,
+            and a rank of its own. The run's id is made of group and name; config, tags and sinks are those
+            of rank 0, and the run ends when all have ended it. `auto` takes the group from SLURM, torchrun or
+            `PKX_GROUP`, and is a run of this process alone where there is none. See docs/multi-node.md.
+        rank, world_size: Number of this process within the group, from 0, and how many there are; by default
+            what the launcher tells (`RANK`, `SLURM_PROCID`, `JOB_COMPLETION_INDEX`, `PKX_RANK`).
+        rank_prefix: Ranks above 0 log under `rank<r>/`, so that equal keys do not mix.
 
     Waits up to 5 seconds for the daemon, which is started when there is none. If none can be had, a
     RuntimeWarning says why, and the run goes on: it is buffered and spooled.
 
     Raises InvalidTrackerSpecError, InvalidConfigError, RunExistsError, RunPrunedError for a run to be resumed
-    whose records are gone, and other PipekitErrors for a daemon that answers and refuses.
+    whose records are gone, InvalidArgumentError for a group that has no rank here, and other PipekitErrors
+    for a daemon that answers and refuses.
     """
     specs, names, own = _split_sinks(sinks)
     names += [tracker] if tracker else []
@@ -97,15 +112,26 @@ def start_run(
             "resume needs the id of the run to go on with.", field="run_id", mend="Pass run_id=..."
         )
     system_metrics_ms = _interval_ms(system_metrics)
+    member = _member(group, rank, world_size, run_id)
+    if member is not None:
+        name = member.group if name is None else str(name)
+        run_id = member.run_id(name)
     hub = the_hub()
-    if resume and (known := _open_here(hub, run_id)) is not None:
+    if (resume or member is not None) and (known := _open_here(hub, run_id)) is not None:
         return known
     run_id = run_id or new_ulid()
     written_config = config_json(config or {})
     shown_name = f"run-{run_id[-6:].lower()}" if name is None else str(name)
-    run = ActiveRun(
-        hub, run_id, name=shown_name, pipeline_hash=pipeline_hash, config=dict(config or {}), started_at=now()
-    )
+    given: dict[str, Any] = {"name": shown_name, "pipeline_hash": pipeline_hash, "config": dict(config or {})}
+    if member is not None and member.rank > 0:
+        own = []
+    if member is not None and member.rank > 0 and rank_prefix:
+        from pipekit_experiment._src.group import PrefixedRun
+
+        run: ActiveRun = PrefixedRun(hub, run_id, **given, started_at=now())
+        run.prefix = f"rank{member.rank}/"
+    else:
+        run = ActiveRun(hub, run_id, **given, started_at=now())
     start = {
         "name": shown_name,
         "tracker": names[0] if names else "",
@@ -119,6 +145,8 @@ def start_run(
         "tags": text_tags(tags or {}),
         "system_metrics_interval_ms": system_metrics_ms,
     }
+    if member is not None:
+        start = member.start_of(start)
     _hand_over_start(run, start, _resume_record(start) if resume else None)
     for instance in own:
         sink = InProcessSink(instance, hub.loud)
@@ -129,10 +157,26 @@ def start_run(
     return run
 
 
+def _member(group: str | None, rank: int | None, world_size: int | None, run_id: str | None) -> Member | None:
+    if group is None:
+        return None
+    if run_id is not None:
+        raise InvalidArgumentError(
+            "The run id of a group is made of its name.",
+            field="run_id",
+            mend="Leave run_id and resume out: a member that starts again goes on with the run.",
+        )
+    from pipekit_experiment._src.group import member_of
+
+    return member_of(group, rank, world_size)
+
+
 def _open_here(hub: Hub, run_id: str | None) -> ActiveRun | None:
     """The run that this process has started and not ended."""
     known = hub.runs.get(run_id or "")
-    return known if type(known) is ActiveRun and known.status == "running" else None
+    if not isinstance(known, ActiveRun) or isinstance(known, JoinedRun):
+        return None
+    return known if known.status == "running" else None
 
 
 def _resume_record(start: dict[str, Any]) -> dict[str, Any]:
@@ -159,6 +203,12 @@ def _hand_over_start(run: ActiveRun, start: dict[str, Any], resume: dict[str, An
             field="resume",
             mend="Stop it with `pkx stop`; the newer one that came with this client then starts.",
         )
+    if "member" in start and "groups" not in connection.hello.capabilities:
+        raise ProtocolMismatchError(
+            f"The daemon (version {connection.hello.daemon_version}) lets one process alone start a run.",
+            field="group",
+            mend="Stop it with `pkx stop`; the newer one that came with this client then starts.",
+        )
     frame = writer.start_frame(start, resume)
     hub.staging_folder = Path(connection.hello.staging_folder)
     try:
@@ -168,7 +218,8 @@ def _hand_over_start(run: ActiveRun, start: dict[str, Any], resume: dict[str, An
             # The daemon has left since the connection was made: once more, with a new one.
             connection.discard()
             found = _send_start(connect(timeout_s=max(0.1, deadline - time.monotonic())), frame, deadline)
-    except DaemonUnavailableError as error:
+    except (DaemonUnavailableError, QuotaExceededError) as error:
+        # Over a quota a start is only late: with the frames it is taken as soon as there is room.
         hub.sender.lost(error)
         return
     except PipekitError:

@@ -45,6 +45,24 @@ export interface HelloResponse {
   pid: number;
   /** Absolute path of the staging folder, on the daemon's host. */
   stagingFolder: string;
+  /** Who the caller is to the daemon: a principal over TCP, `socket:USER` on the unix socket. */
+  principal: string;
+  /** What the caller may do. A role only adds to the others. */
+  roles: PrincipalRole[];
+}
+
+/** PrincipalRole is one role of a principal and the names that it reaches to. `*` in a pattern stands for any characters. */
+export interface PrincipalRole {
+  /** `reader`, `writer`, `promoter` or `admin`; an admin may do everything, and has no patterns. */
+  role: string;
+  /** Patterns of names of runs. */
+  runs: string[];
+  /** Patterns of tags. */
+  tags: string[];
+  /** Patterns of registry specs; `default` is the daemon's own registry. */
+  registries: string[];
+  /** Whether a writer may write to runs that others have started. */
+  runsOfOthers: boolean;
 }
 
 /** StatusRequest asks. */
@@ -107,6 +125,24 @@ export interface ShutdownResponse {
   pointsPending: number;
 }
 
+/** HandOverRequest introduces the daemon that would come. */
+export interface HandOverRequest {
+  /** Its version. */
+  version: string;
+  /** Newest protocol version that it speaks. */
+  protocolMax: number;
+}
+
+/** HandOverResponse decides. */
+export interface HandOverResponse {
+  /** True when the daemon leaves now; it takes no more calls. */
+  leaving: boolean;
+  /** Why it stays, one sentence; empty when it leaves. */
+  reason: string;
+  /** True when it stays only as long as somebody uses it: ask again. */
+  later: boolean;
+}
+
 /** PruneRequest chooses what to forget. */
 export interface PruneRequest {
   /** Only runs that ended at least this long ago, seconds. */
@@ -137,6 +173,86 @@ export interface PruneResponse {
   runs: number;
   /** True in the last message. */
   done: boolean;
+}
+
+/** AuditEntry is one entry of the audit log. */
+export interface AuditEntry {
+  /** 1 for the first, then +1 each. */
+  seq: number;
+  /** Unix microseconds. */
+  timeUs: number;
+  /**
+   * `intent` (a call that may change something is about to be made), `outcome` (how it ended), `run` (a run's start or end came
+   * over TCP), `refused` (calls or connections that were refused), `start` and `stop` of the daemon, `config` (its principals or
+   * certificates were read anew), `mended` (the end of the log, which a crash had torn, was cut), `damaged` (the entry before
+   * could not be read when the daemon started), `unreadable` (told by ReadAudit instead of an entry).
+   */
+  kind: string;
+  /** Who: a principal, `socket:USER`, or empty when it is not known. */
+  principal: string;
+  /** From where: `address:port`; the address alone of calls that were refused; empty on the socket. */
+  peer: string;
+  /** Such as `RegistryService/Tag`; empty when it is about no call. */
+  method: string;
+  /** What it was about, as a JSON object; holds no secrets. */
+  subjectJson: string;
+  /** Of an outcome and of what was refused: `OK`, a failure's name such as `TAG_EXISTS`, or a gRPC status such as `CANCELLED`. */
+  outcome: string;
+  /** Of an outcome: seq of its intent. */
+  intentSeq: number;
+  /** Calls that the entry stands for, of what was refused; 0 otherwise. */
+  count: number;
+  /** SHA-256 of the entry before, hex; empty for the first. */
+  prev: string;
+  /** SHA-256 of this entry, hex. */
+  digest: string;
+}
+
+/** ReadAuditRequest chooses entries. A filter that is empty lets everything pass. */
+export interface ReadAuditRequest {
+  /** Only those with a larger seq. */
+  afterSeq: number;
+  /** Only those of this principal. */
+  principal: string;
+  /** Only those of this method, such as `RegistryService/Tag` or `Tag`. */
+  method: string;
+  /** Only those at this time or later, unix microseconds; 0 for all. */
+  sinceUs: number;
+  /** Only those before this time, unix microseconds; 0 for all. */
+  untilUs: number;
+  /** Only the last so many; 0 for all. */
+  last: number;
+  /** Go on with what is written from now on, until cancelled. */
+  follow: boolean;
+}
+
+/** ReadAuditResponse is one entry. */
+export interface ReadAuditResponse {
+  /** The entry. */
+  entry: AuditEntry | undefined;
+}
+
+/**
+ * VerifyAuditRequest tells what the caller knows of the log. An entry that was kept elsewhere shows whether the log was cut or
+ * written anew.
+ */
+export interface VerifyAuditRequest {
+  /** Seq of an entry that must be there; 0 for none. */
+  sinceSeq: number;
+  /** Its digest. */
+  sinceDigest: string;
+  /** Only tell the last entry; nothing is checked. */
+  headOnly: boolean;
+}
+
+/** VerifyAuditResponse tells what stands. */
+export interface VerifyAuditResponse {
+  /** Entries checked. */
+  entries: number;
+  /** Seq of the last entry; 0 when there is none. */
+  headSeq: number;
+  /** Its digest. */
+  headDigest: string;
 }
 
 function createBaseHelloRequest(): HelloRequest {
@@ -219,7 +335,16 @@ export const HelloRequest: MessageFns<HelloRequest> = {
 };
 
 function createBaseHelloResponse(): HelloResponse {
-  return { protocol: 0, daemonVersion: "", capabilities: [], stateFolder: "", pid: 0, stagingFolder: "" };
+  return {
+    protocol: 0,
+    daemonVersion: "",
+    capabilities: [],
+    stateFolder: "",
+    pid: 0,
+    stagingFolder: "",
+    principal: "",
+    roles: [],
+  };
 }
 
 export const HelloResponse: MessageFns<HelloResponse> = {
@@ -241,6 +366,12 @@ export const HelloResponse: MessageFns<HelloResponse> = {
     }
     if (message.stagingFolder !== "") {
       writer.uint32(50).string(message.stagingFolder);
+    }
+    if (message.principal !== "") {
+      writer.uint32(58).string(message.principal);
+    }
+    for (const v of message.roles) {
+      PrincipalRole.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -306,6 +437,22 @@ export const HelloResponse: MessageFns<HelloResponse> = {
             message.stagingFolder = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.principal = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.roles.push(PrincipalRole.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -329,6 +476,111 @@ export const HelloResponse: MessageFns<HelloResponse> = {
     message.stateFolder = object.stateFolder ?? "";
     message.pid = object.pid ?? 0;
     message.stagingFolder = object.stagingFolder ?? "";
+    message.principal = object.principal ?? "";
+    message.roles = object.roles?.map((e) => PrincipalRole.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePrincipalRole(): PrincipalRole {
+  return { role: "", runs: [], tags: [], registries: [], runsOfOthers: false };
+}
+
+export const PrincipalRole: MessageFns<PrincipalRole> = {
+  encode(message: PrincipalRole, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    for (const v of message.runs) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.tags) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.registries) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.runsOfOthers !== false) {
+      writer.uint32(40).bool(message.runsOfOthers);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrincipalRole {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrincipalRole();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.runs.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tags.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.registries.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.runsOfOthers = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PrincipalRole>): PrincipalRole {
+    return PrincipalRole.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PrincipalRole>): PrincipalRole {
+    const message = createBasePrincipalRole();
+    message.role = object.role ?? "";
+    message.runs = object.runs?.map((e) => e) || [];
+    message.tags = object.tags?.map((e) => e) || [];
+    message.registries = object.registries?.map((e) => e) || [];
+    message.runsOfOthers = object.runsOfOthers ?? false;
     return message;
   },
 };
@@ -790,6 +1042,152 @@ export const ShutdownResponse: MessageFns<ShutdownResponse> = {
   },
 };
 
+function createBaseHandOverRequest(): HandOverRequest {
+  return { version: "", protocolMax: 0 };
+}
+
+export const HandOverRequest: MessageFns<HandOverRequest> = {
+  encode(message: HandOverRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== "") {
+      writer.uint32(10).string(message.version);
+    }
+    if (message.protocolMax !== 0) {
+      writer.uint32(16).int32(message.protocolMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HandOverRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHandOverRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.protocolMax = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HandOverRequest>): HandOverRequest {
+    return HandOverRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HandOverRequest>): HandOverRequest {
+    const message = createBaseHandOverRequest();
+    message.version = object.version ?? "";
+    message.protocolMax = object.protocolMax ?? 0;
+    return message;
+  },
+};
+
+function createBaseHandOverResponse(): HandOverResponse {
+  return { leaving: false, reason: "", later: false };
+}
+
+export const HandOverResponse: MessageFns<HandOverResponse> = {
+  encode(message: HandOverResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.leaving !== false) {
+      writer.uint32(8).bool(message.leaving);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.later !== false) {
+      writer.uint32(24).bool(message.later);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HandOverResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHandOverResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.leaving = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.later = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HandOverResponse>): HandOverResponse {
+    return HandOverResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HandOverResponse>): HandOverResponse {
+    const message = createBaseHandOverResponse();
+    message.leaving = object.leaving ?? false;
+    message.reason = object.reason ?? "";
+    message.later = object.later ?? false;
+    return message;
+  },
+};
+
 function createBasePruneRequest(): PruneRequest {
   return { olderThanS: 0, runIds: [], apply: false, withoutSinks: false };
 }
@@ -1020,6 +1418,548 @@ export const PruneResponse: MessageFns<PruneResponse> = {
   },
 };
 
+function createBaseAuditEntry(): AuditEntry {
+  return {
+    seq: 0,
+    timeUs: 0,
+    kind: "",
+    principal: "",
+    peer: "",
+    method: "",
+    subjectJson: "",
+    outcome: "",
+    intentSeq: 0,
+    count: 0,
+    prev: "",
+    digest: "",
+  };
+}
+
+export const AuditEntry: MessageFns<AuditEntry> = {
+  encode(message: AuditEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seq !== 0) {
+      writer.uint32(8).int64(message.seq);
+    }
+    if (message.timeUs !== 0) {
+      writer.uint32(16).int64(message.timeUs);
+    }
+    if (message.kind !== "") {
+      writer.uint32(26).string(message.kind);
+    }
+    if (message.principal !== "") {
+      writer.uint32(34).string(message.principal);
+    }
+    if (message.peer !== "") {
+      writer.uint32(42).string(message.peer);
+    }
+    if (message.method !== "") {
+      writer.uint32(50).string(message.method);
+    }
+    if (message.subjectJson !== "") {
+      writer.uint32(58).string(message.subjectJson);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(66).string(message.outcome);
+    }
+    if (message.intentSeq !== 0) {
+      writer.uint32(72).int64(message.intentSeq);
+    }
+    if (message.count !== 0) {
+      writer.uint32(80).int64(message.count);
+    }
+    if (message.prev !== "") {
+      writer.uint32(90).string(message.prev);
+    }
+    if (message.digest !== "") {
+      writer.uint32(98).string(message.digest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.seq = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.timeUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.principal = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.peer = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.subjectJson = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.intentSeq = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.count = longToNumber(reader.int64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.prev = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuditEntry>): AuditEntry {
+    return AuditEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuditEntry>): AuditEntry {
+    const message = createBaseAuditEntry();
+    message.seq = object.seq ?? 0;
+    message.timeUs = object.timeUs ?? 0;
+    message.kind = object.kind ?? "";
+    message.principal = object.principal ?? "";
+    message.peer = object.peer ?? "";
+    message.method = object.method ?? "";
+    message.subjectJson = object.subjectJson ?? "";
+    message.outcome = object.outcome ?? "";
+    message.intentSeq = object.intentSeq ?? 0;
+    message.count = object.count ?? 0;
+    message.prev = object.prev ?? "";
+    message.digest = object.digest ?? "";
+    return message;
+  },
+};
+
+function createBaseReadAuditRequest(): ReadAuditRequest {
+  return { afterSeq: 0, principal: "", method: "", sinceUs: 0, untilUs: 0, last: 0, follow: false };
+}
+
+export const ReadAuditRequest: MessageFns<ReadAuditRequest> = {
+  encode(message: ReadAuditRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterSeq !== 0) {
+      writer.uint32(8).int64(message.afterSeq);
+    }
+    if (message.principal !== "") {
+      writer.uint32(18).string(message.principal);
+    }
+    if (message.method !== "") {
+      writer.uint32(26).string(message.method);
+    }
+    if (message.sinceUs !== 0) {
+      writer.uint32(32).int64(message.sinceUs);
+    }
+    if (message.untilUs !== 0) {
+      writer.uint32(40).int64(message.untilUs);
+    }
+    if (message.last !== 0) {
+      writer.uint32(48).int64(message.last);
+    }
+    if (message.follow !== false) {
+      writer.uint32(56).bool(message.follow);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadAuditRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadAuditRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.afterSeq = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.principal = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sinceUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.untilUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.last = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.follow = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadAuditRequest>): ReadAuditRequest {
+    return ReadAuditRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadAuditRequest>): ReadAuditRequest {
+    const message = createBaseReadAuditRequest();
+    message.afterSeq = object.afterSeq ?? 0;
+    message.principal = object.principal ?? "";
+    message.method = object.method ?? "";
+    message.sinceUs = object.sinceUs ?? 0;
+    message.untilUs = object.untilUs ?? 0;
+    message.last = object.last ?? 0;
+    message.follow = object.follow ?? false;
+    return message;
+  },
+};
+
+function createBaseReadAuditResponse(): ReadAuditResponse {
+  return { entry: undefined };
+}
+
+export const ReadAuditResponse: MessageFns<ReadAuditResponse> = {
+  encode(message: ReadAuditResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.entry !== undefined) {
+      AuditEntry.encode(message.entry, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadAuditResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadAuditResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entry = AuditEntry.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadAuditResponse>): ReadAuditResponse {
+    return ReadAuditResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadAuditResponse>): ReadAuditResponse {
+    const message = createBaseReadAuditResponse();
+    message.entry = (object.entry !== undefined && object.entry !== null)
+      ? AuditEntry.fromPartial(object.entry)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseVerifyAuditRequest(): VerifyAuditRequest {
+  return { sinceSeq: 0, sinceDigest: "", headOnly: false };
+}
+
+export const VerifyAuditRequest: MessageFns<VerifyAuditRequest> = {
+  encode(message: VerifyAuditRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sinceSeq !== 0) {
+      writer.uint32(8).int64(message.sinceSeq);
+    }
+    if (message.sinceDigest !== "") {
+      writer.uint32(18).string(message.sinceDigest);
+    }
+    if (message.headOnly !== false) {
+      writer.uint32(24).bool(message.headOnly);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyAuditRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyAuditRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sinceSeq = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sinceDigest = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.headOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VerifyAuditRequest>): VerifyAuditRequest {
+    return VerifyAuditRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyAuditRequest>): VerifyAuditRequest {
+    const message = createBaseVerifyAuditRequest();
+    message.sinceSeq = object.sinceSeq ?? 0;
+    message.sinceDigest = object.sinceDigest ?? "";
+    message.headOnly = object.headOnly ?? false;
+    return message;
+  },
+};
+
+function createBaseVerifyAuditResponse(): VerifyAuditResponse {
+  return { entries: 0, headSeq: 0, headDigest: "" };
+}
+
+export const VerifyAuditResponse: MessageFns<VerifyAuditResponse> = {
+  encode(message: VerifyAuditResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.entries !== 0) {
+      writer.uint32(8).int64(message.entries);
+    }
+    if (message.headSeq !== 0) {
+      writer.uint32(16).int64(message.headSeq);
+    }
+    if (message.headDigest !== "") {
+      writer.uint32(26).string(message.headDigest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyAuditResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyAuditResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.entries = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.headSeq = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.headDigest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VerifyAuditResponse>): VerifyAuditResponse {
+    return VerifyAuditResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyAuditResponse>): VerifyAuditResponse {
+    const message = createBaseVerifyAuditResponse();
+    message.entries = object.entries ?? 0;
+    message.headSeq = object.headSeq ?? 0;
+    message.headDigest = object.headDigest ?? "";
+    return message;
+  },
+};
+
 /** DaemonService is about the daemon itself. */
 export type DaemonServiceService = typeof DaemonServiceService;
 export const DaemonServiceService = {
@@ -1054,6 +1994,19 @@ export const DaemonServiceService = {
     responseDeserialize: (value: Buffer): ShutdownResponse => ShutdownResponse.decode(value),
   },
   /**
+   * HandOver stops the daemon for a newer one that the caller is about to start, unless somebody uses it: then it stays as
+   * it is, and says why. Whoever called polls until it is gone. A daemon that does not know this method stays.
+   */
+  handOver: {
+    path: "/pipekit.experiment.v1.DaemonService/HandOver" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: HandOverRequest): Buffer => Buffer.from(HandOverRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): HandOverRequest => HandOverRequest.decode(value),
+    responseSerialize: (value: HandOverResponse): Buffer => Buffer.from(HandOverResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): HandOverResponse => HandOverResponse.decode(value),
+  },
+  /**
    * Prune forgets the points and artifacts of ended runs that every sink has taken, and gives the disk space back. Never
    * touches a run with something left to deliver or with dead letters. It tells each run as it goes; cancelling it stops
    * between two runs. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
@@ -1067,6 +2020,29 @@ export const DaemonServiceService = {
     responseSerialize: (value: PruneResponse): Buffer => Buffer.from(PruneResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PruneResponse => PruneResponse.decode(value),
   },
+  /**
+   * ReadAudit streams the entries of the audit log, oldest first; with `follow` until it is cancelled. It checks no digests: an
+   * entry that cannot be read is told as one of the kind `unreadable`. Errors: INVALID_ARGUMENT.
+   */
+  readAudit: {
+    path: "/pipekit.experiment.v1.DaemonService/ReadAudit" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReadAuditRequest): Buffer => Buffer.from(ReadAuditRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReadAuditRequest => ReadAuditRequest.decode(value),
+    responseSerialize: (value: ReadAuditResponse): Buffer => Buffer.from(ReadAuditResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReadAuditResponse => ReadAuditResponse.decode(value),
+  },
+  /** VerifyAudit reads the whole audit log and checks every digest. Errors: CORRUPT_AUDIT, INVALID_ARGUMENT. */
+  verifyAudit: {
+    path: "/pipekit.experiment.v1.DaemonService/VerifyAudit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: VerifyAuditRequest): Buffer => Buffer.from(VerifyAuditRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VerifyAuditRequest => VerifyAuditRequest.decode(value),
+    responseSerialize: (value: VerifyAuditResponse): Buffer => Buffer.from(VerifyAuditResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): VerifyAuditResponse => VerifyAuditResponse.decode(value),
+  },
 } as const;
 
 export interface DaemonServiceServer extends UntypedServiceImplementation {
@@ -1077,11 +2053,23 @@ export interface DaemonServiceServer extends UntypedServiceImplementation {
   /** Shutdown answers, then stops the daemon. Nothing acknowledged is lost; delivery goes on at the next start. */
   shutdown: handleUnaryCall<ShutdownRequest, ShutdownResponse>;
   /**
+   * HandOver stops the daemon for a newer one that the caller is about to start, unless somebody uses it: then it stays as
+   * it is, and says why. Whoever called polls until it is gone. A daemon that does not know this method stays.
+   */
+  handOver: handleUnaryCall<HandOverRequest, HandOverResponse>;
+  /**
    * Prune forgets the points and artifacts of ended runs that every sink has taken, and gives the disk space back. Never
    * touches a run with something left to deliver or with dead letters. It tells each run as it goes; cancelling it stops
    * between two runs. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
    */
   prune: handleServerStreamingCall<PruneRequest, PruneResponse>;
+  /**
+   * ReadAudit streams the entries of the audit log, oldest first; with `follow` until it is cancelled. It checks no digests: an
+   * entry that cannot be read is told as one of the kind `unreadable`. Errors: INVALID_ARGUMENT.
+   */
+  readAudit: handleServerStreamingCall<ReadAuditRequest, ReadAuditResponse>;
+  /** VerifyAudit reads the whole audit log and checks every digest. Errors: CORRUPT_AUDIT, INVALID_ARGUMENT. */
+  verifyAudit: handleUnaryCall<VerifyAuditRequest, VerifyAuditResponse>;
 }
 
 export interface DaemonServiceClient extends Client {
@@ -1134,6 +2122,25 @@ export interface DaemonServiceClient extends Client {
     callback: (error: ServiceError | null, response: ShutdownResponse) => void,
   ): ClientUnaryCall;
   /**
+   * HandOver stops the daemon for a newer one that the caller is about to start, unless somebody uses it: then it stays as
+   * it is, and says why. Whoever called polls until it is gone. A daemon that does not know this method stays.
+   */
+  handOver(
+    request: HandOverRequest,
+    callback: (error: ServiceError | null, response: HandOverResponse) => void,
+  ): ClientUnaryCall;
+  handOver(
+    request: HandOverRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: HandOverResponse) => void,
+  ): ClientUnaryCall;
+  handOver(
+    request: HandOverRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: HandOverResponse) => void,
+  ): ClientUnaryCall;
+  /**
    * Prune forgets the points and artifacts of ended runs that every sink has taken, and gives the disk space back. Never
    * touches a run with something left to deliver or with dead letters. It tells each run as it goes; cancelling it stops
    * between two runs. Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
@@ -1144,6 +2151,32 @@ export interface DaemonServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<PruneResponse>;
+  /**
+   * ReadAudit streams the entries of the audit log, oldest first; with `follow` until it is cancelled. It checks no digests: an
+   * entry that cannot be read is told as one of the kind `unreadable`. Errors: INVALID_ARGUMENT.
+   */
+  readAudit(request: ReadAuditRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadAuditResponse>;
+  readAudit(
+    request: ReadAuditRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ReadAuditResponse>;
+  /** VerifyAudit reads the whole audit log and checks every digest. Errors: CORRUPT_AUDIT, INVALID_ARGUMENT. */
+  verifyAudit(
+    request: VerifyAuditRequest,
+    callback: (error: ServiceError | null, response: VerifyAuditResponse) => void,
+  ): ClientUnaryCall;
+  verifyAudit(
+    request: VerifyAuditRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: VerifyAuditResponse) => void,
+  ): ClientUnaryCall;
+  verifyAudit(
+    request: VerifyAuditRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: VerifyAuditResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const DaemonServiceClient = makeGenericClientConstructor(

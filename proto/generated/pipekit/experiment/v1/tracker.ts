@@ -76,6 +76,32 @@ export namespace SinkState {
   export type UNRECOGNIZED = typeof SinkState.UNRECOGNIZED;
 }
 
+/** ImportOutcome is what became of a run of another tool. */
+export const ImportOutcome = {
+  /** IMPORT_OUTCOME_UNSPECIFIED - Never sent. */
+  IMPORT_OUTCOME_UNSPECIFIED: 0,
+  /** IMPORT_OUTCOME_NEW - It was not here, and is now (or would be). */
+  IMPORT_OUTCOME_NEW: 1,
+  /** IMPORT_OUTCOME_GROWN - It was here, and has got what is new of it (in a dry run: there may be something new). */
+  IMPORT_OUTCOME_GROWN: 2,
+  /** IMPORT_OUTCOME_UNCHANGED - All of it was here. */
+  IMPORT_OUTCOME_UNCHANGED: 3,
+  /** IMPORT_OUTCOME_LEFT_OUT - It was not taken; a note says why. */
+  IMPORT_OUTCOME_LEFT_OUT: 4,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ImportOutcome = typeof ImportOutcome[keyof typeof ImportOutcome];
+
+export namespace ImportOutcome {
+  export type IMPORT_OUTCOME_UNSPECIFIED = typeof ImportOutcome.IMPORT_OUTCOME_UNSPECIFIED;
+  export type IMPORT_OUTCOME_NEW = typeof ImportOutcome.IMPORT_OUTCOME_NEW;
+  export type IMPORT_OUTCOME_GROWN = typeof ImportOutcome.IMPORT_OUTCOME_GROWN;
+  export type IMPORT_OUTCOME_UNCHANGED = typeof ImportOutcome.IMPORT_OUTCOME_UNCHANGED;
+  export type IMPORT_OUTCOME_LEFT_OUT = typeof ImportOutcome.IMPORT_OUTCOME_LEFT_OUT;
+  export type UNRECOGNIZED = typeof ImportOutcome.UNRECOGNIZED;
+}
+
 /** Frame is a client's batch of records: the unit of acknowledgement and of de-duplication. */
 export interface Frame {
   /** ULID of the writer: one for each process and run. A writer writes one run only. */
@@ -143,11 +169,27 @@ export interface RunStart {
    * daemon of `host` journals as metrics named `system/...`; 0 for none.
    */
   systemMetricsIntervalMs: number;
+  /** Set when several processes write the run together, each with a RunStart of its own and the same run_id. */
+  member: GroupMember | undefined;
 }
 
 export interface RunStart_TagsEntry {
   key: string;
   value: string;
+}
+
+/**
+ * GroupMember says which of the processes of a group a writer is. The run of a group is that of its lowest rank: name,
+ * config and start are those of that RunStart. It runs as long as one of its members does, and has failed when one has;
+ * of several writers with one rank the newest counts.
+ */
+export interface GroupMember {
+  /** Names the group, such as `slurm-42`; the run_id is made of it, so that all members have the same. */
+  group: string;
+  /** Number of the process within the group, from 0. */
+  rank: number;
+  /** How many processes there are; 0 when unknown. */
+  worldSize: number;
 }
 
 /** Params adds hyperparameters to a run. A key set before keeps its first value at sinks that forbid a change. */
@@ -219,6 +261,11 @@ export interface RunEnd {
   reason: string;
   /** Unix microseconds. */
   endedAtUs: number;
+  /**
+   * In the run of a group: writer_id of the member that has ended, where another writes its end. Empty for the writer itself;
+   * by a writer that is no member, for all members that have not ended.
+   */
+  member?: string | undefined;
 }
 
 /**
@@ -338,6 +385,8 @@ export interface Run {
   artifacts: Artifact[];
   /** One entry a sink. */
   sinks: Sink[];
+  /** Set when a group of processes writes it. */
+  group: RunGroup | undefined;
 }
 
 export interface Run_TagsEntry {
@@ -348,6 +397,38 @@ export interface Run_TagsEntry {
 export interface Run_ParamsEntry {
   key: string;
   value: string;
+}
+
+/** RunGroup tells of the processes that write a run together. */
+export interface RunGroup {
+  /** Such as `slurm-42`. */
+  group: string;
+  /** How many members the group is to have, as its lowest rank said; 0 when unknown. */
+  worldSize: number;
+  /** The members that this journal knows, by rank, the oldest writer of a rank first. Left empty in lists. */
+  members: RunMember[];
+}
+
+/** RunMember is one writer of the run of a group. */
+export interface RunMember {
+  /** ULID. */
+  writerId: string;
+  /** Number of the process within the group. */
+  rank: number;
+  /** Where it is in its life. */
+  state: RunState;
+  /** Why it failed; `killed` when the process vanished. */
+  reason: string;
+  /** Host name. */
+  host: string;
+  /** Process id on `host`; 0 when it was taken over from another journal. */
+  pid: number;
+  /** Unix microseconds. */
+  startedAtUs: number;
+  /** Unix microseconds; 0 while running. */
+  endedAtUs: number;
+  /** When its last frame was journaled here, unix microseconds. */
+  seenAtUs: number;
 }
 
 /** SeriesSummary sums up one metric of a run. */
@@ -418,6 +499,8 @@ export interface ListRunsRequest {
   nameContains: string;
   /** Only runs that run, or that some sink has not taken whole. */
   unfinished: boolean;
+  /** Only runs of this group. */
+  group?: string | undefined;
 }
 
 /** ListRunsResponse is one page. */
@@ -624,6 +707,70 @@ export interface RedriveDeadLettersResponse {
   waiting: number;
   /** Metric points in those that were taken. */
   pointsTaken: number;
+}
+
+/** ImportRunsRequest chooses runs of another tool. */
+export interface ImportRunsRequest {
+  /**
+   * An absolute path on the daemon's host, or a spec: `mlflow+http://HOST:PORT[/EXPERIMENT]`, `sqlite:////PATH`,
+   * `mlflow+file:///FOLDER`, `wandb+offline:///FOLDER`, `tensorboard:///FOLDER`, `neptune+export:///FOLDER`. Secrets are
+   * named, as in tracker specs.
+   */
+  source: string;
+  /** Tracker specs for the runs; may be empty: then the journal alone keeps them. */
+  sinks: string[];
+  /** A tracker named in the daemon's config, whose sinks are added too, but for the one that the runs come from. */
+  tracker: string;
+  /** Only tell which runs there are. */
+  dryRun: boolean;
+  /** Only runs with one of these names or ids; empty for all. */
+  only: string[];
+}
+
+/** ImportRunsResponse tells how far an import is; the last one has `done` set. */
+export interface ImportRunsResponse {
+  /** Runs looked at so far. */
+  runsRead: number;
+  /** Metric points looked at so far. */
+  pointsRead: number;
+  /** Metric points of them that were new. */
+  pointsTaken: number;
+  /** Runs that were finished since the last message. */
+  runs: ImportedRun[];
+  /** What could not be carried: one sentence each, new ones only. */
+  notes: string[];
+  /** True in the last message. */
+  done: boolean;
+}
+
+/** ImportedRun is one run of the source. */
+export interface ImportedRun {
+  /** Its id there. */
+  sourceId: string;
+  /** Its name there. */
+  name: string;
+  /** Its id here. */
+  runId: string;
+  /** What became of it. */
+  outcome: ImportOutcome;
+  /** Metric points that were taken. */
+  pointsTaken: number;
+}
+
+/** ForwardedFrames is what a daemon publishes for another one: frames of its journal, in their order. */
+export interface ForwardedFrames {
+  /** The frames. */
+  frames: ForwardedFrame[];
+}
+
+/** ForwardedFrame is a frame with its place among those of its writer. */
+export interface ForwardedFrame {
+  /** The frame. */
+  frame:
+    | Frame
+    | undefined;
+  /** Seq of the frame of this writer that the journal has before it; 0 for none. Those between had no records. */
+  previousSeq: number;
 }
 
 function createBaseFrame(): Frame {
@@ -896,6 +1043,7 @@ function createBaseRunStart(): RunStart {
     pid: 0,
     tags: {},
     systemMetricsIntervalMs: 0,
+    member: undefined,
   };
 }
 
@@ -933,6 +1081,9 @@ export const RunStart: MessageFns<RunStart> = {
     });
     if (message.systemMetricsIntervalMs !== 0) {
       writer.uint32(88).int64(message.systemMetricsIntervalMs);
+    }
+    if (message.member !== undefined) {
+      GroupMember.encode(message.member, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -1041,6 +1192,14 @@ export const RunStart: MessageFns<RunStart> = {
             message.systemMetricsIntervalMs = longToNumber(reader.int64());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.member = GroupMember.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1077,6 +1236,9 @@ export const RunStart: MessageFns<RunStart> = {
       {},
     );
     message.systemMetricsIntervalMs = object.systemMetricsIntervalMs ?? 0;
+    message.member = (object.member !== undefined && object.member !== null)
+      ? GroupMember.fromPartial(object.member)
+      : undefined;
     return message;
   },
 };
@@ -1144,6 +1306,85 @@ export const RunStart_TagsEntry: MessageFns<RunStart_TagsEntry> = {
     const message = createBaseRunStart_TagsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseGroupMember(): GroupMember {
+  return { group: "", rank: 0, worldSize: 0 };
+}
+
+export const GroupMember: MessageFns<GroupMember> = {
+  encode(message: GroupMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.rank !== 0) {
+      writer.uint32(16).int32(message.rank);
+    }
+    if (message.worldSize !== 0) {
+      writer.uint32(24).int32(message.worldSize);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rank = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.worldSize = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GroupMember>): GroupMember {
+    return GroupMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GroupMember>): GroupMember {
+    const message = createBaseGroupMember();
+    message.group = object.group ?? "";
+    message.rank = object.rank ?? 0;
+    message.worldSize = object.worldSize ?? 0;
     return message;
   },
 };
@@ -1683,7 +1924,7 @@ export const ArtifactFile: MessageFns<ArtifactFile> = {
 };
 
 function createBaseRunEnd(): RunEnd {
-  return { state: 0, reason: "", endedAtUs: 0 };
+  return { state: 0, reason: "", endedAtUs: 0, member: undefined };
 }
 
 export const RunEnd: MessageFns<RunEnd> = {
@@ -1696,6 +1937,9 @@ export const RunEnd: MessageFns<RunEnd> = {
     }
     if (message.endedAtUs !== 0) {
       writer.uint32(24).int64(message.endedAtUs);
+    }
+    if (message.member !== undefined) {
+      writer.uint32(34).string(message.member);
     }
     return writer;
   },
@@ -1737,6 +1981,14 @@ export const RunEnd: MessageFns<RunEnd> = {
             message.endedAtUs = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.member = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1757,6 +2009,7 @@ export const RunEnd: MessageFns<RunEnd> = {
     message.state = object.state ?? 0;
     message.reason = object.reason ?? "";
     message.endedAtUs = object.endedAtUs ?? 0;
+    message.member = object.member ?? undefined;
     return message;
   },
 };
@@ -2425,6 +2678,7 @@ function createBaseRun(): Run {
     series: [],
     artifacts: [],
     sinks: [],
+    group: undefined,
   };
 }
 
@@ -2480,6 +2734,9 @@ export const Run: MessageFns<Run> = {
     }
     for (const v of message.sinks) {
       Sink.encode(v!, writer.uint32(138).fork()).join();
+    }
+    if (message.group !== undefined) {
+      RunGroup.encode(message.group, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -2639,6 +2896,14 @@ export const Run: MessageFns<Run> = {
             message.sinks.push(Sink.decode(reader, reader.uint32()));
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.group = RunGroup.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2689,6 +2954,9 @@ export const Run: MessageFns<Run> = {
     message.series = object.series?.map((e) => SeriesSummary.fromPartial(e)) || [];
     message.artifacts = object.artifacts?.map((e) => Artifact.fromPartial(e)) || [];
     message.sinks = object.sinks?.map((e) => Sink.fromPartial(e)) || [];
+    message.group = (object.group !== undefined && object.group !== null)
+      ? RunGroup.fromPartial(object.group)
+      : undefined;
     return message;
   },
 };
@@ -2823,6 +3091,236 @@ export const Run_ParamsEntry: MessageFns<Run_ParamsEntry> = {
     const message = createBaseRun_ParamsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseRunGroup(): RunGroup {
+  return { group: "", worldSize: 0, members: [] };
+}
+
+export const RunGroup: MessageFns<RunGroup> = {
+  encode(message: RunGroup, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.worldSize !== 0) {
+      writer.uint32(16).int32(message.worldSize);
+    }
+    for (const v of message.members) {
+      RunMember.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunGroup {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunGroup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.worldSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.members.push(RunMember.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RunGroup>): RunGroup {
+    return RunGroup.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunGroup>): RunGroup {
+    const message = createBaseRunGroup();
+    message.group = object.group ?? "";
+    message.worldSize = object.worldSize ?? 0;
+    message.members = object.members?.map((e) => RunMember.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRunMember(): RunMember {
+  return { writerId: "", rank: 0, state: 0, reason: "", host: "", pid: 0, startedAtUs: 0, endedAtUs: 0, seenAtUs: 0 };
+}
+
+export const RunMember: MessageFns<RunMember> = {
+  encode(message: RunMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.writerId !== "") {
+      writer.uint32(10).string(message.writerId);
+    }
+    if (message.rank !== 0) {
+      writer.uint32(16).int32(message.rank);
+    }
+    if (message.state !== 0) {
+      writer.uint32(24).int32(message.state);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.host !== "") {
+      writer.uint32(42).string(message.host);
+    }
+    if (message.pid !== 0) {
+      writer.uint32(48).int64(message.pid);
+    }
+    if (message.startedAtUs !== 0) {
+      writer.uint32(56).int64(message.startedAtUs);
+    }
+    if (message.endedAtUs !== 0) {
+      writer.uint32(64).int64(message.endedAtUs);
+    }
+    if (message.seenAtUs !== 0) {
+      writer.uint32(72).int64(message.seenAtUs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.writerId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rank = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.pid = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.startedAtUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.endedAtUs = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.seenAtUs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RunMember>): RunMember {
+    return RunMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunMember>): RunMember {
+    const message = createBaseRunMember();
+    message.writerId = object.writerId ?? "";
+    message.rank = object.rank ?? 0;
+    message.state = object.state ?? 0;
+    message.reason = object.reason ?? "";
+    message.host = object.host ?? "";
+    message.pid = object.pid ?? 0;
+    message.startedAtUs = object.startedAtUs ?? 0;
+    message.endedAtUs = object.endedAtUs ?? 0;
+    message.seenAtUs = object.seenAtUs ?? 0;
     return message;
   },
 };
@@ -3253,7 +3751,7 @@ export const GetRunResponse: MessageFns<GetRunResponse> = {
 };
 
 function createBaseListRunsRequest(): ListRunsRequest {
-  return { pageSize: 0, pageToken: "", state: 0, nameContains: "", unfinished: false };
+  return { pageSize: 0, pageToken: "", state: 0, nameContains: "", unfinished: false, group: undefined };
 }
 
 export const ListRunsRequest: MessageFns<ListRunsRequest> = {
@@ -3272,6 +3770,9 @@ export const ListRunsRequest: MessageFns<ListRunsRequest> = {
     }
     if (message.unfinished !== false) {
       writer.uint32(40).bool(message.unfinished);
+    }
+    if (message.group !== undefined) {
+      writer.uint32(50).string(message.group);
     }
     return writer;
   },
@@ -3329,6 +3830,14 @@ export const ListRunsRequest: MessageFns<ListRunsRequest> = {
             message.unfinished = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3351,6 +3860,7 @@ export const ListRunsRequest: MessageFns<ListRunsRequest> = {
     message.state = object.state ?? 0;
     message.nameContains = object.nameContains ?? "";
     message.unfinished = object.unfinished ?? false;
+    message.group = object.group ?? undefined;
     return message;
   },
 };
@@ -4842,6 +5352,449 @@ export const RedriveDeadLettersResponse: MessageFns<RedriveDeadLettersResponse> 
   },
 };
 
+function createBaseImportRunsRequest(): ImportRunsRequest {
+  return { source: "", sinks: [], tracker: "", dryRun: false, only: [] };
+}
+
+export const ImportRunsRequest: MessageFns<ImportRunsRequest> = {
+  encode(message: ImportRunsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    for (const v of message.sinks) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.tracker !== "") {
+      writer.uint32(26).string(message.tracker);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(32).bool(message.dryRun);
+    }
+    for (const v of message.only) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportRunsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportRunsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sinks.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tracker = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.only.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportRunsRequest>): ImportRunsRequest {
+    return ImportRunsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportRunsRequest>): ImportRunsRequest {
+    const message = createBaseImportRunsRequest();
+    message.source = object.source ?? "";
+    message.sinks = object.sinks?.map((e) => e) || [];
+    message.tracker = object.tracker ?? "";
+    message.dryRun = object.dryRun ?? false;
+    message.only = object.only?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseImportRunsResponse(): ImportRunsResponse {
+  return { runsRead: 0, pointsRead: 0, pointsTaken: 0, runs: [], notes: [], done: false };
+}
+
+export const ImportRunsResponse: MessageFns<ImportRunsResponse> = {
+  encode(message: ImportRunsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runsRead !== 0) {
+      writer.uint32(8).int64(message.runsRead);
+    }
+    if (message.pointsRead !== 0) {
+      writer.uint32(16).int64(message.pointsRead);
+    }
+    if (message.pointsTaken !== 0) {
+      writer.uint32(24).int64(message.pointsTaken);
+    }
+    for (const v of message.runs) {
+      ImportedRun.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.notes) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.done !== false) {
+      writer.uint32(48).bool(message.done);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportRunsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportRunsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.runsRead = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pointsRead = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pointsTaken = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.runs.push(ImportedRun.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notes.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.done = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportRunsResponse>): ImportRunsResponse {
+    return ImportRunsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportRunsResponse>): ImportRunsResponse {
+    const message = createBaseImportRunsResponse();
+    message.runsRead = object.runsRead ?? 0;
+    message.pointsRead = object.pointsRead ?? 0;
+    message.pointsTaken = object.pointsTaken ?? 0;
+    message.runs = object.runs?.map((e) => ImportedRun.fromPartial(e)) || [];
+    message.notes = object.notes?.map((e) => e) || [];
+    message.done = object.done ?? false;
+    return message;
+  },
+};
+
+function createBaseImportedRun(): ImportedRun {
+  return { sourceId: "", name: "", runId: "", outcome: 0, pointsTaken: 0 };
+}
+
+export const ImportedRun: MessageFns<ImportedRun> = {
+  encode(message: ImportedRun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sourceId !== "") {
+      writer.uint32(10).string(message.sourceId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.runId !== "") {
+      writer.uint32(26).string(message.runId);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(32).int32(message.outcome);
+    }
+    if (message.pointsTaken !== 0) {
+      writer.uint32(40).int64(message.pointsTaken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportedRun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportedRun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.pointsTaken = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportedRun>): ImportedRun {
+    return ImportedRun.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportedRun>): ImportedRun {
+    const message = createBaseImportedRun();
+    message.sourceId = object.sourceId ?? "";
+    message.name = object.name ?? "";
+    message.runId = object.runId ?? "";
+    message.outcome = object.outcome ?? 0;
+    message.pointsTaken = object.pointsTaken ?? 0;
+    return message;
+  },
+};
+
+function createBaseForwardedFrames(): ForwardedFrames {
+  return { frames: [] };
+}
+
+export const ForwardedFrames: MessageFns<ForwardedFrames> = {
+  encode(message: ForwardedFrames, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.frames) {
+      ForwardedFrame.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForwardedFrames {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForwardedFrames();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.frames.push(ForwardedFrame.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForwardedFrames>): ForwardedFrames {
+    return ForwardedFrames.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForwardedFrames>): ForwardedFrames {
+    const message = createBaseForwardedFrames();
+    message.frames = object.frames?.map((e) => ForwardedFrame.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseForwardedFrame(): ForwardedFrame {
+  return { frame: undefined, previousSeq: 0 };
+}
+
+export const ForwardedFrame: MessageFns<ForwardedFrame> = {
+  encode(message: ForwardedFrame, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.frame !== undefined) {
+      Frame.encode(message.frame, writer.uint32(10).fork()).join();
+    }
+    if (message.previousSeq !== 0) {
+      writer.uint32(16).uint64(message.previousSeq);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForwardedFrame {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForwardedFrame();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.frame = Frame.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.previousSeq = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForwardedFrame>): ForwardedFrame {
+    return ForwardedFrame.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForwardedFrame>): ForwardedFrame {
+    const message = createBaseForwardedFrame();
+    message.frame = (object.frame !== undefined && object.frame !== null) ? Frame.fromPartial(object.frame) : undefined;
+    message.previousSeq = object.previousSeq ?? 0;
+    return message;
+  },
+};
+
 /** TrackerService takes what training loops log and tells what became of it. */
 export type TrackerServiceService = typeof TrackerServiceService;
 export const TrackerServiceService = {
@@ -5016,6 +5969,20 @@ export const TrackerServiceService = {
       Buffer.from(RedriveDeadLettersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RedriveDeadLettersResponse => RedriveDeadLettersResponse.decode(value),
   },
+  /**
+   * ImportRuns brings runs that another tool keeps into the journal, and tells how far it is. Repeating it, also after it was
+   * broken off, doubles nothing and takes what is new there. Cancelling it stops it; what was taken stays.
+   * Errors: SOURCE_UNREADABLE, INVALID_ARGUMENT, INVALID_TRACKER_SPEC, STORAGE_FULL, DAEMON_UNAVAILABLE.
+   */
+  importRuns: {
+    path: "/pipekit.experiment.v1.TrackerService/ImportRuns" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ImportRunsRequest): Buffer => Buffer.from(ImportRunsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ImportRunsRequest => ImportRunsRequest.decode(value),
+    responseSerialize: (value: ImportRunsResponse): Buffer => Buffer.from(ImportRunsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImportRunsResponse => ImportRunsResponse.decode(value),
+  },
 } as const;
 
 export interface TrackerServiceServer extends UntypedServiceImplementation {
@@ -5079,6 +6046,12 @@ export interface TrackerServiceServer extends UntypedServiceImplementation {
    * Errors: RUN_NOT_FOUND, REF_AMBIGUOUS, INVALID_ARGUMENT.
    */
   redriveDeadLetters: handleUnaryCall<RedriveDeadLettersRequest, RedriveDeadLettersResponse>;
+  /**
+   * ImportRuns brings runs that another tool keeps into the journal, and tells how far it is. Repeating it, also after it was
+   * broken off, doubles nothing and takes what is new there. Cancelling it stops it; what was taken stays.
+   * Errors: SOURCE_UNREADABLE, INVALID_ARGUMENT, INVALID_TRACKER_SPEC, STORAGE_FULL, DAEMON_UNAVAILABLE.
+   */
+  importRuns: handleServerStreamingCall<ImportRunsRequest, ImportRunsResponse>;
 }
 
 export interface TrackerServiceClient extends Client {
@@ -5275,6 +6248,17 @@ export interface TrackerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RedriveDeadLettersResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * ImportRuns brings runs that another tool keeps into the journal, and tells how far it is. Repeating it, also after it was
+   * broken off, doubles nothing and takes what is new there. Cancelling it stops it; what was taken stays.
+   * Errors: SOURCE_UNREADABLE, INVALID_ARGUMENT, INVALID_TRACKER_SPEC, STORAGE_FULL, DAEMON_UNAVAILABLE.
+   */
+  importRuns(request: ImportRunsRequest, options?: Partial<CallOptions>): ClientReadableStream<ImportRunsResponse>;
+  importRuns(
+    request: ImportRunsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ImportRunsResponse>;
 }
 
 export const TrackerServiceClient = makeGenericClientConstructor(

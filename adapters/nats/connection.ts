@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import {
+  type Authenticator,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  tokenAuthenticator,
+  usernamePasswordAuthenticator,
+} from "@nats-io/transport-node";
+import type { Reference } from "../http/index.ts";
+import type { StreamContext } from "../stream.ts";
+import type { NatsSpec } from "./spec.ts";
+
+const RECONNECT_MS = 500;
+
+/** A connection that is made again for ever when it breaks. Secrets are read anew each time. */
+export function connectTo(spec: NatsSpec, { env }: StreamContext): Promise<NatsConnection> {
+  const { server, tls, ca } = spec;
+  const authenticator = authenticatorOf(spec, env);
+  return connect({
+    servers: server,
+    name: "pipekit-experiment",
+    tls: tls ? (ca === undefined ? {} : { caFile: ca }) : null,
+    waitOnFirstConnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_MS,
+    // A secret that is refused may be right tomorrow: the frames wait.
+    ignoreAuthErrorAbort: true,
+    ...(authenticator && { authenticator }),
+  });
+}
+
+function authenticatorOf(
+  { creds, token, user, password }: NatsSpec,
+  env: StreamContext["env"],
+): Authenticator | undefined {
+  if (creds !== undefined) return (nonce) => credsAuthenticator(bytesOf(creds))(nonce);
+  if (token !== undefined) return tokenAuthenticator(() => secretOf(token, env));
+  if (user === undefined) return undefined;
+  return usernamePasswordAuthenticator(user, () => (password === undefined ? "" : secretOf(password, env)));
+}
+
+/** The authenticators are asked in the midst of a handshake and cannot wait. A secret that is not there is refused. */
+function secretOf(reference: Reference, env: StreamContext["env"]): string {
+  if (reference.from === "env") return env[reference.name] ?? "";
+  return Buffer.from(bytesOf(reference.path))
+    .toString()
+    .replace(/\r?\n$/, "");
+}
+
+function bytesOf(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch {
+    return new Uint8Array();
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The principals file: YAML of mode 0600 (docs/remote.md).
+ *
+ *     principals:
+ *       - name: trainers
+ *         token: [file:/etc/pkx/trainers, file:/etc/pkx/trainers.new]
+ *         certificate: uri:spiffe://lab/trainer
+ *         roles: [{role: writer, runs: ["lab-*"], registries: [default], tags: ["lab-*"]}]
+ */
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import { QuotaSchema } from "../limits/index.ts";
+import { IDENTITY } from "./certificates.ts";
+import { Principals } from "./principals.ts";
+import { grantOf, ROLES } from "./roles.ts";
+import { checkToken, invalid, readSecretFile, readTokenFile } from "./secret-file.ts";
+
+/** Where values come from, and who is told of the files that were read. */
+export interface Sources {
+  readonly env: Readonly<{ [name: string]: string | undefined }>;
+  readonly seen: (file: string) => void;
+}
+
+const patterns = z.array(z.string().min(1).max(512)).min(1);
+const limitedRole = z.strictObject({
+  role: z.enum(ROLES),
+  runs: patterns.optional(),
+  tags: patterns.optional(),
+  registries: patterns.optional(),
+  runs_of_others: z.boolean().optional(),
+});
+const roleText = limitedRole.refine(
+  ({ role, ...names }) => (role === "admin") === (Object.keys(names).length === 0),
+  "an admin has no patterns, every other role at least one of `runs`, `tags` and `registries`",
+);
+const reference = z
+  .string()
+  .regex(/^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/, "write env:NAME or file:/absolute/path");
+const identity = z.string().regex(IDENTITY, "write uri:..., dns:... or cn:...");
+
+function oneOrMore(item: z.ZodString) {
+  return z.union([item.transform((one) => [one]), z.array(item).min(1)]);
+}
+
+const principal = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9][\w.@-]{0,63}$/, "use letters, digits, `.`, `_`, `@` and `-`, 64 at most"),
+    token: oneOrMore(reference).optional(),
+    certificate: oneOrMore(identity).optional(),
+    roles: z.array(roleText).min(1),
+    quota: QuotaSchema.optional(),
+  })
+  .refine(
+    ({ token, certificate }) => (token ?? certificate) !== undefined,
+    "give a `token` or a `certificate`",
+  );
+const principalsFile = z.strictObject({ principals: z.array(principal).min(1) });
+
+type Entry = z.infer<typeof principal>;
+
+/** Reads the file and the tokens that it names. Throws INVALID_DAEMON_CONFIG with field, file and line. */
+export async function readPrincipals(file: string, sources: Sources): Promise<Principals> {
+  sources.seen(file);
+  const text = readSecretFile("principals_file", file, 0o077).toString();
+  const { values, placeOf } = await parseYaml(file, text);
+  const parsed = principalsFile.safeParse(values);
+  const issue = parsed.error?.issues[0];
+  if (issue !== undefined) throw fault(placeOf(issue.path), issue.message);
+  const principals = new Principals();
+  for (const [i, entry] of (parsed.data?.principals ?? []).entries()) {
+    const at = (field: string) => placeOf(["principals", i, field]);
+    const tokens = (entry.token ?? []).map((text) => tokenOf(text, at("token"), sources));
+    const clash = principals.add(known(entry), tokens, (entry.certificate ?? []).map(asKept));
+    if (clash !== undefined) throw fault(at(clash.field), `it is that of \`${clash.of}\`, too`);
+  }
+  return principals;
+}
+
+function known({ name, roles, quota }: Entry) {
+  return {
+    name,
+    quota,
+    roles,
+    grants: roles.map(grantOf),
+  };
+}
+
+/** Names of hosts are the same in capitals. */
+function asKept(text: string): string {
+  return text.startsWith("dns:") ? text.toLowerCase() : text;
+}
+
+function tokenOf(text: string, place: string, { env, seen }: Sources): string {
+  const source = text.slice(text.indexOf(":") + 1);
+  if (text.startsWith("env:")) return checkToken(place, `in ${text}`, env[source] ?? "");
+  if (!isAbsolute(source)) throw fault(place, "the path is not absolute");
+  seen(source);
+  return readTokenFile(place, source);
+}
+
+/** Says for a person where a key stands, such as `principals.0.name in /etc/pkx/principals.yaml, line 2`. */
+type Place = (path: readonly PropertyKey[]) => string;
+
+async function parseYaml(file: string, text: string): Promise<{ values: unknown; placeOf: Place }> {
+  // The default export: a bundler does not see the named ones of a CommonJS package that is loaded late.
+  const { isNode, LineCounter, parseDocument } = (await import("yaml")).default;
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const error = document.errors[0];
+  if (error !== undefined) {
+    throw fault(`${file}, line ${lines.linePos(error.pos[0]).line}`, `it is not YAML (${error.code})`);
+  }
+  const placeOf: Place = (path) => {
+    // What is missing has no place; what it is missing from has.
+    const node = [path, path.slice(0, -1)]
+      .map((keys) => document.getIn(keys, true))
+      .find((found) => isNode(found));
+    const line = isNode(node) && node.range ? `, line ${lines.linePos(node.range[0]).line}` : "";
+    return `${path.map(String).join(".") || "principals"} in ${file}${line}`;
+  };
+  return { values: document.toJS(), placeOf };
+}
+
+function fault(place: string, why: string) {
+  return invalid(
+    place,
+    `The principals file is not right at ${place}: ${why}.`,
+    "See docs/remote.md for its form.",
+  );
+}

@@ -1,0 +1,86 @@
+/**
+ * What the single executable starts: puts the bundle that it carries into a folder of the user's and starts it from there.
+ * Worker threads, late imports and .proto files are files to Node, so that the bundle must lie on a disk; once it does, a
+ * start reads it and writes nothing.
+ *
+ * A file in that folder is used only when it is, byte for byte, the one in the executable: a damaged one is replaced
+ * beside whoever uses it. Each version has a folder of its own.
+ */
+import { randomBytes } from "node:crypto";
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir, tmpdir, userInfo } from "node:os";
+import { dirname, isAbsolute, join } from "node:path";
+import { getAsset, getRawAsset } from "node:sea";
+
+/** What build.ts puts beside the bundle's files: their digest, and their paths. */
+interface Manifest {
+  readonly digest: string;
+  readonly files: readonly string[];
+}
+
+const manifest: Manifest = JSON.parse(getAsset("manifest.json", "utf8"));
+const folder = unpack();
+// From a file, because the code of an executable can import only what is built into Node.
+createRequire(join(folder, "start.cjs"))("./start.cjs");
+
+/** The folder of the bundle, whole. Tries the user's cache, then the folder for temporary files. */
+function unpack(): string {
+  const failures: string[] = [];
+  for (const base of cacheFolders()) {
+    const place = join(base, manifest.digest);
+    try {
+      ensureOwn(base);
+      for (const file of manifest.files) restore(place, file);
+      return place;
+    } catch (error) {
+      failures.push(`  ${place}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  process.stderr.write(
+    `pkx: the program cannot be unpacked; it needs 6 MB in one of these folders:\n${failures.join("\n")}\n` +
+      "  Set XDG_CACHE_HOME or TMPDIR to a folder that you may write.\n",
+  );
+  process.exit(1);
+}
+
+function cacheFolders(): string[] {
+  const { XDG_CACHE_HOME } = process.env;
+  const named = XDG_CACHE_HOME !== undefined && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : undefined;
+  return [
+    join(named ?? join(homedir(), ".cache"), "pipekit-experiment/program"),
+    join(tmpdir(), `pkx-program-${process.getuid?.() ?? userInfo().username}`),
+  ];
+}
+
+/** Makes a folder that only this user can write, or throws: code is run from it. */
+function ensureOwn(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(path);
+  const own = process.getuid?.();
+  // Windows has neither: there the user's own folders are closed already.
+  if (own === undefined) return;
+  if (!lstatSync(path).isDirectory() || uid !== own || (mode & 0o022) !== 0) {
+    throw new Error("it is not a folder that only you can write");
+  }
+}
+
+/** Makes a file what it is in the executable; whoever reads it meanwhile sees the old or the new one, whole. */
+function restore(place: string, file: string): void {
+  const wanted = new Uint8Array(getRawAsset(file));
+  const path = join(place, file);
+  try {
+    if (readFileSync(path).equals(wanted)) return;
+  } catch {
+    // Not there, or not readable: made anew.
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const fresh = `${path}.${randomBytes(8).toString("hex")}`;
+  try {
+    writeFileSync(fresh, wanted, { mode: 0o600 });
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+}

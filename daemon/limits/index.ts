@@ -1,0 +1,19 @@
+/** What callers may cost: connections before they have proved who they are, and quotas of principals after that. */
+export { Bucket } from "./bucket.ts";
+export {
+  type Closing,
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  Connections,
+  MAX_STREAMS,
+  type Peer,
+} from "./connections.ts";
+export {
+  DAEMON_QUOTA,
+  DEFAULT_QUOTA,
+  type Quota,
+  QuotaSchema,
+  type QuotaSettings,
+  quotaFrom,
+} from "./quota.ts";
+export { type Excess, Use } from "./use.ts";

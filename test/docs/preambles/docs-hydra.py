@@ -1,0 +1,13 @@
+"""What the programs of docs/hydra.md have beside what they show."""
+
+import os
+
+import pipekit_experiment as pe
+from omegaconf import OmegaConf
+
+SCALE = {"_target_": "my_operators.Scale", "factor": 0.5}
+cfg = OmegaConf.create({"model": SCALE})
+text = OmegaConf.to_yaml(cfg.model)
+os.makedirs("conf")
+OmegaConf.save(cfg.model, "conf/model.yaml")
+pe.adapters.hydra.HydraConfigLoader.trust = ["my_operators"]

@@ -1,0 +1,26 @@
+"""What the programs of README.md have beside what they show."""
+
+import os
+import subprocess
+
+import keras
+import numpy as np
+import pipekit_experiment as pe
+from my_models import unet
+from pipekit_experiment.torch import TorchModelOp
+
+cfg = {"lr": 1e-3}
+loss, step = 0.5, 0
+os.makedirs("plots", exist_ok=True)
+open("plots/confusion.png", "wb").close()
+
+tracker = pe.Tracker()
+model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+model.compile("adam", "mse")
+x, y = np.ones((8, 3), np.float32), np.ones((8, 1), np.float32)
+op = TorchModelOp(unet(), factory="my_models:unet")
+
+subprocess.run(["git", "init", "--quiet"], check=True)
+subprocess.run(["dvc", "init", "--quiet"], check=True)
+subprocess.run(["dvc", "remote", "add", "--default", "storage", os.getcwd() + "/storage"], check=True)
+np.savez("train.npz", x=x, y=y)
