@@ -91,7 +91,8 @@ function asPattern(text: string): RegExp {
     .map((line, i) => {
       if (line.trim() === "...") return i === lines.length - 1 ? "[^]*" : "(?:.*\n)*?";
       const words = line.split("...").map((part) => escaped(part.trim()).replace(/ +/g, "\\s+"));
-      return `\\s*${words.join("[^\\n]*")}` + (i === lines.length - 1 ? "\\s*" : "\\s*\n");
+      const end = i === lines.length - 1 ? "\\s*" : "\\s*\n";
+      return `\\s*${words.join("[^\\n]*")}${end}`;
     })
     .join("");
   return new RegExp(`^\\s*${source}$`);

@@ -88,7 +88,7 @@ def leave(code: int) -> None:
 
 
 def run_shell(script: str) -> None:
-    """Runs a script of bash; a line that is a Python program alone is run by a fork, with what was exported."""
+    """Runs a script of bash; a line that is a Python program alone is run by a fork, with what was set."""
     kept = dict(os.environ)
     try:
         for part in re.split(r"^(python \S+\.py)\n", script, flags=re.MULTILINE):

@@ -150,6 +150,7 @@ function targetRoom(from: string, specifier: string): string | undefined {
     "history",
     "http",
     "keyed-mutex",
+    "stream",
     "workers",
   ].includes(adapter)
     ? "seams"

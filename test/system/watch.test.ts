@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { hostname } from "node:os";
-import { PipekitError } from "@pipekit/proto";
+import { PipekitError, RunStart } from "@pipekit/proto";
 import { pino } from "pino";
+import { ulid } from "ulid";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Gpus } from "../../daemon/system/gpus.ts";
 import { HostUsage } from "../../daemon/system/host.ts";
@@ -161,3 +162,31 @@ test.runIf(onLinux)(
     expect((user + system) / 20 / 1e6).toBeLessThan(0.01);
   },
 );
+
+test("ranks of a group on one host are sampled by rank, and their host once, under its name", async () => {
+  await watch();
+  const runId = ulid();
+  const host = hostname();
+  for (const rank of [0, 1]) {
+    const member = { group: "job", rank, worldSize: 2 };
+    const value = RunStart.fromPartial({
+      name: "wide",
+      startedAtUs: Date.now() * 1000,
+      host,
+      pid: trainer().pid ?? 0,
+      systemMetricsIntervalMs: 1,
+      member,
+    });
+    await new Writer(room, runId).append({ $case: "start", value });
+  }
+  const ofRank = (rank: number) => `system/${host}/rank${rank}/process_memory_usage_megabytes`;
+  const keys = async () => new Set((await room.journal.series(runId)).map(({ key }) => key));
+  await until(async () => (await keys()).has(ofRank(0)) && (await keys()).has(ofRank(1)));
+  expect(
+    [...(await keys())].filter((key) => key.includes("process_")).every((key) => key.includes("/rank")),
+  ).toBe(true);
+  await until(async () => (await keys()).has(`system/${host}/cpu_utilization_percentage`));
+  const series = await room.journal.series(runId);
+  const samples = (key: string) => series.find((one) => one.key === key)?.points ?? 0;
+  expect(samples(`system/${host}/system_memory_usage_megabytes`)).toBeLessThanOrEqual(samples(ofRank(0)) + 1);
+});

@@ -1,5 +1,7 @@
+# ruff: noqa: F401 - names that the page uses
 """What the programs of clients/python/README.md have beside what they show."""
 
+import jax
 import jax.numpy as jnp
 import pipekit_experiment as pe
 from my_models import Doubled

@@ -1,9 +1,12 @@
+# ruff: noqa: F401 - names that the page uses
 """What the programs of docs/hydra.md have beside what they show."""
 
 import os
 
 import pipekit_experiment as pe
 from omegaconf import OmegaConf
+
+import hydra
 
 SCALE = {"_target_": "my_operators.Scale", "factor": 0.5}
 cfg = OmegaConf.create({"model": SCALE})

@@ -1,9 +1,11 @@
+# ruff: noqa: F401 - names that the page uses
 """What the programs of docs/training.md have beside what they show."""
 
 import os
 
 import numpy as np
 import pipekit_experiment as pe
+from my_operators import Join, Scale
 
 os.makedirs("data")
 for name in ("train", "held"):

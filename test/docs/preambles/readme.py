@@ -1,12 +1,15 @@
+# ruff: noqa: F401 - names that the page uses
 """What the programs of README.md have beside what they show."""
 
 import os
 import subprocess
 
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pipekit_experiment as pe
-from my_models import unet
+import pytorch_lightning as pl
+import torch
 from pipekit_experiment.torch import TorchModelOp
 
 cfg = {"lr": 1e-3}
@@ -17,10 +20,10 @@ open("plots/confusion.png", "wb").close()
 tracker = pe.Tracker()
 model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
 model.compile("adam", "mse")
-x, y = np.ones((8, 3), np.float32), np.ones((8, 1), np.float32)
-op = TorchModelOp(unet(), factory="my_models:unet")
+x, y = torch.ones(8, 3), torch.ones(8, 1)
+op = TorchModelOp(factory="my_models:unet")
 
 subprocess.run(["git", "init", "--quiet"], check=True)
 subprocess.run(["dvc", "init", "--quiet"], check=True)
 subprocess.run(["dvc", "remote", "add", "--default", "storage", os.getcwd() + "/storage"], check=True)
-np.savez("train.npz", x=x, y=y)
+np.savez("train.npz", x=x.numpy(), y=y.numpy())
