@@ -29,6 +29,8 @@ export function standIns({ folder, s3, bucket }: Places): readonly (readonly [Re
       /s3:\/\/(my-bucket|models)\/([\w/]*)(?!\S*endpoint)/g,
       `s3://${bucket}/$1/$2?endpoint=${s3}&region=us-east-1`,
     ],
+    // README.md has an operator `op` that was loaded, and one that is to be trained: the preamble has the second.
+    [/TrainingLoop\(op, (?=FileDataset\("train\.npz", repo=)/g, "TrainingLoop(fresh_op, "],
     // Folders of somebody else's machine.
     [/\/(?:work\/project|regulatory|mnt\/models|mnt\/cluster|srv)(?=["/ \n])/g, `${folder}$&`],
   ];

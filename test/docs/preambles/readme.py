@@ -21,7 +21,7 @@ tracker = pe.Tracker()
 model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
 model.compile("adam", "mse")
 x, y = torch.ones(8, 3), torch.ones(8, 1)
-op = TorchModelOp(factory="my_models:unet")
+op, fresh_op = (TorchModelOp(factory="my_models:unet") for _ in range(2))
 
 subprocess.run(["git", "init", "--quiet"], check=True)
 subprocess.run(["dvc", "init", "--quiet"], check=True)
