@@ -11,6 +11,8 @@ const MESSAGE_BYTES = 512 * 1024;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 15_000;
 const SAVE_EVERY_MS = 250;
+/** Frames of a quiet journal wait so long for company: ten thousand nodes send to one server. */
+const GATHER_MS = 500;
 
 /** What a publisher works with. */
 export interface PublisherParts {
@@ -111,6 +113,7 @@ export class Publisher {
       await this.#save();
       if (!this.#rung) this.#tellQuiet();
       await this.#bell.promise;
+      await pause(GATHER_MS, undefined, { signal });
       return;
     }
     const largest = await stream.maxBytes(signal);

@@ -56,7 +56,7 @@ const SETTINGS: Readonly<Record<SettingName, { readonly does: string; readonly o
   trace_ratio: { does: "Share of the calls that are traced.", otherwise: "0" },
   otlp_headers: { does: "Headers of each export, with their secrets by reference.", otherwise: "none" },
   bridge: {
-    does: "Stream that the journal is published to; see docs/multi-node.md.",
+    does: "Stream that the journal is published to; see [many nodes](/multi-node).",
     otherwise: "none",
   },
   fan_in: { does: "Stream that frames of other daemons are taken from.", otherwise: "none" },

@@ -38,7 +38,7 @@ class Member:
     def start_of(self, start: dict[str, Any]) -> dict[str, Any]:
         """The start record of this member. What the run is delivered to and configured with is rank 0's to
         say, once."""
-        other = {"tracker": "", "sinks": [], "config_json": "{}", "tags": {}}
+        other: dict[str, Any] = {"tracker": "", "sinks": [], "config_json": "{}", "tags": {}}
         own: dict[str, Any] = {} if self.rank == 0 else other
         member = {"group": self.group, "rank": self.rank, "world_size": self.world_size}
         return {**start, **own, "member": member}
