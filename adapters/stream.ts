@@ -44,7 +44,7 @@ export type PublishResult =
 
 /** One stream, connected to for as long as it is not closed: a connection that breaks is made again. */
 export interface MessageStream {
-  /** Bytes that a message's body may have. Throws the signal's reason. */
+  /** Bytes that a message's body may have. Throws StreamFault and the signal's reason. */
   maxBytes(signal: AbortSignal): Promise<number>;
   /** Never throws for a fault of the stream. Throws the signal's reason. */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<PublishResult>;

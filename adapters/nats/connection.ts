@@ -13,15 +13,22 @@ import type { NatsSpec } from "./spec.ts";
 
 const RECONNECT_MS = 500;
 
-/** A connection that is made again for ever when it breaks. Secrets are read anew each time. */
+/**
+ * A connection that is made again for ever when it breaks; secrets are read anew each time. Rejects where it cannot be made
+ * at first, so that the reason can be told.
+ */
 export function connectTo(spec: NatsSpec, { env }: StreamContext): Promise<NatsConnection> {
   const { server, tls, ca } = spec;
   const authenticator = authenticatorOf(spec, env);
+  // Of a server that is named by its address, the library says no name: the certificate would be compared with `localhost`.
+  const secured = {
+    host: server.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""),
+    ...(ca !== undefined && { caFile: ca }),
+  };
   return connect({
     servers: server,
     name: "pipekit-experiment",
-    tls: tls ? (ca === undefined ? {} : { caFile: ca }) : null,
-    waitOnFirstConnect: true,
+    tls: tls ? secured : null,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
     // A secret that is refused may be right tomorrow: the frames wait.

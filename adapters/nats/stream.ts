@@ -40,16 +40,19 @@ const NOT_FOUND = 404;
  */
 export class NatsStream implements MessageStream {
   readonly #spec: NatsSpec;
-  readonly #connection: Promise<NatsConnection>;
+  readonly #context: StreamContext;
+  #connection: Promise<NatsConnection> | undefined;
 
   constructor(spec: NatsSpec, context: StreamContext) {
     this.#spec = spec;
-    this.#connection = connectTo(spec, context);
-    this.#connection.catch(() => undefined);
+    this.#context = context;
   }
 
   async maxBytes(signal: AbortSignal): Promise<number> {
-    const connection = await orAborted(this.#connection, signal);
+    const connection = await this.#connect(signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw new StreamFault(`${nameOfStream(this.#spec)} cannot be reached: ${textOf(error)}.`, error);
+    });
     return Math.max(ROOM_BYTES, (connection.info?.max_payload ?? 2 ** 20) - ROOM_BYTES);
   }
 
@@ -58,7 +61,7 @@ export class NatsStream implements MessageStream {
     const head = headers();
     head.set(PART, `${part.number}/${part.of}`);
     try {
-      const client: JetStreamClient = jetstream(await orAborted(this.#connection, signal));
+      const client: JetStreamClient = jetstream(await this.#connect(signal));
       const options = { msgID: id, headers: head, timeout: PUBLISH_MS, expect: { streamName: stream } };
       await orAborted(client.publish(`pkx.${stream}.${source}`, body, options), signal);
       return { status: "ok" };
@@ -74,7 +77,7 @@ export class NatsStream implements MessageStream {
   async *messages(signal: AbortSignal): AsyncGenerator<IncomingMessage> {
     const { stream, consumer } = this.#spec;
     try {
-      const connection = await orAborted(this.#connection, signal);
+      const connection = await this.#connect(signal);
       const manager = await orAborted(jetstreamManager(connection), signal);
       await orAborted(this.#prepare(manager), signal);
       const found = await orAborted(jetstream(connection).consumers.get(stream, consumer), signal);
@@ -94,9 +97,19 @@ export class NatsStream implements MessageStream {
   }
 
   async close(): Promise<void> {
-    // A connection that was never made is given up with the process.
+    // One that is being made is given up with the process.
     const connection = await Promise.race([this.#connection, undefined]).catch(() => undefined);
     await connection?.close();
+  }
+
+  /** The one connection; where it could not be made, the next call tries again. */
+  #connect(signal: AbortSignal): Promise<NatsConnection> {
+    const made = this.#connection ?? connectTo(this.#spec, this.#context);
+    this.#connection = made;
+    made.catch(() => {
+      if (this.#connection === made) this.#connection = undefined;
+    });
+    return orAborted(made, signal);
   }
 
   async #prepare({ streams, consumers }: JetStreamManager): Promise<void> {

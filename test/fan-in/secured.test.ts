@@ -44,6 +44,7 @@ test("over TLS, with a token from a file that is renewed; what is not trusted ge
   expect((await reader.status()).points).toBe(1);
   const other = await connect({ endpoint: deceived.endpoint });
   expect((await other.status()).points).toBe(0);
+  expect((await other.status()).warnings.join()).toContain("does not give frames");
   for (const one of [client, reader, other]) one.close();
   for (const { stateFolder } of [node, centre, deceived]) {
     const log = readFileSync(join(stateFolder, "logs/daemon.log"), "utf8");
