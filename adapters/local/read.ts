@@ -1,10 +1,10 @@
 import { type FileHandle, open } from "node:fs/promises";
 
-const CHUNK_BYTES = 1024 * 1024;
-/** Chunks read ahead of the consumer. */
-const READ_AHEAD = 3;
+const CHUNK_BYTES = 512 * 1024;
+/** Chunks read ahead of the consumer. Each of many slow ones holds so many. */
+const READ_AHEAD = 2;
 
-/** Streams a file from byte `offset` in chunks of 1 MiB (the last one shorter); throws `missing()` when there is none. */
+/** Streams a file from byte `offset` in chunks of 512 KiB (the last one shorter); throws `missing()` when there is none. */
 export async function* readChunks(
   path: string,
   offset: number,

@@ -6,6 +6,7 @@ import type {
   WatchMetricsResponse,
 } from "@pipekit/proto";
 import type { Journal, SeriesChunk } from "../journal/index.ts";
+import { sweepBehind } from "./sweep.ts";
 import { Changes, pause } from "./watch.ts";
 
 /** A watcher gets new points at most this often, milliseconds. */
@@ -73,6 +74,7 @@ async function* messages(
     gathered.push(toMessage(chunk));
     bytes += chunk.values.length * POINT_BYTES + Buffer.byteLength(chunk.key);
     if (bytes < MESSAGE_BYTES) continue;
+    sweepBehind(bytes);
     yield gathered;
     gathered = [];
     bytes = 0;

@@ -13,14 +13,18 @@ let passed = 0;
 /** Passes chunks on and sweeps behind them. */
 export async function* swept(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) {
-    passed += chunk.length;
-    if (passed >= SWEEP_BYTES) {
-      passed = 0;
-      collector ??= exposeCollector();
-      collector({ type: "minor" });
-    }
+    sweepBehind(chunk.length);
     yield chunk;
   }
+}
+
+/** Sweeps behind bytes that pass. */
+export function sweepBehind(bytes: number): void {
+  passed += bytes;
+  if (passed < SWEEP_BYTES) return;
+  passed = 0;
+  collector ??= exposeCollector();
+  collector({ type: "minor" });
 }
 
 /** Made at the first need: a flag set at the start costs the journal's thread its code cache, a tenth of a second. */
