@@ -1,12 +1,11 @@
 /** Fan-in as the config asks for it: its stream and its code are loaded only then. */
 import { join } from "node:path";
 import { SpecError } from "@pipekit/adapters/tracker";
-import { PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
+import { invalid } from "./access/index.ts";
 import type { Config } from "./config/index.ts";
 import type { FanIn } from "./fan-in/index.ts";
-import type { Journal } from "./journal/index.ts";
-import { openForeignJournal } from "./journal/index.ts";
+import { type Journal, openForeignJournal } from "./journal/index.ts";
 import type { HostedDelivery } from "./rooms.ts";
 import { type ForwardedParts, forwardedTarget } from "./rpc/forwarded.ts";
 
@@ -72,8 +71,4 @@ function parsed(
       throw invalid(field, `The setting ${field} is wrong: ${error.message}`, error.mend);
     throw error;
   }
-}
-
-function invalid(field: string, message: string, mend: string): PipekitError {
-  return new PipekitError("INVALID_DAEMON_CONFIG", message, { field, mend });
 }

@@ -12,6 +12,7 @@ import {
   StorageType,
 } from "@nats-io/jetstream";
 import { headers, type NatsConnection, nanos } from "@nats-io/transport-node";
+import { unlessAborted } from "../aborting.ts";
 import {
   type IncomingMessage,
   type MessageStream,
@@ -63,7 +64,7 @@ export class NatsStream implements MessageStream {
     try {
       const client: JetStreamClient = jetstream(await this.#connect(signal));
       const options = { msgID: id, headers: head, timeout: PUBLISH_MS, expect: { streamName: stream } };
-      await orAborted(client.publish(`pkx.${stream}.${source}`, body, options), signal);
+      await unlessAborted(client.publish(`pkx.${stream}.${source}`, body, options), signal);
       return { status: "ok" };
     } catch (error) {
       signal.throwIfAborted();
@@ -78,9 +79,9 @@ export class NatsStream implements MessageStream {
     const { stream, consumer } = this.#spec;
     try {
       const connection = await this.#connect(signal);
-      const manager = await orAborted(jetstreamManager(connection), signal);
-      await orAborted(this.#prepare(manager), signal);
-      const found = await orAborted(jetstream(connection).consumers.get(stream, consumer), signal);
+      const manager = await unlessAborted(jetstreamManager(connection), signal);
+      await unlessAborted(this.#prepare(manager), signal);
+      const found = await unlessAborted(jetstream(connection).consumers.get(stream, consumer), signal);
       const messages = await found.consume({ max_messages: IN_FLIGHT });
       const stop = () => messages.stop();
       signal.addEventListener("abort", stop, { once: true });
@@ -109,7 +110,7 @@ export class NatsStream implements MessageStream {
     made.catch(() => {
       if (this.#connection === made) this.#connection = undefined;
     });
-    return orAborted(made, signal);
+    return unlessAborted(made, signal);
   }
 
   async #prepare({ streams, consumers }: JetStreamManager): Promise<void> {
@@ -161,16 +162,4 @@ function isNotFound(error: unknown): boolean {
 /** What a fault says, without its end: errors of this library name no secrets. */
 function textOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\.+$/, "");
-}
-
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

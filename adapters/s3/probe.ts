@@ -6,6 +6,7 @@
  * Architecture Invariant: nothing is written to a server whose probe has failed.
  */
 import { randomUUID } from "node:crypto";
+import { unlessAborted } from "../aborting.ts";
 import { BackendRefused } from "../registry.ts";
 import type { Bucket } from "./bucket.ts";
 import { S3Answer } from "./faults.ts";
@@ -36,7 +37,7 @@ export async function ensureProbed(bucket: Bucket, signal: AbortSignal): Promise
       .finally(() => probing.delete(place));
     probing.set(place, running);
   }
-  await untilAborted(running, signal);
+  await unlessAborted(running, signal);
 }
 
 async function probe(bucket: Bucket, signal: AbortSignal): Promise<void> {
@@ -112,17 +113,4 @@ async function race(
 
 function noWinner(primitive: string): BackendRefused {
   return new BackendRefused(`The server does not keep ${primitive}: none of ${RACERS} racers won.`, MEND);
-}
-
-/** Waits for it, but no longer than the signal allows. */
-async function untilAborted(running: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    await Promise.race([running, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -11,6 +11,7 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { QuotaSchema } from "../limits/index.ts";
 import { IDENTITY } from "./certificates.ts";
+import { readYaml } from "./placed-yaml.ts";
 import { Principals } from "./principals.ts";
 import { grantOf, ROLES } from "./roles.ts";
 import { checkToken, invalid, readSecretFile, readTokenFile } from "./secret-file.ts";
@@ -104,23 +105,18 @@ function tokenOf(text: string, place: string, { env, seen }: Sources): string {
 type Place = (path: readonly PropertyKey[]) => string;
 
 async function parseYaml(file: string, text: string): Promise<{ values: unknown; placeOf: Place }> {
-  // The default export: a bundler does not see the named ones of a CommonJS package that is loaded late.
-  const { isNode, LineCounter, parseDocument } = (await import("yaml")).default;
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const error = document.errors[0];
-  if (error !== undefined) {
-    throw fault(`${file}, line ${lines.linePos(error.pos[0]).line}`, `it is not YAML (${error.code})`);
+  const read = await readYaml(text);
+  if ("fault" in read) {
+    throw fault(`${file}, line ${read.fault.line}`, `it is not YAML (${read.fault.code})`);
   }
+  const { values, lineOf } = read;
   const placeOf: Place = (path) => {
     // What is missing has no place; what it is missing from has.
-    const node = [path, path.slice(0, -1)]
-      .map((keys) => document.getIn(keys, true))
-      .find((found) => isNode(found));
-    const line = isNode(node) && node.range ? `, line ${lines.linePos(node.range[0]).line}` : "";
-    return `${path.map(String).join(".") || "principals"} in ${file}${line}`;
+    const line = lineOf(path) ?? lineOf(path.slice(0, -1));
+    const at = line === undefined ? "" : `, line ${line}`;
+    return `${path.map(String).join(".") || "principals"} in ${file}${at}`;
   };
-  return { values: document.toJS(), placeOf };
+  return { values, placeOf };
 }
 
 function fault(place: string, why: string) {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { PipekitError } from "@pipekit/proto";
 import { z } from "zod";
+import { readYaml } from "../access/index.ts";
 import { type Env, foldersOf } from "./folders.ts";
 import { type RemoteListen, readRemote } from "./remote.ts";
 import { readTelemetry, type TelemetryConfig } from "./telemetry.ts";
@@ -218,24 +219,18 @@ async function fileLayer(file: string, named: boolean): Promise<Layer> {
     if (!named && (code === "ENOENT" || code === "ENOTDIR")) return none;
     throw invalid([], `The config file ${file} cannot be read (${String(code)}).`, "Mend the path.", cause);
   }
-  // Loaded only when there is a file: it costs start time. The default export, because a bundler does not see the
-  // named ones of a CommonJS package that is loaded late.
-  const { isNode, LineCounter, parseDocument } = (await import("yaml")).default;
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const fault = document.errors[0];
-  if (fault !== undefined) {
-    const where = `${file}, line ${lines.linePos(fault.pos[0]).line}`;
-    throw invalid([], `The config file ${where}, is not YAML (${fault.code}).`, allowed);
+  const read = await readYaml(text);
+  if ("fault" in read) {
+    const where = `${file}, line ${read.fault.line}`;
+    throw invalid([], `The config file ${where}, is not YAML (${read.fault.code}).`, allowed);
   }
-  const values: unknown = document.toJS() ?? {};
+  const values = read.values ?? {};
   if (typeof values !== "object" || Array.isArray(values)) {
     throw invalid([], `The config file ${file} does not hold a map of settings.`, allowed);
   }
   const place = (path: readonly PropertyKey[]) => {
-    const node = document.getIn(path as (string | number)[], true);
-    const range = isNode(node) ? node.range : undefined;
-    return `${path.map(String).join(".")} in ${file}${range ? `, line ${lines.linePos(range[0]).line}` : ""}`;
+    const line = read.lineOf(path);
+    return `${path.map(String).join(".")} in ${file}${line === undefined ? "" : `, line ${line}`}`;
   };
   return { values: values as Layer["values"], place, allowed };
 }

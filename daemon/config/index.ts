@@ -16,4 +16,4 @@ export {
   stateLayout,
 } from "./folders.ts";
 export type { RemoteListen } from "./remote.ts";
-export type { TelemetryConfig } from "./telemetry.ts";
+export type { OtlpConfig, ScrapeConfig, TelemetryConfig } from "./telemetry.ts";

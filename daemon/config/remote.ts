@@ -1,8 +1,6 @@
 /** What the daemon needs to be reached over TCP: an address, a certificate with its key, and who may call. */
-import { Access, invalid, readSecretFile } from "../access/index.ts";
+import { Access, invalid } from "../access/index.ts";
 import type { Env } from "./folders.ts";
-
-export { readSecretFile };
 
 /** The settings, as they stand in the config. */
 export interface RemoteSettings {
@@ -19,6 +17,8 @@ export interface RemoteSettings {
 export interface RemoteListen {
   /** `host:port`. */
   readonly address: string;
+  readonly host: string;
+  readonly port: number;
   readonly access: Access;
   /** Whether the handshake fails without a certificate that the client CA has signed. */
   readonly needsCertificate: boolean;
@@ -37,18 +37,19 @@ export async function readRemote(settings: RemoteSettings, env: Env): Promise<Re
   if (tls_key === undefined) throw incomplete("tls_key");
   if (token_file === undefined && principals_file === undefined) throw incomplete("token_file");
   if (tls_client_auth !== undefined && tls_client_ca === undefined) throw incomplete("tls_client_ca");
-  checkAddress("listen", listen);
+  const place = readAddress("listen", listen);
   const tls = { certificate: tls_cert, key: tls_key, clientCa: tls_client_ca };
   const paths = { tokenFile: token_file, principalsFile: principals_file, tls };
   const access = await Access.open({ paths, env });
   const needsCertificate = tls_client_ca !== undefined && tls_client_auth !== "optional";
-  return { address: listen, access, needsCertificate };
+  return { address: listen, ...place, access, needsCertificate };
 }
 
-/** Throws INVALID_DAEMON_CONFIG unless an address is `host:port`. */
-export function checkAddress(name: string, address: string): void {
-  const port = /^(?:\[[\da-fA-F:.]+\]|[\w.-]+):(\d{1,5})$/.exec(address)?.[1];
-  if (port !== undefined && Number(port) > 0 && Number(port) < 65_536) return;
+/** Host and port of an address `host:port`; an IPv6 host stands in brackets. Throws INVALID_DAEMON_CONFIG. */
+export function readAddress(name: string, address: string): { readonly host: string; readonly port: number } {
+  const [, inBrackets, plain, digits] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(address) ?? [];
+  const [host, port] = [inBrackets ?? plain, Number(digits)];
+  if (host !== undefined && port > 0 && port < 65_536) return { host, port };
   throw invalid(
     name,
     `The address ${address} is not of the form host:port.`,

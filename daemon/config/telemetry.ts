@@ -1,10 +1,10 @@
 /** What the daemon needs to show its metrics and to send metrics and traces: addresses, and where secrets are. */
-import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isAbsolute } from "node:path";
-import { PipekitError } from "@pipekit/proto";
+import type { PipekitError } from "@pipekit/proto";
+import { invalid, isSameToken, readSecretFile } from "../access/index.ts";
 import type { Env } from "./folders.ts";
-import { checkAddress, readSecretFile } from "./remote.ts";
+import { readAddress } from "./remote.ts";
 
 /** The settings, as they stand in the config. */
 export interface TelemetryEntries {
@@ -18,21 +18,30 @@ export interface TelemetryEntries {
 
 /** Where telemetry goes. No secret is kept: files are read anew each time, so that they can be rotated. */
 export interface TelemetryConfig {
-  readonly metrics:
-    | {
-        readonly host: string;
-        readonly port: number;
-        readonly isToken: ((text: string) => Promise<boolean>) | undefined;
-      }
-    | undefined;
-  readonly otlp:
-    | {
-        readonly endpoint: string;
-        readonly headers: () => Promise<Record<string, string>>;
-        readonly intervalMs: number;
-      }
-    | undefined;
+  /** Undefined for no page of metrics. */
+  readonly metrics: ScrapeConfig | undefined;
+  /** Undefined for no export. */
+  readonly otlp: OtlpConfig | undefined;
+  /** Share of the traces that begin here which are kept, 0 to 1; 0 for no tracing at all. */
   readonly traceRatio: number;
+}
+
+/** Where Prometheus finds the metrics. */
+export interface ScrapeConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Whether a text is the token; undefined where none is asked for. */
+  readonly isToken: ((text: string) => Promise<boolean>) | undefined;
+}
+
+/** Where metrics and traces are sent. */
+export interface OtlpConfig {
+  /** Base address: `/v1/metrics` and `/v1/traces` are put behind it. */
+  readonly endpoint: string;
+  /** Headers of each request. */
+  readonly headers: () => Promise<Record<string, string>>;
+  /** Between two exports of metrics, milliseconds. */
+  readonly intervalMs: number;
 }
 
 const DEFAULT_INTERVAL_S = 60;
@@ -65,18 +74,15 @@ export function readTelemetry(settings: TelemetryEntries, env: Env): TelemetryCo
   };
 }
 
-function readMetrics(address: string, tokenFile: string | undefined): TelemetryConfig["metrics"] {
-  checkAddress("metrics_listen", address);
-  const colon = address.lastIndexOf(":");
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
-  const port = Number(address.slice(colon + 1));
-  if (tokenFile === undefined) return { host, port, isToken: undefined };
+function readMetrics(address: string, tokenFile: string | undefined): ScrapeConfig {
+  const place = readAddress("metrics_listen", address);
+  if (tokenFile === undefined) return { ...place, isToken: undefined };
   readSecretFile("metrics_token_file", tokenFile, 0o077);
   const isToken = async (text: string) => {
     const token = await secretOf(tokenFile).catch(() => "");
-    return token !== "" && timingSafeEqual(digestOf(text), digestOf(token));
+    return token !== "" && isSameToken(text, token);
   };
-  return { host, port, isToken };
+  return { ...place, isToken };
 }
 
 function readEndpoint(text: string): string {
@@ -125,18 +131,10 @@ async function secretOf(file: string): Promise<string> {
   return (await readFile(file, "utf8")).trim();
 }
 
-function digestOf(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
-}
-
 function without(field: string, needed: string): PipekitError {
   return invalid(
     field,
     `The setting ${field} means nothing without ${needed}.`,
     `Set ${needed}, or leave it out.`,
   );
-}
-
-function invalid(field: string, message: string, mend: string): PipekitError {
-  return new PipekitError("INVALID_DAEMON_CONFIG", message, { field, mend });
 }

@@ -1,16 +1,7 @@
-import { type ForwardedFrames, type Frame, PipekitError } from "@pipekit/proto";
+import type { ForwardedFrames, Frame } from "@pipekit/proto";
 import type { Logger } from "pino";
+import { refusesFrame } from "../journal/index.ts";
 
-/** Why the journal will not have a frame, now or later. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  "INVALID_ARGUMENT",
-  "INVALID_CONFIG",
-  "INVALID_FRAME",
-  "RUN_NOT_FOUND",
-  "RUN_EXISTS",
-  "RUN_ENDED",
-  "RUN_PRUNED",
-]);
 /** Frames without records leave no trace in a journal but their numbers; a larger gap is damage. */
 const MAX_GAP = 100_000;
 /** So long what stands before a frame may be on its way still, milliseconds. */
@@ -94,7 +85,7 @@ export class FrameTaker {
 
   async #append(frame: Frame, appends: Promise<void>[], signal: AbortSignal): Promise<void> {
     const refuse = (error: unknown) => {
-      if (!(error instanceof PipekitError) || !REFUSALS.has(error.code)) throw error;
+      if (!refusesFrame(error)) throw error;
       this.#refuse(frame, error.message);
     };
     try {

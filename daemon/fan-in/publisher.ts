@@ -70,11 +70,6 @@ export class Publisher {
     }
   }
 
-  /** Up to which position the journal is in the stream. */
-  get position(): number {
-    return this.#parts.published.position;
-  }
-
   async stop(): Promise<void> {
     this.#stopped.abort();
     this.#bell.resolve();

@@ -1,10 +1,7 @@
 /** Ids of imported runs, made of what names them at their source, so that whoever imports a run again finds it. */
 import { createHash } from "node:crypto";
 import type { PastRun } from "@pipekit/adapters/history";
-import { decodeTime, encodeTime, TIME_LEN, TIME_MAX } from "ulid";
-
-const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const RANDOM_LEN = 16;
+import { decodeTime, TIME_MAX, uuidToULID } from "ulid";
 
 /** Id of the run: sorted by its start, as every run's. */
 export function runIdOf(run: PastRun): string {
@@ -18,10 +15,9 @@ export function writerIdOf(run: PastRun, before?: string): string {
 }
 
 function idOf(text: string, ms: number): string {
-  const digest = createHash("sha256").update(text).digest();
-  // 80 bits, five a digit.
-  let bits = BigInt(`0x${digest.toString("hex", 0, 10)}`);
-  let random = "";
-  for (let i = 0; i < RANDOM_LEN; i++, bits >>= 5n) random = DIGITS.charAt(Number(bits & 31n)) + random;
-  return encodeTime(Math.min(TIME_MAX, Math.max(0, Math.floor(ms))), TIME_LEN) + random;
+  const time = Math.min(TIME_MAX, Math.max(0, Math.floor(ms)));
+  const digest = createHash("sha256").update(text).digest("hex");
+  // 48 bits of time, then 80 of the digest where other ids are random.
+  const bits = `${time.toString(16).padStart(12, "0")}${digest.slice(0, 20)}`;
+  return uuidToULID(bits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-"));
 }

@@ -20,6 +20,7 @@ import { SqliteJournal } from "./store.ts";
 export { type ForeignFrame, type ForeignJournal, openForeignJournal } from "./foreign/index.ts";
 export * from "./journal.ts";
 export { flattenParams } from "./params.ts";
+export { refusesFrame } from "./refused.ts";
 export { type SalvageReport, salvage } from "./salvage/index.ts";
 export { type VerifyReport, verify } from "./verify.ts";
 

@@ -1,7 +1,13 @@
 /** Access in the way of calls: who calls, what the call may ask for, and what it is answered. */
 import { userInfo } from "node:os";
-import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import {
+  type Responder,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+} from "@grpc/grpc-js";
 import { PipekitError } from "@pipekit/proto";
+import type { Logger } from "pino";
 import {
   type Access,
   type Permission,
@@ -10,7 +16,7 @@ import {
   ruleOf,
   setPrincipal,
 } from "../access/index.ts";
-import { statusOf } from "./calls.ts";
+import { statusOf, toPipekitError } from "./calls.ts";
 import { afterExpiry, proofOf, unproven } from "./proof.ts";
 
 /** Names the user in each call on the unix socket, which is closed to others. */
@@ -53,11 +59,13 @@ interface OpenStream {
 export class AccessGuard {
   readonly #access: Access;
   readonly #permission: Permission;
+  readonly #log: Logger;
   readonly #streams = new Set<OpenStream>();
 
-  constructor(access: Access, permission: Permission) {
+  constructor(access: Access, permission: Permission, log: Logger) {
     this.#access = access;
     this.#permission = permission;
+    this.#log = log;
     access.onChange((change) => change === "principals" && this.#review());
   }
 
@@ -77,7 +85,7 @@ export class AccessGuard {
       clearTimeout(expiry);
       if (stream !== undefined) this.#streams.delete(stream);
     };
-    const guarded = new GuardedCall(call, {
+    const guarded = new GuardedCall(call, this.#log, {
       start: (next) => {
         next({
           onReceiveMetadata: (metadata, pass) => {
@@ -98,7 +106,7 @@ export class AccessGuard {
                 );
               }
             } catch (error) {
-              refuse(asFailure(error));
+              refuse(toPipekitError(error, this.#log));
               return;
             }
             pass(metadata);
@@ -108,7 +116,7 @@ export class AccessGuard {
             first ??= message;
             this.#permission.check(principal, method.path, message).then(
               (allowed) => over || pass(allowed),
-              (error: unknown) => refuse(asFailure(error)),
+              (error: unknown) => refuse(toPipekitError(error, this.#log)),
             );
           },
           onReceiveHalfClose: (pass) => over || pass(),
@@ -146,6 +154,12 @@ export class AccessGuard {
 /** A call whose answers may be changed, or left out. */
 class GuardedCall extends ServerInterceptingCall {
   shown: ((answer: unknown) => Promise<unknown>) | undefined;
+  readonly #log: Logger;
+
+  constructor(call: ServerInterceptingCallInterface, log: Logger, responder: Responder) {
+    super(call, responder);
+    this.#log = log;
+  }
 
   override sendMessage(message: unknown, callback: () => void): void {
     if (this.shown === undefined) {
@@ -154,21 +168,13 @@ class GuardedCall extends ServerInterceptingCall {
     }
     this.shown(message).then(
       (answer) => (answer === undefined ? callback() : super.sendMessage(answer, callback)),
-      (error: unknown) => this.sendStatus(statusOf(asFailure(error))),
+      (error: unknown) => this.sendStatus(statusOf(toPipekitError(error, this.#log))),
     );
   }
 }
 
 function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
-}
-
-function asFailure(error: unknown): PipekitError {
-  if (error instanceof PipekitError) return error;
-  return new PipekitError("INTERNAL", "The daemon failed unexpectedly.", {
-    mend: "See the daemon's log: `pkx logs`.",
-    cause: error,
-  });
 }
 
 function rolesChanged(): PipekitError {

@@ -89,8 +89,11 @@ export class Front {
   };
 
   /** Binds the address, and serves what comes with the gRPC server. Rejects with the fault of the system. */
-  listen(server: Server, credentials: ServerCredentials, address: string): Promise<void> {
-    const { host, port } = splitAddress(address);
+  listen(
+    server: Server,
+    credentials: ServerCredentials,
+    { host, port }: { readonly host: string; readonly port: number },
+  ): Promise<void> {
     this.#injector = server.createConnectionInjector(credentials);
     subscribe(STREAM_CREATED, this.#streamed);
     return new Promise((done, fail) => {
@@ -127,15 +130,15 @@ export class Front {
     }
     const name = `${address}:${remotePort}`;
     const caller: Caller = {
-      ...{ address, socket, session: undefined },
-      ...{
-        sinceMs: performance.now(),
-        proved: false,
-        calls: 0,
-        refusals: 0,
-        pace: undefined,
-        patience: undefined,
-      },
+      address,
+      socket,
+      session: undefined,
+      sinceMs: performance.now(),
+      proved: false,
+      calls: 0,
+      refusals: 0,
+      pace: undefined,
+      patience: undefined,
     };
     this.#callers.set(name, caller);
     // Resets of the peer; the TLS socket above tells them to who reads.
@@ -182,10 +185,4 @@ function answerOnlyAlive(stream: ServerHttp2Stream): void {
   stream.respond = (...answer) => {
     if (!stream.destroyed && !stream.closed) respond(...answer);
   };
-}
-
-/** Host and port of `host:port`; an IPv6 host stands in brackets. */
-function splitAddress(address: string): { readonly host: string; readonly port: number } {
-  const at = address.lastIndexOf(":");
-  return { host: address.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(address.slice(at + 1)) };
 }

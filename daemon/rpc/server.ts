@@ -32,6 +32,8 @@ export interface ServedService {
 export interface Remote {
   /** `host:port`. */
   readonly address: string;
+  readonly host: string;
+  readonly port: number;
   readonly access: Access;
   readonly permission: Permission;
   /** Whether the handshake fails without a certificate that the client CA has signed. */
@@ -83,7 +85,7 @@ export class RpcServer {
     const { access, permission } = remote;
     const quotas = new Quotas((principal) => quotaFrom(access.get(principal)?.quota));
     const guards = [
-      new AccessGuard(access, permission).interceptor,
+      new AccessGuard(access, permission, watched.log).interceptor,
       front.interceptor,
       quotas.interceptor,
       hostBoundInterceptor,
@@ -177,7 +179,7 @@ async function listenRemote({
     if (change === "client CA") front.drain(GRACE_MS);
   });
   try {
-    await front.listen(server, credentials, address);
+    await front.listen(server, credentials, at);
   } catch (cause) {
     throw new PipekitError(
       "DAEMON_UNAVAILABLE",

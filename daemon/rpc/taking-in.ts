@@ -2,7 +2,7 @@ import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { type Frame, PipekitError, type Record } from "@pipekit/proto";
 import type { ContentStore, Hold } from "../content/index.ts";
-import type { ForeignJournal, Journal } from "../journal/index.ts";
+import { type ForeignJournal, type Journal, refusesFrame } from "../journal/index.ts";
 import { foreignRecords, journaledArtifact, spooledArtifact } from "./foreign-records.ts";
 import { ForeignSpool } from "./foreign-spool.ts";
 import { checkFrameIds } from "./frames.ts";
@@ -38,17 +38,6 @@ export interface TakingInParts {
   readonly intake: Intake;
   readonly foreign: ForeignFolders;
 }
-
-/** Why our journal will not have a frame. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  "INVALID_ARGUMENT",
-  "INVALID_CONFIG",
-  "INVALID_FRAME",
-  "RUN_NOT_FOUND",
-  "RUN_EXISTS",
-  "RUN_ENDED",
-  "RUN_PRUNED",
-]);
 
 /**
  * Takes the frames of another state folder into our journal, in their order there, and then those that wait in its
@@ -238,7 +227,7 @@ export class TakingIn {
       const result = await this.#parts.intake.appendForeign(frame, sinks, hold);
       if (result === "appended" && frame.records.length > 0) this.framesTaken++;
     } catch (error) {
-      if (!(error instanceof PipekitError) || !REFUSALS.has(error.code)) throw error;
+      if (!refusesFrame(error)) throw error;
       this.#refuse(frame, error.message);
     }
   }

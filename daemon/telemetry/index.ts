@@ -6,5 +6,4 @@
  */
 export { METRICS, type Metric } from "./catalogue.ts";
 export type { Sources } from "./rooms.ts";
-export type { OtlpSettings, ScrapeSettings, TelemetrySettings } from "./settings.ts";
 export { openTelemetry, type Telemetry } from "./telemetry.ts";

@@ -4,7 +4,7 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { PeriodicExportingMetricReader, type PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import { BatchSpanProcessor, type SpanExporter, type SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { Logger } from "pino";
-import type { OtlpSettings } from "./settings.ts";
+import type { OtlpConfig } from "../config/index.ts";
 
 /** An export that takes longer, or longer than until the next, has failed, milliseconds. */
 const EXPORT_MS = 10_000;
@@ -18,13 +18,13 @@ type Signal = "metrics" | "traces";
  * but a line in the log: metrics are cumulative, and the next export tells all; spans wait in a short queue.
  */
 export class Otlp {
-  readonly #settings: OtlpSettings;
+  readonly #settings: OtlpConfig;
   readonly #log: Logger;
   readonly #faults = new Map<Signal, string>();
   /** Set as soon as there is one. */
   exports: Counter | undefined;
 
-  constructor(settings: OtlpSettings, log: Logger) {
+  constructor(settings: OtlpConfig, log: Logger) {
     this.#settings = settings;
     this.#log = log;
   }

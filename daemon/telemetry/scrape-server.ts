@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Logger } from "pino";
-import type { ScrapeSettings } from "./settings.ts";
+import type { ScrapeConfig } from "../config/index.ts";
 
 const PATH = "/metrics";
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -14,7 +14,7 @@ const MAX_CONNECTIONS = 32;
  * and tried again.
  */
 export class ScrapeServer {
-  readonly #settings: ScrapeSettings;
+  readonly #settings: ScrapeConfig;
   readonly #page: () => Promise<string>;
   readonly #log: Logger;
   #server: Server | undefined;
@@ -22,7 +22,7 @@ export class ScrapeServer {
   #fault: string | undefined;
   #closed = false;
 
-  constructor(settings: ScrapeSettings, page: () => Promise<string>, log: Logger) {
+  constructor(settings: ScrapeConfig, page: () => Promise<string>, log: Logger) {
     this.#settings = settings;
     this.#page = page;
     this.#log = log;

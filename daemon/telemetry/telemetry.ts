@@ -10,6 +10,7 @@ import {
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
 import type { Logger } from "pino";
+import type { TelemetryConfig } from "../config/index.ts";
 import type { DeliveryObserver } from "../delivery/index.ts";
 import type { CommittedGroup, Journal } from "../journal/index.ts";
 import { callObserver } from "./calls.ts";
@@ -23,7 +24,6 @@ import { PrometheusPage } from "./prometheus.ts";
 import { observedRegistries } from "./registry.ts";
 import { registerRooms, type Sources } from "./rooms.ts";
 import { ScrapeServer } from "./scrape-server.ts";
-import type { TelemetrySettings } from "./settings.ts";
 import { Tracing } from "./tracing.ts";
 
 const SCOPE = "pipekit-experiment";
@@ -36,7 +36,7 @@ export interface TelemetryIdentity {
 
 /** Makes the telemetry of a daemon. Nothing listens or is sent before `start`. */
 export function openTelemetry(
-  settings: TelemetrySettings,
+  settings: TelemetryConfig,
   identity: TelemetryIdentity,
   log: Logger,
 ): Telemetry {
@@ -58,7 +58,7 @@ export class Telemetry {
   readonly delivery: DeliveryObserver;
   readonly onGroup: (group: CommittedGroup) => void;
 
-  constructor({ metrics, otlp, traceRatio }: TelemetrySettings, identity: TelemetryIdentity, log: Logger) {
+  constructor({ metrics, otlp, traceRatio }: TelemetryConfig, identity: TelemetryIdentity, log: Logger) {
     this.#otlp = otlp && new Otlp(otlp, log);
     const resource = resourceFromAttributes(attributesOf(identity));
     const page = metrics && new PrometheusPage();

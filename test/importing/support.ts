@@ -1,8 +1,7 @@
 /** What the tests of importing share: programs of other tools that log, an import by the client, and what is here then. */
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { type Client, type ImportedRun, ImportOutcome, type ImportRunsOptions } from "@pipekit/experiment";
-import { toolPath } from "../support/tools.ts";
+import { runPython } from "../support/python-program.ts";
 
 export const NEW = ImportOutcome.IMPORT_OUTCOME_NEW;
 export const GROWN = ImportOutcome.IMPORT_OUTCOME_GROWN;
@@ -55,8 +54,8 @@ export async function pointsOf(client: Client, runId: string): Promise<Points> {
   );
 }
 
-/** Runs a script with the Python that has the tools; `input` becomes JSON on its standard input. Gives what it prints. */
-export async function python(
+/** Runs a script of this folder with the Python that has the tools; `input` becomes JSON on its standard input. Gives what it prints. */
+export function python(
   script: string,
   input: unknown,
   {
@@ -65,27 +64,10 @@ export async function python(
     env = {},
   }: { cwd: string; args?: readonly string[]; env?: Readonly<Record<string, string>> },
 ): Promise<string> {
-  const child = spawn(toolPath("python"), [join(import.meta.dirname, script), ...args], {
+  const quiet = { DO_NOT_TRACK: "true", MLFLOW_DISABLE_TELEMETRY: "true" };
+  return runPython(join(import.meta.dirname, script), input, {
     cwd,
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      HOME: cwd,
-      DO_NOT_TRACK: "true",
-      MLFLOW_DISABLE_TELEMETRY: "true",
-      ...env,
-    },
-    timeout: 90_000,
+    args,
+    env: { HOME: cwd, ...quiet, ...env },
   });
-  let printed = "";
-  let complaints = "";
-  child.stdout.on("data", (chunk) => {
-    printed += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    complaints += chunk;
-  });
-  child.stdin.end(JSON.stringify(input));
-  const code = await new Promise((resolve) => child.on("close", resolve));
-  if (code !== 0) throw new Error(`${script} ended with ${code}: ${complaints.slice(-3000)}`);
-  return printed;
 }

@@ -88,7 +88,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "daemon/fan-in": ["daemon/journal", "seams", "proto"],
   "daemon/importing": ["daemon/journal", "seams", "proto"],
   "daemon/package": ["daemon/root"],
-  "daemon/telemetry": ["daemon/journal", "daemon/delivery", "proto"],
+  "daemon/telemetry": ["daemon/config", "daemon/journal", "daemon/delivery", "proto"],
   "daemon/deploy": [],
   "daemon/backup": ["daemon/journal", "daemon/content", "proto"],
   "daemon/config": ["daemon/access", "daemon/limits", "clients/typescript", "proto"],

@@ -1,10 +1,9 @@
 /** Runs W&B's own Python client against a server. */
 
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { toolPath } from "../support/tools.ts";
+import { runPython } from "../support/python-program.ts";
 
 /** What log_script.py logs. */
 export interface LogScript {
@@ -29,27 +28,15 @@ export interface LogScript {
 export async function logByClient(url: string, key: string, script: LogScript): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "pkx-wandb-client-"));
   const env = {
-    PATH: process.env["PATH"] ?? "",
     HOME: folder,
     ...{ WANDB_BASE_URL: url, WANDB_API_KEY: key, WANDB_DIR: folder, WANDB_ERROR_REPORTING: "false" },
     ...{ WANDB_CACHE_DIR: folder, WANDB_CONFIG_DIR: folder, WANDB_DATA_DIR: folder },
   };
-  const child = spawn(toolPath("python"), [join(import.meta.dirname, "log_script.py")], {
-    env,
-    cwd: folder,
-    timeout: 90_000,
-  });
-  let printed = "";
-  let complaints = "";
-  child.stdout.on("data", (chunk) => {
-    printed += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    complaints += chunk;
-  });
-  child.stdin.end(JSON.stringify(script));
-  const code = await new Promise((resolve) => child.on("close", resolve));
-  rmSync(folder, { recursive: true, force: true });
-  if (code !== 0) throw new Error(`The client ended with ${code}: ${complaints.slice(-3000)}`);
-  return printed.trim().split("\n").at(-1) ?? "";
+  try {
+    const program = join(import.meta.dirname, "log_script.py");
+    const printed = await runPython(program, script, { cwd: folder, env });
+    return printed.trim().split("\n").at(-1) ?? "";
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

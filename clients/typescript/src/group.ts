@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { PipekitError, type RunStart } from "@pipekit/proto";
+import { uuidToULID } from "ulid";
 
 /** Which of the processes that write a run together this one is. */
 export interface GroupOptions {
@@ -11,7 +12,6 @@ export interface GroupOptions {
   readonly worldSize?: number | undefined;
 }
 
-const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
 const GROUP = /^[^\x00-\x1f\x7f]{1,200}$/;
 const MOST = 2 ** 31 - 1;
@@ -22,10 +22,7 @@ const MOST = 2 ** 31 - 1;
  */
 export function groupRunId(group: string, name: string): string {
   const hash = createHash("sha256").update(`pipekit group 1\0${group}\0${name}\0`).digest("hex");
-  const number = BigInt(`0x${hash.slice(0, 32)}`);
-  return Array.from({ length: 26 }, (_, i) => CROCKFORD[Number((number >> BigInt(125 - 5 * i)) & 31n)]).join(
-    "",
-  );
+  return uuidToULID(hash.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-"));
 }
 
 /** Throws INVALID_ARGUMENT, which names the field. */
