@@ -25,8 +25,11 @@ export class ImportNotes {
 
   /** What was not told yet; at the end also how much is not told at all. */
   take(isLast: boolean): string[] {
+    // What the source says comes first, however quick the import is: a listing tells it before the runs are taken.
+    const own = this.#waiting;
+    this.#waiting = [];
     for (const sentence of this.#history.takeNotes()) this.add(sentence);
-    const sentences = this.#waiting;
+    const sentences = [...this.#waiting, ...own];
     this.#waiting = [];
     if (isLast && this.#dropped > 0) sentences.push(`${this.#dropped} more notes are not told.`);
     return sentences;

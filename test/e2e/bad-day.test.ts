@@ -66,11 +66,11 @@ function train() {
     [join(import.meta.dirname, "bad_day.py"), "everything", String(STEPS)],
     {
       env: { ...process.env, ...daemon.clientEnv, PKX_ENDPOINT: endpoint },
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "inherit"],
     },
   );
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  return { line: async () => String((await lines.next()).value) };
+  return { line: async () => String((await lines.next()).value), end: () => child.stdin.end("\n") };
 }
 
 async function journaled(runId: string): Promise<Shown> {
@@ -142,6 +142,7 @@ test("a bad day at every tracker costs nothing, doubles nothing, and delays nobo
   await daemon.kill9();
   daemon = await start();
 
+  trainer.end();
   const training = JSON.parse(await trainer.line());
   expect(training).toMatchObject({ dropped: 0, trackers_imported: [] });
   for (const network of [mlflow, wandb, clearml]) network.script(() => undefined);

@@ -31,6 +31,8 @@ interface Sent {
 
 describe.skipIf(browserMissing)("in a webview", () => {
   let stage: Stage;
+  /** Ids of requests that this test has answered. */
+  const answered = new Set<number | undefined>();
 
   beforeAll(async () => {
     stage = await setStage({});
@@ -39,6 +41,7 @@ describe.skipIf(browserMissing)("in a webview", () => {
 
   beforeEach(async () => {
     await stage.page.evaluate("sessionStorage.clear()");
+    answered.clear();
     await reload();
   });
 
@@ -52,13 +55,15 @@ describe.skipIf(browserMissing)("in a webview", () => {
   const post = (message: object) => stage.page.evaluate(`window.postMessage(${JSON.stringify(message)})`);
   /** The request that asks for a method and was not answered, once it is there. */
   const asked = async (method: string) => {
-    const found = async () => (await sent()).findLast((message) => message.method === method);
+    const found = async () =>
+      (await sent()).findLast((message) => message.method === method && !answered.has(message.id));
     await expect.poll(found).toBeDefined();
     return (await found()) as Sent;
   };
   const title = () => stage.page.locator("h1").textContent();
   const answerRun = async () => {
     const { id } = await asked("pipekit/run");
+    answered.add(id);
     await post({ id, result: withMetrics(madeRun(madeBrief(1, { name: "first" })), ["loss"]) });
     await expect.poll(title).toBe("first");
   };
