@@ -438,7 +438,7 @@ class TestProcesses:
             "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 64\n"
             "watch.close()"
         )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_calls_and_watches_outlive_the_daemon(self, tmp_path):
