@@ -72,10 +72,10 @@ export const SECTIONS: readonly Section[] = [
       "audit",
       "monitoring",
       "operations",
+      "doctor",
       "backup",
       "multi-node",
       "sizing",
-      "upgrading",
     ],
   },
   {
