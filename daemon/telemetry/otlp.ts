@@ -2,7 +2,7 @@ import type { Counter } from "@opentelemetry/api";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { PeriodicExportingMetricReader, type PushMetricExporter } from "@opentelemetry/sdk-metrics";
-import { BatchSpanProcessor, type SpanExporter, type SpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { BatchSpanProcessor, type SpanExporter, type SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
 import type { OtlpConfig } from "../config/index.ts";
 
@@ -48,7 +48,8 @@ export class Otlp {
   spanProcessor(): SpanProcessor {
     const exporter: SpanExporter = new OTLPTraceExporter(this.#request("traces"));
     this.#listen("traces", exporter);
-    return new BatchSpanProcessor(exporter, {
+    return new BatchSpanProcessor({
+      exporter,
       maxQueueSize: MAX_SPANS,
       exportTimeoutMillis: this.#timeoutMs,
     });

@@ -4,11 +4,7 @@ import type { ServerInterceptor } from "@grpc/grpc-js";
 import type { Meter } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
-import {
-  BasicTracerProvider,
-  ParentBasedSampler,
-  TraceIdRatioBasedSampler,
-} from "@opentelemetry/sdk-trace-base";
+import { ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
 import type { TelemetryConfig } from "../config/index.ts";
 import type { DeliveryObserver } from "../delivery/index.ts";
@@ -52,7 +48,7 @@ export class Telemetry {
   readonly #otlp: Otlp | undefined;
   readonly #server: ScrapeServer | undefined;
   readonly #meters: MeterProvider;
-  readonly #tracers: BasicTracerProvider | undefined;
+  readonly #tracers: TracerProvider | undefined;
   /** For the server of calls: must be its first. */
   readonly calls: ServerInterceptor;
   readonly delivery: DeliveryObserver;
@@ -72,7 +68,7 @@ export class Telemetry {
       // Who traces already decides for what he calls.
       const sampler = new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(traceRatio) });
       const spanProcessors = [this.#otlp.spanProcessor()];
-      this.#tracers = new BasicTracerProvider({ resource, sampler, spanProcessors });
+      this.#tracers = new TracerProvider({ resource, sampler, spanProcessors });
       this.#tracing = new Tracing(this.#tracers.getTracer(SCOPE, identity.version));
     }
     this.#process = new ProcessFigures(identity.version);
