@@ -36,7 +36,7 @@ import { watchFile } from "./watch.ts";
 export const TEMP_FOLDER = "_tmp";
 /** Names of what is in it. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const LOCK_FILE = "_lock.sqlite";
+export const LOCK_FILE = "_lock.sqlite";
 /** What SQLite may put beside the lock is hidden as well. */
 const HIDDEN: ReadonlySet<string> = new Set([TEMP_FOLDER, LOCK_FILE, `${LOCK_FILE}-journal`]);
 /** Tries to give a file a name in a folder that is being removed. */

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { ensureFolder } from "../files.ts";
 import { folderMode, makeFolder } from "../new-folder.ts";
 import type { RegistryKind } from "../registry.ts";
-import { LocalBackend, TEMP_FOLDER } from "./backend.ts";
+import { LOCK_FILE, LocalBackend, TEMP_FOLDER } from "./backend.ts";
 import { isDenied } from "./denied.ts";
+import { FolderLock } from "./lock.ts";
 import { localRoot, parseLocalSpec } from "./spec.ts";
 
 /** Age after which a temporary file is taken for the remains of a dead process. */
@@ -30,3 +31,14 @@ export const localRegistry: RegistryKind = {
     return backend;
   },
 };
+
+/** Runs `work` while no process replaces or removes an object of a registry's folder; new ones may still come. */
+export async function undisturbed<T>(root: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const { mode } = await stat(root);
+  const lock = new FolderLock(join(root, LOCK_FILE), 0o600 | (mode & 0o066));
+  try {
+    return await lock.hold(work, signal);
+  } finally {
+    lock.close();
+  }
+}

@@ -47,6 +47,10 @@ export class FolderLock {
     }
   }
 
+  close(): void {
+    this.#file.close();
+  }
+
   async #acquire(signal: AbortSignal): Promise<void> {
     const giveUpAt = performance.now() + PATIENCE_MS;
     for (let delay = 1; ; delay = Math.min(delay * 2, 16)) {

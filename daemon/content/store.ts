@@ -46,6 +46,8 @@ export interface ContentStore {
     inUse: () => Promise<ReadonlySet<string>>,
     signal: AbortSignal,
   ): Promise<{ readonly files: number; readonly bytes: number }>;
+  /** Runs `work` while no sweep is under way. */
+  unswept<T>(work: () => Promise<T>): Promise<T>;
   /** Bytes of all files. */
   bytes(): Promise<number>;
   /** Absolute path of the read-only file with this digest (64 lowercase hex digits), whether it is there or not. */
@@ -164,9 +166,13 @@ class FileContentStore implements ContentStore {
     inUse: () => Promise<ReadonlySet<string>>,
     signal: AbortSignal,
   ): Promise<{ readonly files: number; readonly bytes: number }> {
-    const swept = this.#sweeps.then(() => this.#holds.sweeping(() => this.#sweep(inUse, signal)));
-    this.#sweeps = swept.catch(() => undefined);
-    return swept;
+    return this.unswept(() => this.#holds.sweeping(() => this.#sweep(inUse, signal)));
+  }
+
+  unswept<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#sweeps.then(work);
+    this.#sweeps = done.catch(() => undefined);
+    return done;
   }
 
   async #sweep(

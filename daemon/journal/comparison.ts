@@ -3,6 +3,7 @@ import { rowCrc } from "./checksum.ts";
 import { numberOf } from "./schema.ts";
 import { type RunSummary, statsOfRow } from "./summary.ts";
 import { TOTALS } from "./tables.ts";
+import { tellsTheSame } from "./told.ts";
 
 /** A row of `runs`, whole. */
 export interface RunRow {
@@ -39,9 +40,9 @@ export function differences(db: DatabaseSync, run: RunRow, summary: RunSummary):
     .prepare("SELECT artifact FROM artifacts WHERE run = ? ORDER BY number")
     .all(run.number);
   const checks: readonly (readonly [string, boolean])[] = [
-    ["start", start === undefined || (start.json === run.start && start.name === run.name)],
+    ["start", start === undefined || (tellsTheSame(run.start, start.json) && start.name === run.name)],
     ["start time", start === undefined || start.startedAtUs === run.started_at_us],
-    ["resume", resume === undefined || resume.json === run.resume],
+    ["resume", resume === undefined || tellsTheSame(run.resume, resume.json)],
     ["end", end === undefined ? isEnd(run) : endIs(end.state, end.reason, end.endedAtUs)],
     ["group", start === undefined || (start.member?.group ?? "") === run.group_id],
     ["members", membersFit(db, run.number, summary)],
@@ -74,7 +75,14 @@ function isEnd({ state, reason, ended_at_us }: RunRow): boolean {
 function membersFit(db: DatabaseSync, run: number, { members }: RunSummary): boolean {
   const table = db.prepare(`
     SELECT writer_id, rank, start, state, reason, ended_at_us FROM members WHERE run = ? ORDER BY writer_id`);
-  return JSON.stringify(table.all(run)) === JSON.stringify(members.rows());
+  const rows = table.all(run);
+  const said = members.rows();
+  const isMember = (row: (typeof rows)[number], i: number) => {
+    const { start = "", ...others } = said[i] ?? {};
+    const { start: rowStart, ...rowOthers } = row;
+    return JSON.stringify(rowOthers) === JSON.stringify(others) && tellsTheSame(String(rowStart), start);
+  };
+  return rows.length === said.length && rows.every(isMember);
 }
 
 function contains(table: ReadonlyMap<string, string>, said: ReadonlyMap<string, string>): boolean {
@@ -82,7 +90,7 @@ function contains(table: ReadonlyMap<string, string>, said: ReadonlyMap<string, 
 }
 
 function artifactsFit(table: readonly string[], said: readonly string[]): boolean {
-  return said.every((artifact, i) => artifact === table[i]);
+  return said.every((artifact, i) => tellsTheSame(table[i] ?? "", artifact));
 }
 
 function seriesFit(db: DatabaseSync, run: number, said: ReadonlyMap<string, Float64Array>): boolean {

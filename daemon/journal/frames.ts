@@ -2,10 +2,11 @@ import type { DatabaseSync } from "node:sqlite";
 import { bodyCrc } from "./checksum.ts";
 import { Refusal } from "./faults.ts";
 import type { GroupSums } from "./group.ts";
-import type { AppendResult } from "./journal.ts";
+import type { AppendResult, LostFrames } from "./journal.ts";
 import { type LiveRun, RunLife } from "./life.ts";
+import { mayLackFrames } from "./lost-frames.ts";
 import type { FrameFacts, WriteCalls } from "./messages.ts";
-import { WriterTable } from "./writers.ts";
+import { type KnownWriter, WriterTable } from "./writers.ts";
 
 interface RunRow extends LiveRun {
   readonly lastPosition: number;
@@ -26,21 +27,33 @@ export class FrameWriter {
   readonly #writers: WriterTable;
   readonly #life: RunLife;
   readonly #sql: ReturnType<typeof prepare>;
+  readonly #restoredAtUs: number | undefined;
+  #gaps: LostFrames[] = [];
 
-  constructor(db: DatabaseSync, file: string, sums: GroupSums) {
+  /** `restoredAtUs` as in WorkerSetup. */
+  constructor(db: DatabaseSync, file: string, sums: GroupSums, restoredAtUs: number | undefined) {
     this.#sums = sums;
     this.#writers = new WriterTable(db, file);
     this.#life = new RunLife(db, file, sums);
     this.#sql = prepare(db);
+    this.#restoredAtUs = restoredAtUs;
+  }
+
+  /** The frames that were missed since the last call. */
+  takeGaps(): readonly LostFrames[] {
+    const gaps = this.#gaps;
+    this.#gaps = [];
+    return gaps;
   }
 
   /** Throws Refusal, before the first write. `onlyBehind` needs the sums of the group to be written. */
   append({ facts, body, sinks, onlyBehind }: WriteCalls["append"]["args"], atUs: number): Appended {
     const { runId, writerId, seq } = facts;
     const run = this.#sql.run.get(runId) as RunRow | undefined;
-    const lastSeq = this.#lastSeq(facts, run);
+    const writer = this.#writer(facts, run);
+    const lastSeq = writer?.lastSeq ?? 0;
     if (seq <= lastSeq) return DUPLICATE;
-    if (run !== undefined) return this.#goOn(run, lastSeq, { facts, body, sinks, onlyBehind }, atUs);
+    if (run !== undefined) return this.#goOn(run, writer, { facts, body, sinks, onlyBehind }, atUs);
     if (facts.start === undefined) throw noSuchRun(runId);
     if (onlyBehind !== undefined) return { ...DUPLICATE, result: "overtaken" };
     checkNoGap(facts, lastSeq);
@@ -52,7 +65,7 @@ export class FrameWriter {
 
   #goOn(
     run: RunRow,
-    lastSeq: number,
+    writer: KnownWriter | undefined,
     { facts, body, sinks, onlyBehind }: WriteCalls["append"]["args"],
     atUs: number,
   ): Appended {
@@ -66,7 +79,7 @@ export class FrameWriter {
     const isLate = hasEnded && !joins && resume === undefined;
     if (isLate && !endedAgain && !this.#life.isOpen(run)) throw runEnded(facts, run);
     if (!joins) this.#life.checkSameStart(runId, run, facts);
-    checkNoGap(facts, lastSeq);
+    this.#checkGap(facts, writer);
     this.#writers.set(writerId, { run: run.number, lastSeq: seq }, atUs);
     if (endedAgain) return DUPLICATE;
     if (resume !== undefined) this.#life.resume(run, resume.json);
@@ -95,11 +108,19 @@ export class FrameWriter {
     this.#sums.frameAdded(run, position, points, body.byteLength, facts.series);
   }
 
-  /** The last seq of the frame's writer; 0 for a new one. Refuses a writer of another run. */
-  #lastSeq(frame: FrameFacts, run: RunRow | undefined): number {
+  /** A writer may lack the frames that were acknowledged between a backup and its restore, once. */
+  #checkGap(facts: FrameFacts, writer: KnownWriter | undefined): void {
+    const { runId, writerId, seq } = facts;
+    const lastSeq = writer?.lastSeq ?? 0;
+    const lacks = seq > lastSeq + 1 && mayLackFrames(writerId, writer?.atUs, this.#restoredAtUs);
+    if (lacks) this.#gaps.push({ runId, writerId, from: lastSeq + 1, to: seq - 1 });
+    else checkNoGap(facts, lastSeq);
+  }
+
+  /** The row of the frame's writer; undefined for a new one. Refuses a writer of another run. */
+  #writer(frame: FrameFacts, run: RunRow | undefined): KnownWriter | undefined {
     const writer = this.#writers.get(frame.writerId);
-    if (writer === undefined) return 0;
-    if (writer.run === run?.number) return writer.lastSeq;
+    if (writer === undefined || writer.run === run?.number) return writer;
     throw new Refusal(
       "INVALID_FRAME",
       `The writer ${frame.writerId} writes another run than ${frame.runId}.`,

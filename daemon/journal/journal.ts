@@ -21,6 +21,7 @@ export interface Journal {
    * A resume record makes an ended run a running one, and its sinks that were done open again, in the same commit. So does
    * the start of a member of the group that writes the run, which adds `sinks` to it. A group's run ends when its members
    * have; a frame of one that has not, while newer writers of its rank have, comes into the run that has ended.
+   * In a restored journal a writer may leave one gap: frames that were acknowledged after the backup.
    * Throws PipekitError: INVALID_FRAME (gap in seq, writer of another run), RUN_NOT_FOUND (no start
    * yet), RUN_EXISTS (another start), RUN_ENDED (also when it was pruned), RUN_PRUNED (a resume), STORAGE_FULL,
    * CORRUPT_JOURNAL.
@@ -103,6 +104,23 @@ export interface Journal {
   onResume(listener: (runIds: ReadonlySet<string>) => void): () => void;
   /** Waits for pending commits, then closes. */
   close(): Promise<void>;
+}
+
+/** What a copy of the journal holds. */
+export interface JournalSnapshot {
+  readonly runs: number;
+  readonly points: number;
+  /** What `contentInUse` says at that moment. */
+  readonly content: readonly string[];
+}
+
+/** Frames of a writer that were acknowledged after a backup, and are not there since its restore. */
+export interface LostFrames {
+  readonly runId: string;
+  readonly writerId: string;
+  /** First and last seq. */
+  readonly from: number;
+  readonly to: number;
 }
 
 export type AppendResult = "appended" | "duplicate" | "overtaken";

@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
 import type { Fault } from "./faults.ts";
-import type { CommittedGroup } from "./journal.ts";
+import type { CommittedGroup, LostFrames } from "./journal.ts";
 import type { CallTable, CloseCall, WorkerReport, WorkerSetup } from "./messages.ts";
 
 /** The worker beside the sources, or the file that the bundler puts beside the bundle. */
@@ -29,6 +29,7 @@ export interface LinkOptions {
   /** Called with the runs that a commit changed, and those that it resumed, before its calls are answered. */
   readonly onTouched?: (runIds: readonly string[], resumed: readonly string[]) => void;
   readonly onGroup?: (group: CommittedGroup) => void;
+  readonly onGap?: ((gap: LostFrames) => void) | undefined;
   /** The worker is stopped after this long without a call, milliseconds; the next call starts another. */
   readonly idleMs?: number;
 }
@@ -112,6 +113,7 @@ export class WorkerLink<C extends CallTable & CloseCall> {
   #take(session: Session, report: WorkerReport): void {
     if (report.touched.length > 0) this.#options.onTouched?.(report.touched, report.resumed ?? []);
     if (report.group !== undefined) this.#options.onGroup?.(report.group);
+    for (const gap of report.gaps ?? []) this.#options.onGap?.(gap);
     if (report.trouble !== undefined) this.#options.log.warn(report.trouble, "the journal could not tidy up");
     for (const answer of report.answers) {
       const waiting = session.waiting.get(answer.id);

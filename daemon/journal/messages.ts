@@ -6,7 +6,9 @@ import type {
   Cursor,
   DeadLetterEntry,
   DeadLetterQuery,
+  JournalSnapshot,
   JournalTotals,
+  LostFrames,
   MemberEntry,
   NewDeadLetter,
   PruneCandidate,
@@ -21,13 +23,15 @@ import type {
 /** What the workers answer to, and what travels with it. Every value is structured-cloned or transferred. */
 
 /** Which worker a thread is. */
-export type Role = "writer" | "reader" | "foreign";
+export type Role = "writer" | "reader" | "foreign" | "snapshot";
 
 /** `workerData` of a journal worker. */
 export interface WorkerSetup {
   readonly role: Role;
   /** Absolute path of the journal file. */
   readonly file: string;
+  /** When the state folder was restored from a backup, unix microseconds; undefined when it never was. */
+  readonly restoredAtUs?: number | undefined;
 }
 
 /** A table of calls: the name of each with its arguments and its answer. */
@@ -51,6 +55,8 @@ export interface WorkerReport {
   readonly resumed?: readonly string[];
   /** What was committed. */
   readonly group?: CommittedGroup;
+  /** Frames that were acknowledged after the backup that the folder was restored from. */
+  readonly gaps?: readonly LostFrames[];
   /** What went wrong with work that nobody waits for. */
   readonly trouble?: Fault;
 }
@@ -227,4 +233,12 @@ export type ForeignCalls = {
     args: { readonly after: number; readonly most: number };
     answer: readonly { readonly position: number; readonly body: Uint8Array }[];
   };
+};
+
+/** Copying the journal, which a thread of its own does. */
+export type SnapshotCalls = {
+  /** Absolute path of the new file. */
+  take: { args: string; answer: JournalSnapshot };
+  /** Breaks off what is under way. */
+  stop: { args: null; answer: null };
 };

@@ -5,7 +5,6 @@ import { frameFacts } from "./facts.ts";
 import { corrupt } from "./faults.ts";
 import type {
   AppendResult,
-  CommittedGroup,
   Cursor,
   CursorRecord,
   DeadLetterEntry,
@@ -30,6 +29,7 @@ import type {
 import { WorkerLink } from "./link.ts";
 import type { CloseCall, ReaderCalls, WriterCalls } from "./messages.ts";
 import { metricSnapshot, newMetrics } from "./metrics.ts";
+import type { JournalOptions } from "./options.ts";
 import { recordsBehind } from "./records.ts";
 
 /** The reader's thread is given back after this long without a question, milliseconds: it costs about 10 MB. */
@@ -48,12 +48,12 @@ export class SqliteJournal implements Journal {
   #touched = new Set<string>();
   #resumed = new Set<string>();
 
-  /** `onGroup` is told of each commit. */
-  constructor(file: string, log: Logger, onGroup?: (group: CommittedGroup) => void) {
+  constructor(file: string, { log, onGroup, restored }: Omit<JournalOptions, "stateFolder">) {
     this.#file = file;
     this.#log = log;
     this.#writer = new WorkerLink({
-      setup: { role: "writer", file },
+      setup: { role: "writer", file, restoredAtUs: restored?.atUs },
+      onGap: restored?.onGap,
       log,
       onTouched: (runIds, resumed) => this.#touch(runIds, resumed),
       ...(onGroup && { onGroup }),

@@ -5,7 +5,7 @@ import { toFault } from "./faults.ts";
 import { type Lookups, lookups } from "./lookups.ts";
 import type { Answer, CallOf, LookupCalls, WorkerReport, WriteCalls, WriterCalls } from "./messages.ts";
 import { report } from "./report.ts";
-import { openForWriting } from "./schema.ts";
+import { nowUs, openForWriting } from "./schema.ts";
 import { GroupWriter } from "./writer.ts";
 
 /** Most bytes of bodies in one transaction. */
@@ -25,7 +25,7 @@ interface OpenWriter {
 }
 
 /** Commits in groups, answers small questions between two commits, and clears away what was pruned. */
-export function serveWriter(port: MessagePort, file: string): void {
+export function serveWriter(port: MessagePort, file: string, restoredAtUs: number | undefined): void {
   const queue: CallOf<WriterCalls>[] = [];
   let open: OpenWriter | undefined;
   let clear: NodeJS.Timeout | undefined;
@@ -53,7 +53,7 @@ export function serveWriter(port: MessagePort, file: string): void {
       const db = openForWriting(file);
       open = {
         db,
-        writer: new GroupWriter(db, file),
+        writer: new GroupWriter(db, file, nowUs, restoredAtUs),
         lookups: lookups(db, file),
         clearing: new Clearing(db, file),
       };

@@ -29,13 +29,13 @@ export class GroupWriter {
   readonly #resumed = new Set<string>();
   #group = { frames: 0, points: 0, bytes: 0 };
 
-  /** `now` tells unix microseconds. */
-  constructor(db: DatabaseSync, file: string, now: () => number = nowUs) {
+  /** `now` tells unix microseconds; `restoredAtUs` as in WorkerSetup. */
+  constructor(db: DatabaseSync, file: string, now: () => number = nowUs, restoredAtUs?: number) {
     this.#db = db;
     this.#file = file;
     this.#now = now;
     this.#sums = new GroupSums(db);
-    this.#frames = new FrameWriter(db, file, this.#sums);
+    this.#frames = new FrameWriter(db, file, this.#sums, restoredAtUs);
     this.#sinks = new SinkWriter(db, file, this.#sums);
     this.#pruner = new Pruner(db, file);
   }
@@ -54,8 +54,13 @@ export class GroupWriter {
       const [seconds, syncSeconds] = [(done - begun) / 1000, (done - written) / 1000];
       const group = { ...this.#group, seconds, syncSeconds };
       const [touched, resumed] = [[...this.#touched], [...this.#resumed]];
+      const gaps = this.#frames.takeGaps();
       this.#forget();
-      return { answers, touched, group, ...(resumed.length > 0 && { resumed }) };
+      return {
+        ...{ answers, touched, group },
+        ...(resumed.length > 0 && { resumed }),
+        ...(gaps.length > 0 && { gaps }),
+      };
     } catch (error) {
       return this.#rollBack(calls, toFault(error, this.#file));
     }
@@ -64,6 +69,7 @@ export class GroupWriter {
   /** A fault of the disk or file is everybody's; any other may be one call's, so each is tried alone. */
   #rollBack(calls: readonly WriteCall[], fault: Fault): WorkerReport {
     this.#sums.clear();
+    this.#frames.takeGaps();
     this.#forget();
     if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     if (fault.code !== "INTERNAL" || calls.length === 1) {
@@ -71,11 +77,13 @@ export class GroupWriter {
     }
     const reports = calls.map((call) => this.commit([call]));
     const groups = reports.flatMap(({ group }) => group ?? []);
+    const gaps = reports.flatMap((report) => report.gaps ?? []);
     return {
       answers: reports.flatMap((report) => report.answers),
       touched: [...new Set(reports.flatMap((report) => report.touched))],
       resumed: [...new Set(reports.flatMap((report) => report.resumed ?? []))],
       ...(groups.length > 0 && { group: groups.reduce(sumOf) }),
+      ...(gaps.length > 0 && { gaps }),
     };
   }
 

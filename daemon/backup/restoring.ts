@@ -1,0 +1,101 @@
+/**
+ * Restores a backup into a folder that holds nothing: everything is written to `restoring/` in it and checked there, and
+ * only then gets its place. As long as `restoring/` is there, no daemon starts, and a restore begins anew.
+ */
+import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { syncFolder, writeDurably } from "@pipekit/adapters/files";
+import { PipekitError } from "@pipekit/proto";
+import { type Checked, checkBackup } from "./checking.ts";
+import { CONFIG, FOLDERS, JOURNAL } from "./form.ts";
+import type { Manifest } from "./manifest.ts";
+import { RESTORED, RESTORING, type Restored } from "./marks.ts";
+
+/** What may lie in a folder that holds nothing. */
+const NOTHING = /^(?:daemon\.lock.*|lost\+found)$/;
+/** Never changed once they have their names. */
+const READ_ONLY = /^(?:content|models)\//;
+
+export interface RestoreOptions {
+  /** Absolute path of the backup. */
+  readonly backup: string;
+  /** Absolute path of the folder, which exists and whose lock is held. */
+  readonly stateFolder: string;
+  /** Whether its daemon shall deliver to the trackers. */
+  readonly delivers: boolean;
+  readonly onChecked: (checked: Checked) => void;
+  /** Called when all is checked and nothing has its place; throws when it shall not get it. */
+  readonly decide: (manifest: Manifest) => void | Promise<void>;
+}
+
+/** Throws CORRUPT_BACKUP, FORMAT_TOO_NEW, INVALID_ARGUMENT; then the folder holds nothing. */
+export async function restoreBackup(options: RestoreOptions, signal: AbortSignal): Promise<Manifest> {
+  const { backup, stateFolder, delivers, onChecked, decide } = options;
+  await makeRoom(stateFolder);
+  const restoring = join(stateFolder, RESTORING);
+  const folders = new Set([restoring]);
+  await mkdir(restoring, { mode: 0o700 });
+  await syncFolder(stateFolder);
+  const targetOf = async (path: string): Promise<string> => {
+    const target = join(restoring, path);
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    for (let folder = dirname(target); !folders.has(folder); folder = dirname(folder)) folders.add(folder);
+    return target;
+  };
+  let manifest: Manifest;
+  try {
+    manifest = await checkBackup(backup, targetOf, onChecked, signal);
+    await decide(manifest);
+  } catch (error) {
+    await rm(restoring, { recursive: true, force: true });
+    throw error;
+  }
+  await closeFiles(restoring);
+  for (const folder of folders) await syncFolder(folder);
+  await putInPlace(restoring, stateFolder, markOf(manifest, delivers));
+  return manifest;
+}
+
+/** Throws INVALID_ARGUMENT unless the folder holds nothing, or a restore that was broken off. */
+async function makeRoom(stateFolder: string): Promise<void> {
+  const names = (await readdir(stateFolder)).filter((name) => !NOTHING.test(name));
+  if (names.includes(RESTORING)) {
+    // First what it had put in place, so that the sign of it stays until all is gone.
+    for (const name of [...FOLDERS, JOURNAL, CONFIG, RESTORED, RESTORING])
+      await rm(join(stateFolder, name), { recursive: true, force: true });
+  } else if (names.length > 0) {
+    throw new PipekitError("INVALID_ARGUMENT", `${stateFolder} is not empty: it holds ${names[0]}.`, {
+      field: stateFolder,
+      mend: "Restore into a new folder, or move what is there away first.",
+    });
+  }
+}
+
+async function closeFiles(restoring: string): Promise<void> {
+  for (const entry of await readdir(restoring, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const relative = path.slice(restoring.length + 1);
+    if (entry.isFile()) await chmod(path, READ_ONLY.test(relative) ? 0o400 : 0o600);
+  }
+}
+
+function markOf(manifest: Manifest, delivers: boolean): Restored {
+  const { at_us, digest, origin } = manifest;
+  // A clock that was set back must not make frames of before the backup look younger than the restore.
+  return {
+    ...{ at_us: Math.max(Date.now() * 1000, at_us), backup_at_us: at_us, backup: digest },
+    ...{ delivers, origin },
+  };
+}
+
+async function putInPlace(restoring: string, stateFolder: string, mark: Restored): Promise<void> {
+  for (const name of [...FOLDERS, CONFIG, JOURNAL]) {
+    await rename(join(restoring, name), join(stateFolder, name)).catch((error: unknown) => {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    });
+  }
+  await writeDurably(join(stateFolder, RESTORED), Buffer.from(`${JSON.stringify(mark, null, 2)}\n`));
+  await syncFolder(stateFolder);
+  await rm(restoring, { recursive: true });
+  await syncFolder(stateFolder);
+}
