@@ -1,7 +1,6 @@
 /** `pkx doctor`: finds the usual faults and says how to mend each. */
 import type { Command } from "commander";
-import { checkMachine, type Finding } from "./checks/machine.ts";
-import { checkService } from "./checks/service.ts";
+import { examine, type Finding } from "./checks/index.ts";
 import type { Commands, Context } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { plain } from "./terminal.ts";
@@ -12,13 +11,13 @@ export function addDoctorCommand(program: Command, commands: Commands): void {
     {
       starts: false,
       examples: "pkx doctor\npkx doctor --json | jq '.findings[] | select(.state == \"problem\")'",
-      run: examine,
+      run: showFindings,
     },
   );
 }
 
-async function examine(context: Context): Promise<number> {
-  const findings = [...(await checkMachine(context)), ...(await checkService(context))];
+async function showFindings(context: Context): Promise<number> {
+  const findings = await examine(context);
   const problems = findings.filter(({ state }) => state === "problem").length;
   context.print({ ok: problems === 0, findings }, () => [
     ...findings.flatMap((finding) => findingLines(context, finding)),
