@@ -9,7 +9,16 @@ import { ConfigServiceService, DaemonServiceService, DatasetServiceService } fro
 import { forAll, type Rule, rules } from "./rules.ts";
 
 forAll(DaemonServiceService, "greet", "hello", "status");
-forAll(DaemonServiceService, "administer", "shutdown", "prune", "handOver", "readAudit", "verifyAudit");
+forAll(
+  DaemonServiceService,
+  "administer",
+  "shutdown",
+  "prune",
+  "handOver",
+  "readAudit",
+  "verifyAudit",
+  "backup",
+);
 forAll(ConfigServiceService, "greet", "parseConfig");
 forAll(ConfigServiceService, "administer", "readHydraRun");
 forAll(DatasetServiceService, "administer", ...Object.keys(DatasetServiceService));

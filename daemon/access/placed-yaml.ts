@@ -18,12 +18,18 @@ export async function readYaml(text: string): Promise<PlacedYaml | { readonly fa
   // named ones of a CommonJS package that is loaded late.
   const { isNode, LineCounter, parseDocument } = (await import("yaml")).default;
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  // A warning would show a part of the file, which may hold a secret.
+  const document = parseDocument(text, { lineCounter: lines, logLevel: "error" });
   const error = document.errors[0];
   if (error !== undefined) return { fault: { code: error.code, line: lines.linePos(error.pos[0]).line } };
   const lineOf = (path: readonly PropertyKey[]) => {
     const node = document.getIn(path, true);
     return isNode(node) && node.range ? lines.linePos(node.range[0]).line : undefined;
   };
-  return { values: document.toJS(), lineOf };
+  try {
+    return { values: document.toJS(), lineOf };
+  } catch {
+    // Aliases of aliases, whose value would fill the memory, and names that no anchor has.
+    return { fault: { code: "BAD_ALIAS", line: 1 } };
+  }
 }

@@ -7,7 +7,7 @@
  *         certificate: uri:spiffe://lab/trainer
  *         roles: [{role: writer, runs: ["lab-*"], registries: [default], tags: ["lab-*"]}]
  */
-import { isAbsolute } from "node:path";
+import { parseReference, type Reference } from "@pipekit/adapters/secret";
 import { z } from "zod";
 import { QuotaSchema } from "../limits/index.ts";
 import { IDENTITY } from "./certificates.ts";
@@ -34,12 +34,15 @@ const roleText = limitedRole.refine(
   ({ role, ...names }) => (role === "admin") === (Object.keys(names).length === 0),
   "an admin has no patterns, every other role at least one of `runs`, `tags` and `registries`",
 );
-const reference = z
-  .string()
-  .regex(/^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/, "write env:NAME or file:/absolute/path");
+const reference = z.string().transform((text, { addIssue }) => {
+  const found = parseReference(text);
+  // The text is not repeated: it may be the token itself.
+  if (found === undefined) addIssue("write env:NAME or file:/absolute/path");
+  return found ?? z.NEVER;
+});
 const identity = z.string().regex(IDENTITY, "write uri:..., dns:... or cn:...");
 
-function oneOrMore(item: z.ZodString) {
+function oneOrMore<T>(item: z.ZodType<T, string>) {
   return z.union([item.transform((one) => [one]), z.array(item).min(1)]);
 }
 
@@ -72,7 +75,7 @@ export async function readPrincipals(file: string, sources: Sources): Promise<Pr
   const principals = new Principals();
   for (const [i, entry] of (parsed.data?.principals ?? []).entries()) {
     const at = (field: string) => placeOf(["principals", i, field]);
-    const tokens = (entry.token ?? []).map((text) => tokenOf(text, at("token"), sources));
+    const tokens = (entry.token ?? []).map((found) => tokenOf(found, at("token"), sources));
     const clash = principals.add(known(entry), tokens, (entry.certificate ?? []).map(asKept));
     if (clash !== undefined) throw fault(at(clash.field), `it is that of \`${clash.of}\`, too`);
   }
@@ -93,12 +96,12 @@ function asKept(text: string): string {
   return text.startsWith("dns:") ? text.toLowerCase() : text;
 }
 
-function tokenOf(text: string, place: string, { env, seen }: Sources): string {
-  const source = text.slice(text.indexOf(":") + 1);
-  if (text.startsWith("env:")) return checkToken(place, `in ${text}`, env[source] ?? "");
-  if (!isAbsolute(source)) throw fault(place, "the path is not absolute");
-  seen(source);
-  return readTokenFile(place, source);
+function tokenOf(reference: Reference, place: string, { env, seen }: Sources): string {
+  if (reference.from === "env") {
+    return checkToken(place, `in env:${reference.name}`, env[reference.name] ?? "");
+  }
+  seen(reference.path);
+  return readTokenFile(place, reference.path);
 }
 
 /** Says for a person where a key stands, such as `principals.0.name in /etc/pkx/principals.yaml, line 2`. */

@@ -1,6 +1,7 @@
 /** Files that hold secrets, and tokens in them. */
 import { readFileSync, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
+import { exposureOf } from "@pipekit/adapters/secret";
 import { PipekitError } from "@pipekit/proto";
 
 const SHORTEST_TOKEN = 16;
@@ -20,14 +21,13 @@ export function readSecretFile(field: string, file: string, closed: number): Buf
     throw invalid(field, `The file ${file} cannot be read (${code}).`, "Mend the path or the mode.", cause);
   }
   if (closed === 0) return bytes;
-  const { uid, mode } = statSync(file);
-  const own = process.getuid?.() ?? 0;
-  if (uid !== own && uid !== 0) {
-    const what = `The file ${file} belongs to user ${uid} and not to you (user ${own}).`;
+  const stat = statSync(file);
+  const exposure = exposureOf(stat, closed);
+  if (exposure === "foreign") {
+    const what = `The file ${file} belongs to user ${stat.uid} and not to you (user ${process.getuid?.() ?? 0}).`;
     throw invalid(field, what, "Make it yours.");
   }
-  // A cluster mounts secrets as root's, readable to the group of the pod: root has chosen who is in it.
-  if ((mode & (uid === own ? closed : closed & 0o007)) !== 0) {
+  if (exposure === "open") {
     throw invalid(field, `The file ${file} is open to other users.`, `Close it: chmod 600 ${file}`);
   }
   return bytes;

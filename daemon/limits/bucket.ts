@@ -23,6 +23,13 @@ export class Bucket {
     return true;
   }
 
+  /** Takes `amount`, or all that there is. Whether it was enough. */
+  spend(amount: number): boolean {
+    if (this.take(amount)) return true;
+    this.#level = Math.min(this.#level, 0);
+    return false;
+  }
+
   /** Takes `amount` in any case. Returns the milliseconds to wait until that is paid for. */
   owe(amount: number): number {
     this.#fill();

@@ -1,56 +1,8 @@
-/** What peers that have proved nothing may cost: how many connections, how fast, how long, how many bytes. Pure bookkeeping. */
+/** What peers may cost, above all such that have proved nothing: how many connections, how fast, how long, how many bytes. Pure bookkeeping. */
 import { Bucket } from "./bucket.ts";
-
-/** Limits of a listening address. Those of connections are for such as have not proved yet who they are. */
-export interface ConnectionLimits {
-  /** Connections in all, proved or not. */
-  readonly connections: number;
-  readonly unproved: number;
-  readonly unprovedPerAddress: number;
-  /** Of one address that were proved. */
-  readonly provedPerAddress: number;
-  /** From the connection to the first call that proves who it is, milliseconds. */
-  readonly proofMs: number;
-  /** Bytes that a peer may send before that, with the handshake. */
-  readonly proofBytes: number;
-  /** New connections of one address: so many at once, and so many a second. */
-  readonly burstPerAddress: number;
-  readonly perSecondPerAddress: number;
-  /** New connections of all addresses of which none was ever proved. */
-  readonly burst: number;
-  readonly perSecond: number;
-  /** Calls of a peer without proof after which its connection is closed, whatever became of them. */
-  readonly unprovedCalls: number;
-  /** Calls that a peer with proof begins on one connection: so many at once, and so many a second; then it is closed. */
-  readonly callBurst: number;
-  readonly callsPerSecond: number;
-  /** Refused calls after which a connection without proof is closed; of one with proof so many at once, as many a minute. */
-  readonly refusals: number;
-  readonly refusalsProved: number;
-}
-
-/** Streams of one connection at a time: a client has one of a writer and some that watch. */
-export const MAX_STREAMS = 128;
-
-export const CONNECTION_LIMITS: ConnectionLimits = {
-  connections: 4096,
-  unproved: 256,
-  unprovedPerAddress: 32,
-  provedPerAddress: 1024,
-  proofMs: 10_000,
-  proofBytes: 256 * 1024,
-  burstPerAddress: 48,
-  perSecondPerAddress: 20,
-  burst: 128,
-  perSecond: 40,
-  // As many as HTTP/2 lets a client have open: they may come before the first of them is looked at.
-  unprovedCalls: MAX_STREAMS,
-  // Who heeds the limits of streams and of calls_per_s comes nowhere near.
-  callBurst: 2 * MAX_STREAMS,
-  callsPerSecond: 512,
-  refusals: 8,
-  refusalsProved: 64,
-};
+import type { ConnectionLimits } from "./connection-limits.ts";
+import { Owners } from "./owners.ts";
+import type { Quota } from "./quota.ts";
 
 /** Addresses that are remembered. */
 const MAX_ADDRESSES = 4096;
@@ -60,15 +12,28 @@ export interface Peer {
   readonly address: string;
   readonly sinceMs: number;
   proved: boolean;
+  /** Whose it is; empty before it is proved. */
+  principal: string;
   calls: number;
   refusals: number;
-  /** Of calls, and of refusals, that one with proof has left. */
+  /** Of calls, of those in a crowd, and of refusals, that one with proof has left. */
   pace: Bucket | undefined;
+  share: Bucket | undefined;
   patience: Bucket | undefined;
 }
 
+/** A connection that has just come. `sinceMs` is the time of the clock that the limits are given. */
+export function newPeer(address: string, sinceMs: number): Peer {
+  return {
+    ...{ address, sinceMs, proved: false, principal: "", calls: 0, refusals: 0 },
+    ...{ pace: undefined, share: undefined, patience: undefined },
+  };
+}
+
 interface Address {
+  /** Of new connections, and of calls without proof, that it has left. */
   readonly bucket: Bucket;
+  readonly calls: Bucket;
   unproved: number;
   proved: number;
   /** Whether a connection of it ever proved who it is. */
@@ -90,6 +55,7 @@ export class Connections<P extends Peer> {
   readonly #now: () => number;
   readonly #addresses = new Map<string, Address>();
   readonly #strangers: Bucket;
+  readonly #owners: Owners;
   /** Those that proved nothing yet, oldest first. */
   readonly #unproved = new Set<P>();
   #count = 0;
@@ -98,6 +64,7 @@ export class Connections<P extends Peer> {
     this.#limits = limits;
     this.#now = now;
     this.#strangers = new Bucket(limits.burst, limits.perSecond, now);
+    this.#owners = new Owners(now);
   }
 
   get unproved(): ReadonlySet<P> {
@@ -125,32 +92,57 @@ export class Connections<P extends Peer> {
     return oldest;
   }
 
-  /** A call has proved who this is. */
-  prove(peer: P): void {
-    if (peer.proved || !this.#unproved.delete(peer)) return;
+  /**
+   * A call has proved who this is. False where the principal has as many connections as it may: this one stays among those
+   * without proof, whose time and calls are few, until another has gone.
+   */
+  prove(peer: P, principal: string, quota: Quota): boolean {
+    if (peer.proved || !this.#unproved.has(peer)) return true;
+    if (!this.#owners.add(principal, quota)) return false;
+    this.#unproved.delete(peer);
     peer.proved = true;
+    peer.principal = principal;
     const address = this.#of(peer.address);
     address.unproved--;
     address.proved++;
     address.known = true;
     // Who is known may come again as often as he likes.
     address.bucket.give(1);
+    return true;
+  }
+
+  /** A connection is closed for what it did: it comes again as a stranger does. */
+  punish(peer: P): void {
+    if (peer.proved) this.#of(peer.address).bucket.owe(1);
   }
 
   remove(peer: P): void {
     const address = this.#of(peer.address);
     if (!peer.proved && !this.#unproved.delete(peer)) return;
     this.#count--;
-    if (peer.proved) address.proved--;
-    else address.unproved--;
+    if (peer.proved) {
+      address.proved--;
+      this.#owners.remove(peer.principal);
+    } else address.unproved--;
   }
 
   /** Counts a call of whatever kind; true when the connection must go. */
   isTooMany(peer: P): boolean {
     const { unprovedCalls, callBurst, callsPerSecond } = this.#limits;
-    if (!peer.proved) return ++peer.calls > unprovedCalls;
+    if (!peer.proved) return ++peer.calls > unprovedCalls || !this.#of(peer.address).calls.take(1);
     peer.pace ??= new Bucket(callBurst, callsPerSecond, this.#now);
-    return !peer.pace.take(1);
+    return this.isCrowding(peer, 1) || !peer.pace.take(1);
+  }
+
+  /**
+   * Counts calls of one with proof; true when the connection must go, since all of its principal begin too many, and it
+   * has begun more than its share.
+   */
+  isCrowding(peer: P, calls: number): boolean {
+    const { shareBurst, sharePerSecond } = this.#limits;
+    peer.share ??= new Bucket(shareBurst, sharePerSecond, this.#now);
+    const inShare = peer.share.spend(calls);
+    return this.#owners.isTooMany(peer.principal, calls) && !inShare;
   }
 
   /** Counts a refused call; true when the connection must go. */
@@ -171,9 +163,10 @@ export class Connections<P extends Peer> {
     const found = this.#addresses.get(address);
     if (found !== undefined) return found;
     if (this.#addresses.size >= MAX_ADDRESSES) this.#forget();
-    const { burstPerAddress, perSecondPerAddress } = this.#limits;
+    const { burstPerAddress, perSecondPerAddress, unprovedCallBurst, unprovedCallsPerSecond } = this.#limits;
     const bucket = new Bucket(burstPerAddress, perSecondPerAddress, this.#now);
-    const made = { bucket, unproved: 0, proved: 0, known: false };
+    const calls = new Bucket(unprovedCallBurst, unprovedCallsPerSecond, this.#now);
+    const made = { bucket, calls, unproved: 0, proved: 0, known: false };
     this.#addresses.set(address, made);
     return made;
   }

@@ -5,6 +5,8 @@ import { z } from "zod";
  * `quota:` of a principal in the principals file. What is left out is as in DEFAULT_QUOTA; 0 means no limit.
  */
 export const QuotaSchema = z.strictObject({
+  /** Connections at a time. */
+  connections: z.number().int().min(0).max(100_000).optional(),
   /** Calls and streams at a time. */
   calls: z.number().int().min(0).max(100_000).optional(),
   /** Calls that it begins, a second. What is more waits: nothing is refused. */
@@ -25,6 +27,7 @@ export type QuotaSettings = z.infer<typeof QuotaSchema>;
 export type Quota = { readonly [name in keyof QuotaSettings]-?: number };
 
 export const DEFAULT_QUOTA: Quota = {
+  connections: 256,
   calls: 256,
   calls_per_s: 300,
   runs_per_minute: 600,
@@ -36,6 +39,8 @@ export const DEFAULT_QUOTA: Quota = {
 
 /** For all principals together. */
 export const DAEMON_QUOTA: Quota = {
+  // CONNECTION_LIMITS has that of all.
+  connections: 0,
   calls: 4096,
   calls_per_s: 1000,
   runs_per_minute: 6000,

@@ -5,7 +5,7 @@ import { decodeLog, decodeTag, encodeLog, encodeTag } from "../../daemon/registr
 const hash = "a".repeat(64);
 const MOVE = {
   ...{ name: "production", seq: 2, hash, previousHash: "", actor: "ej@host", reason: "two\nlines" },
-  ...{ atUs: 1_700_000_000_000_000, nonce: "n", principal: "release-bot" },
+  ...{ atUs: 1_700_000_000_000_000, nonce: "n", principal: "release-bot", moveId: "" },
 };
 
 test("what was written before principals were recorded is read, with none", () => {

@@ -5,6 +5,7 @@ import {
   CONNECTION_LIMITS,
   Connections,
   DEFAULT_QUOTA,
+  newPeer,
   type Peer,
   QuotaSchema,
   quotaFrom,
@@ -21,9 +22,9 @@ function clock() {
   };
 }
 
-function peer(address: string, sinceMs = 0): Peer {
-  return { address, sinceMs, proved: false, calls: 0, refusals: 0, pace: undefined, patience: undefined };
-}
+const FREE = quotaFrom({ connections: 0, calls_per_s: 0 });
+
+const peer = (address: string, sinceMs = 0): Peer => newPeer(address, sinceMs);
 
 test("a bucket never gives more than its burst and what has flowed in", () => {
   const step = fc.record({ pass: fc.nat(500), take: fc.integer({ min: 1, max: 5 }) });
@@ -80,7 +81,7 @@ test("a flood of new connections is refused, whosever; one whose address is know
   const known = peer("trainer");
   expect(all.refuse("trainer")).toBeUndefined();
   all.add(known);
-  all.prove(known);
+  all.prove(known, "ann", DEFAULT_QUOTA);
   let taken = 0;
   for (let i = 0; i < 10_000; i++) if (all.refuse(`10.0.${i >> 8}.${i & 255}`) === undefined) taken++;
   expect(taken).toBeLessThanOrEqual(CONNECTION_LIMITS.burst);
@@ -96,7 +97,7 @@ test("refusals close a connection without proof soon, one with proof only where 
   for (const each of [stranger, known]) all.add(each);
   for (let i = 1; i < CONNECTION_LIMITS.refusals; i++) expect(all.isTooRefused(stranger)).toBe(false);
   expect(all.isTooRefused(stranger)).toBe(true);
-  all.prove(known);
+  all.prove(known, "ann", DEFAULT_QUOTA);
   for (let hour = 0; hour < 100; hour++) {
     for (let i = 0; i < 20; i++) expect(all.isTooRefused(known)).toBe(false);
     pass(60_000);
@@ -113,6 +114,84 @@ test("refusals close a connection without proof soon, one with proof only where 
   let calls = 0;
   while (!all.isTooRefused(known)) calls++;
   expect(calls).toBe(CONNECTION_LIMITS.refusalsProved);
+});
+
+test("connections of a principal are counted wherever they come from, and one that goes makes room", () => {
+  const { now } = clock();
+  const all = new Connections<Peer>(CONNECTION_LIMITS, now);
+  const quota = quotaFrom({ connections: 2 });
+  const [first, second, third, other] = [peer("a"), peer("b"), peer("c"), peer("d")];
+  for (const each of [first, second, third, other]) all.add(each);
+  expect(all.prove(first, "ann", quota)).toBe(true);
+  expect(all.prove(first, "ann", quota)).toBe(true);
+  expect(all.prove(second, "ann", quota)).toBe(true);
+  expect(all.prove(third, "ann", quota)).toBe(false);
+  expect([...all.unproved]).toEqual([third, other]);
+  expect(all.prove(other, "bob", quota)).toBe(true);
+  all.remove(first);
+  expect(all.prove(third, "ann", quota)).toBe(true);
+});
+
+test("of a principal whose connections begin too many calls together those go that begin most", () => {
+  const { now, pass } = clock();
+  const all = new Connections<Peer>(CONNECTION_LIMITS, now);
+  const quota = quotaFrom({ calls: 10, calls_per_s: 20 });
+  const [quiet, ...greedy] = Array.from({ length: 11 }, (_, i) => peer(`h${i}`));
+  const bystander = peer("elsewhere");
+  if (quiet === undefined) throw new Error("none");
+  for (const each of [quiet, ...greedy]) {
+    all.add(each);
+    all.prove(each, "ann", quota);
+  }
+  all.add(bystander);
+  all.prove(bystander, "bob", quota);
+  const gone = new Set<Peer>();
+  for (let round = 0; round < 60; round++) {
+    for (const each of greedy) if (!gone.has(each) && all.isTooMany(each)) gone.add(each);
+    if (round % 10 === 0) expect(all.isTooMany(quiet)).toBe(false);
+    expect(all.isTooMany(bystander)).toBe(false);
+    pass(20);
+  }
+  expect(gone.size).toBe(greedy.length);
+  // A new one that has begun many calls before its proof is none of the few.
+  const late = peer("h1");
+  late.calls = 100;
+  all.add(late);
+  all.prove(late, "ann", quota);
+  expect(all.isCrowding(late, late.calls)).toBe(true);
+  pass(60_000);
+  for (let i = 0; i < 50; i++) expect(all.isTooMany(quiet)).toBe(false);
+});
+
+test("calls before a proof are few for an address, on however many connections they come", () => {
+  const { now, pass } = clock();
+  const all = new Connections<Peer>(CONNECTION_LIMITS, now);
+  const { unprovedCalls, unprovedCallBurst } = CONNECTION_LIMITS;
+  let taken = 0;
+  for (let i = 0; i < 40; i++) {
+    const each = peer("a");
+    all.add(each);
+    for (let call = 0; call < unprovedCalls; call++) if (!all.isTooMany(each)) taken++;
+  }
+  expect(taken).toBe(unprovedCallBurst);
+  expect(all.isTooMany(peer("b"))).toBe(false);
+  pass(1000);
+  expect(all.isTooMany(peer("a"))).toBe(false);
+});
+
+test("who was sent away comes back no faster than a stranger", () => {
+  const { now } = clock();
+  const all = new Connections<Peer>(CONNECTION_LIMITS, now);
+  let times = 0;
+  while (all.refuse("a") === undefined && times < 1000) {
+    const again = peer("a");
+    all.add(again);
+    all.prove(again, "ann", FREE);
+    all.punish(again);
+    all.remove(again);
+    times++;
+  }
+  expect(times).toBe(CONNECTION_LIMITS.burstPerAddress);
 });
 
 test("whatever happens, connections are counted right", () => {
@@ -144,7 +223,7 @@ test("whatever happens, connections are counted right", () => {
           open.splice(open.indexOf(gone), 1);
           all.remove(gone);
           all.remove(gone);
-        } else if (deed === "prove" && one !== undefined) all.prove(one);
+        } else if (deed === "prove" && one !== undefined) all.prove(one, one.address, FREE);
         else if (deed === "remove" && one !== undefined) {
           open.splice(open.indexOf(one), 1);
           all.remove(one);
