@@ -26,6 +26,7 @@ import { digestOfWeights } from "./hashing.ts";
 import { historyPage } from "./history.ts";
 import { Listing } from "./listing.ts";
 import { isAway, Loading } from "./loading.ts";
+import { checkMoveId } from "./made-moves.ts";
 import { manifestText } from "./manifest.ts";
 import { Damage } from "./metadata.ts";
 import { describe, readMetadata } from "./model.ts";
@@ -45,6 +46,7 @@ import type {
   PageQuery,
   Registry,
   StoreResult,
+  TagDeed,
   TagRequestOptions,
 } from "./registry.ts";
 import { type Resolved, Resolving } from "./resolving.ts";
@@ -122,8 +124,8 @@ export class BackedRegistry implements Registry {
   async store(model: NewModel, signal: AbortSignal, onProgress?: OnProgress): Promise<StoreResult> {
     const documents = checkNewModel(model);
     if (model.name !== "") await this.#refuseTakenName(model, documents, signal);
-    const { name, force, actor, principal = "" } = model;
-    const request = { name, force, actor, principal, expectedHash: "", reason: "" };
+    const { name, force, actor, principal = "", moveId = "" } = model;
+    const request = { name, force, actor, principal, moveId, expectedHash: "", reason: "" };
     const tagIt: TagIt = (hash, lease) => this.#promoting.tagHeld({ ...request, hash }, lease, signal);
     const tagging = name === "" ? undefined : tagIt;
     const stored = await this.#storing.store(model, documents, signal, tagging, onProgress);
@@ -170,6 +172,7 @@ export class BackedRegistry implements Registry {
 
   async tag(request: TagRequestOptions, signal: AbortSignal): Promise<TagMove> {
     checkTagName(request.name);
+    checkMoveId(request.moveId);
     checkDeed(request);
     return this.#promoting.tag(request, signal);
   }
@@ -200,20 +203,19 @@ export class BackedRegistry implements Registry {
     return verifyModels(this.#copyParts, refs, quick, signal);
   }
 
-  async rollbackTag(
-    request: Deed & { readonly name: string; readonly steps: number },
-    signal: AbortSignal,
-  ): Promise<TagMove> {
+  async rollbackTag(request: TagDeed & { readonly steps: number }, signal: AbortSignal): Promise<TagMove> {
     checkTagName(request.name);
+    checkMoveId(request.moveId);
     checkDeed(request);
     return this.#promoting.rollback(request, signal);
   }
 
   async deleteTag(
-    request: Deed & { readonly name: string; readonly expectedHash: string },
+    request: TagDeed & { readonly expectedHash: string },
     signal: AbortSignal,
   ): Promise<TagMove> {
     checkTagName(request.name);
+    checkMoveId(request.moveId);
     checkDeed(request);
     return this.#promoting.delete(request, signal);
   }
@@ -276,6 +278,8 @@ export class BackedRegistry implements Registry {
   async #refuseTakenName(model: NewModel, documents: Documents, signal: AbortSignal): Promise<void> {
     const last = model.force ? undefined : await this.#tags.current(model.name, signal);
     if (last === undefined || last.hash === "") return;
+    // Others may have moved it on since an earlier attempt of this call.
+    if ((await this.#tags.made(last, model.moveId, signal)) !== undefined) return;
     const there = await readMetadata(this.#backend, last.hash, signal).catch(() => undefined);
     const canBecome =
       there !== undefined &&

@@ -2,7 +2,7 @@ import { PipekitError, type TagMove } from "@pipekit/proto";
 import { inParallel } from "./collecting/parallel.ts";
 import { pageSize } from "./paging.ts";
 import type { PageQuery } from "./registry.ts";
-import { type LoggedMove, withoutNonce } from "./tag-file.ts";
+import { type LoggedMove, publicMove } from "./tag-file.ts";
 import type { Tags } from "./tags.ts";
 
 /** Moves of a tag whose last one is `last`, newest first. Throws INVALID_ARGUMENT, CORRUPT_MODEL. */
@@ -23,7 +23,7 @@ export async function historyPage(
   const seqs = Array.from({ length: Math.max(0, Math.min(from, last.seq) - end) }, (_, i) => end + 1 + i);
   const moves = await inParallel(seqs.reverse(), (seq) => tags.moveAt(last, seq, signal));
   return {
-    moves: moves.filter((move) => move !== undefined).map(withoutNonce),
+    moves: moves.filter((move) => move !== undefined).map(publicMove),
     nextPageToken: end > 0 ? String(end) : "",
   };
 }

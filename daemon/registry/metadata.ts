@@ -114,7 +114,7 @@ function readFields(text: string): Metadata {
     return {
       hash: string(root.get("hash")),
       manifest: string(root.get("manifest")),
-      createdAtMs: Date.parse(string(root.get("created_at"))),
+      createdAtMs: moment(root.get("created_at")),
       runId: string(root.get("run_id")),
       weightsFormat: string(root.get("weights_format")),
       operatorYaml,
@@ -134,7 +134,7 @@ function readFields(text: string): Metadata {
 function fileDigest(value: JsonValue | undefined): FileDigest | undefined {
   if (value === undefined) return undefined;
   const entries = object(value);
-  return { sha256: string(entries.get("sha256")), size: number(entries.get("size")) };
+  return { sha256: string(entries.get("sha256")), size: count(entries.get("size")) };
 }
 
 function object(value: JsonValue | undefined): JsonObject {
@@ -150,4 +150,17 @@ function string(value: JsonValue | undefined): string {
 function number(value: JsonValue | undefined): number {
   if (value instanceof JsonNumber) return value.value;
   throw new Damage("metadata.json holds something else where a number belongs.");
+}
+
+function count(value: JsonValue | undefined): number {
+  const found = number(value);
+  if (Number.isSafeInteger(found) && found >= 0) return found;
+  throw new Damage("metadata.json holds another number where a size belongs.");
+}
+
+/** Milliseconds; as microseconds, too, it is a number that clients can be told. */
+function moment(value: JsonValue | undefined): number {
+  const ms = Date.parse(string(value));
+  if (Number.isSafeInteger(ms * 1000)) return ms;
+  throw new Damage("metadata.json holds something else where a time belongs.");
 }

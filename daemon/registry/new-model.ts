@@ -1,6 +1,7 @@
 /** What a client sends to be stored, and the checks that need nothing but it. */
 import { checkTagName, PipekitError } from "@pipekit/proto";
 import type { JsonObject } from "../content/index.ts";
+import { checkMoveId } from "./made-moves.ts";
 import { type Document, parseObject, parseOperator, parseOptional } from "./operator.ts";
 import { yamlBytes } from "./yaml.ts";
 
@@ -24,6 +25,8 @@ export interface NewModel {
   readonly actor: string;
   /** Who it is as the daemon knows it; nobody when absent. */
   readonly principal?: string;
+  /** Of the call that moves `name`, as in MoveRequest. */
+  readonly moveId?: string;
   /** Undefined for a model without weights. */
   readonly weights: WeightsSource | undefined;
   readonly weightsFormat: string;
@@ -46,6 +49,7 @@ const MAX_TEXT_LENGTH = 4096;
 /** Throws NOT_AN_OPERATOR, INVALID_CONFIG, TAG_NAME_INVALID, INVALID_ARGUMENT, STORAGE_FULL (too large). */
 export function checkNewModel(model: NewModel): Documents {
   if (model.name !== "") checkTagName(model.name);
+  checkMoveId(model.moveId);
   checkText("actor", model.actor);
   checkText("dataset_hash", model.datasetHash);
   checkText("run_id", model.runId);

@@ -11,9 +11,9 @@ import type { Lease } from "./collecting/lease.ts";
 import type { Leases } from "./collecting/leases.ts";
 import { inParallel } from "./collecting/parallel.ts";
 import { asCorrupt, readMetadata } from "./model.ts";
-import type { Deed, TagRequestOptions } from "./registry.ts";
+import type { TagDeed, TagRequestOptions } from "./registry.ts";
 import { deleted, noSuchHash, type Resolving } from "./resolving.ts";
-import { type LoggedMove, withoutNonce } from "./tag-file.ts";
+import { type LoggedMove, publicMove } from "./tag-file.ts";
 import type { MoveRequest, Tags } from "./tags.ts";
 
 export class Promoting {
@@ -31,15 +31,20 @@ export class Promoting {
 
   /** Throws TAG_EXISTS, TAG_CONFLICT, REF_NOT_FOUND, CORRUPT_MODEL. A move that changes nothing is not made. */
   async tag({ ref, ...request }: TagRequestOptions, signal: AbortSignal): Promise<TagMove> {
-    const { hash } = await this.#resolving.lookUp(ref, signal);
-    return this.#point({ ...request, hash }, signal);
+    const [found] = await Promise.allSettled([this.#resolving.lookUp(ref, signal)]);
+    // After the look-up, whose failure is none of a call that has made its move.
+    const last = await this.#tags.current(request.name, signal);
+    const made = await this.#made(last, request.moveId, signal);
+    if (made !== undefined) return made;
+    if (found.status === "rejected") throw found.reason;
+    return this.#point({ ...request, hash: found.value.hash }, last, signal);
   }
 
   /** Moves the tag to a model on which the caller holds a lease, and which is there. */
   async tagHeld(request: MoveRequest, lease: Lease, signal: AbortSignal): Promise<TagMove> {
     const move = await this.#tags.move(request, lease, signal);
     if (!lease.isHeld) await this.#undoIfGone(move, lease, signal);
-    return withoutNonce(move);
+    return publicMove(move);
   }
 
   /**
@@ -47,7 +52,7 @@ export class Promoting {
    * that it leads to now, found again right before it. Throws TAG_CONFLICT when the tag moves meanwhile, REF_NOT_FOUND.
    */
   async rollback(
-    { name, steps, ...deed }: Deed & { readonly name: string; readonly steps: number },
+    { name, steps, ...deed }: TagDeed & { readonly steps: number },
     signal: AbortSignal,
   ): Promise<TagMove> {
     if (!Number.isSafeInteger(steps) || steps < 1) {
@@ -57,6 +62,8 @@ export class Promoting {
       });
     }
     const last = await this.#resolving.tag(name, signal);
+    const made = await this.#made(last, deed.moveId, signal);
+    if (made !== undefined) return made;
     const target = await this.#placeBefore(last, steps, signal);
     const reason = deed.reason === "" ? `rollback to move ${target.seq}` : deed.reason;
     const request = {
@@ -68,17 +75,16 @@ export class Promoting {
       expectedSeq: last.seq,
       reason,
     };
-    return this.#point(request, signal);
+    return this.#point(request, last, signal);
   }
 
   /** By a move that leads nowhere. Throws TAG_CONFLICT, REF_NOT_FOUND. */
-  async delete(
-    request: Deed & { readonly name: string; readonly expectedHash: string },
-    signal: AbortSignal,
-  ): Promise<TagMove> {
+  async delete(request: TagDeed & { readonly expectedHash: string }, signal: AbortSignal): Promise<TagMove> {
     const last = await this.#resolving.tag(request.name, signal);
+    const made = await this.#made(last, request.moveId, signal);
+    if (made !== undefined) return made;
     if (last.hash === "") throw deleted(last, request.name);
-    return withoutNonce(await this.#tags.move({ ...request, hash: "", force: true }, undefined, signal));
+    return publicMove(await this.#tags.move({ ...request, hash: "", force: true }, undefined, signal));
   }
 
   /** Last moves of the tags after `after` that lead to a model, in byte order, `limit` at most. */
@@ -92,16 +98,34 @@ export class Promoting {
       for (const move of moves) {
         if (move === undefined || move.hash === "") continue;
         if (tags.length >= limit) return { tags, next: tags.at(-1)?.name ?? "" };
-        tags.push(withoutNonce(move));
+        tags.push(publicMove(move));
       }
     }
     return { tags, next: "" };
   }
 
-  async #point(request: MoveRequest, signal: AbortSignal): Promise<TagMove> {
-    const { name, hash, actor } = request;
-    const standing = await this.#tags.standing(name, hash, signal);
-    if (standing !== undefined) return withoutNonce(standing);
+  /**
+   * The move that an earlier attempt of this call has made. Throws REF_NOT_FOUND when its model is gone: a move that was
+   * undone for that was none.
+   */
+  async #made(
+    last: LoggedMove | undefined,
+    moveId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<TagMove | undefined> {
+    const move = await this.#tags.made(last, moveId, signal);
+    if (move === undefined) return undefined;
+    if (move.hash !== "" && !(await this.#resolving.exists(move.hash, signal))) throw noSuchHash(move.hash);
+    return publicMove(move);
+  }
+
+  /** `last` is the tag's last move as it was found just now. */
+  async #point(request: MoveRequest, last: LoggedMove | undefined, signal: AbortSignal): Promise<TagMove> {
+    const { hash, actor } = request;
+    if (last?.hash === hash) {
+      await this.#tags.ensureLogged(last, signal);
+      return publicMove(last);
+    }
     return this.#leases.hold(hash, { kind: "tagging", actor }, signal, async (lease) => {
       await this.#requireModel(hash, signal);
       return this.tagHeld(request, lease, signal);
@@ -149,7 +173,7 @@ export class Promoting {
     };
     const back = { ...undone, hash: move.previousHash };
     const canReturn = back.hash !== "" && (await this.#resolving.exists(back.hash, signal));
-    if (canReturn) await this.#point(back, signal);
+    if (canReturn) await this.#point(back, undefined, signal);
     else await this.#tags.move({ ...undone, hash: "" }, undefined, signal);
     lease.check();
   }

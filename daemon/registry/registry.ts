@@ -46,6 +46,9 @@ export interface Deed {
   readonly principal?: string;
 }
 
+/** Something done to a tag. */
+export interface TagDeed extends Deed, Pick<MoveRequest, "name" | "moveId"> {}
+
 /** What of a registry is brought over to another. */
 export interface CopyOptions {
   /** Empty for all models. */
@@ -103,7 +106,10 @@ export interface Registry {
     query: PageQuery & { readonly metadataFilterJson: string },
     signal: AbortSignal,
   ): Promise<{ models: Model[]; nextPageToken: string }>;
-  /** Throws TAG_EXISTS, TAG_CONFLICT, TAG_NAME_INVALID. */
+  /**
+   * Throws TAG_EXISTS, TAG_CONFLICT, TAG_NAME_INVALID. Here and in the other calls that move a tag: one whose `moveId` has made
+   * a move already is told that move, and makes none.
+   */
   tag(request: TagRequestOptions, signal: AbortSignal): Promise<TagMove>;
   resolve(ref: string, signal: AbortSignal): Promise<Resolved>;
   /** Newest first. Throws TAG_NAME_INVALID, REF_NOT_FOUND. */
@@ -115,15 +121,9 @@ export interface Registry {
   /** Moves after `afterSeq`, then each new one until aborted; with 0 first the current one only. Throws TAG_NAME_INVALID. */
   watchTag(name: string, afterSeq: number, signal: AbortSignal): AsyncIterable<TagMove>;
   /** By a new move. `steps` is 1 or more. Throws TAG_CONFLICT when the tag moves meanwhile, TAG_NAME_INVALID. */
-  rollbackTag(
-    request: Deed & { readonly name: string; readonly steps: number },
-    signal: AbortSignal,
-  ): Promise<TagMove>;
+  rollbackTag(request: TagDeed & { readonly steps: number }, signal: AbortSignal): Promise<TagMove>;
   /** By a move whose hash is empty. Throws TAG_CONFLICT, TAG_NAME_INVALID. */
-  deleteTag(
-    request: Deed & { readonly name: string; readonly expectedHash: string },
-    signal: AbortSignal,
-  ): Promise<TagMove>;
+  deleteTag(request: TagDeed & { readonly expectedHash: string }, signal: AbortSignal): Promise<TagMove>;
   /** Tags that lead to a model, in byte order. */
   listTags(query: PageQuery, signal: AbortSignal): Promise<{ tags: TagMove[]; nextPageToken: string }>;
   pin(request: Deed & { readonly ref: string }, signal: AbortSignal): Promise<Pin>;

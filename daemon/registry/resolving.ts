@@ -3,7 +3,7 @@ import type { RegistryBackend } from "@pipekit/adapters/registry";
 import { isHash, nearestName, PipekitError, parseRef, refText, type TagMove } from "@pipekit/proto";
 import { listAll } from "./list-all.ts";
 import { FILES, modelKey } from "./model.ts";
-import { type LoggedMove, withoutNonce } from "./tag-file.ts";
+import { type LoggedMove, publicMove } from "./tag-file.ts";
 import type { Tags } from "./tags.ts";
 
 export interface Resolved {
@@ -89,7 +89,7 @@ export class Resolving {
 /** Throws REF_NOT_FOUND when the move deleted the tag. */
 function resolved(move: LoggedMove, ref: string): Resolved {
   if (move.hash === "") throw deleted(move, ref);
-  return { hash: move.hash, move: withoutNonce(move) };
+  return { hash: move.hash, move: publicMove(move) };
 }
 
 /** Of a reference that leads to a move which deleted its tag. */

@@ -2,19 +2,22 @@
  * Bytes of a tag (`_tags/<name>.txt`) and of a log entry (`_log/<name>/<n>.json`).
  *
  * Line 1 of a tag is the hash alone, so that `head -1` resolves it, or empty when the tag was deleted; then `seq`, `prev`, `actor`, `time`, `nonce`,
- * `reason`, `principal`, one `key: value` a line, with newlines and backslashes of values escaped. The nonce makes each move's bytes
- * unlike any other's: a tag that goes A, B, A has three versions, and a mover whose answer was lost finds its own.
+ * `reason`, `principal`, `id` (of the call that moved it, where it had one), one `key: value` a line, with newlines and backslashes
+ * of values escaped. The nonce makes each move's bytes unlike any other's: a tag that goes A, B, A has three versions, and a mover
+ * whose answer was lost finds its own.
  */
 import { isHash, type TagMove } from "@pipekit/proto";
 import { z } from "zod";
 
-/** A move with its nonce. */
+/** A move with what the registry alone is told. */
 export interface LoggedMove extends TagMove {
   readonly nonce: string;
+  /** Of the call that made it; empty for one without an id. */
+  readonly moveId: string;
 }
 
 /** A move as clients see it. */
-export function withoutNonce({ nonce: _, ...move }: LoggedMove): TagMove {
+export function publicMove({ nonce: _, moveId: __, ...move }: LoggedMove): TagMove {
   return move;
 }
 
@@ -29,6 +32,8 @@ const logEntry = z.object({
   reason: z.string(),
   /** Moves of daemons that did not record it have none. */
   principal: z.string().default(""),
+  /** So have moves of calls without an id. */
+  id: z.string().optional(),
 });
 type LogEntry = z.infer<typeof logEntry>;
 
@@ -51,9 +56,10 @@ export function nameOfTagKey(key: string): string {
 
 export function encodeTag(move: LoggedMove): Buffer {
   const { hash, ...rest } = toEntry(move);
-  const lines = (["seq", "prev", "actor", "time", "nonce", "reason", "principal"] as const).map(
-    (key) => `${key}: ${escapeLine(String(rest[key]))}`,
+  const keys = (["seq", "prev", "actor", "time", "nonce", "reason", "principal", "id"] as const).filter(
+    (key) => rest[key] !== undefined,
   );
+  const lines = keys.map((key) => `${key}: ${escapeLine(String(rest[key]))}`);
   return Buffer.from(`${hash}\n${lines.join("\n")}\n`);
 }
 
@@ -93,14 +99,17 @@ function toEntry(move: LoggedMove): LogEntry {
     nonce: move.nonce,
     reason: move.reason,
     principal: move.principal,
+    ...(move.moveId === "" ? {} : { id: move.moveId }),
   };
 }
 
 function fromEntry(name: string, entry: unknown): LoggedMove | undefined {
   const parsed = logEntry.safeParse(entry);
   if (!parsed.success) return undefined;
-  const { prev, time, ...move } = parsed.data;
-  return { name, ...move, previousHash: prev, atUs: Date.parse(time) * 1000 };
+  const { prev, time, id = "", ...move } = parsed.data;
+  const atUs = Date.parse(time) * 1000;
+  // No daemon wrote a time that does not fit, and no client can be told it.
+  return Number.isSafeInteger(atUs) ? { name, ...move, previousHash: prev, atUs, moveId: id } : undefined;
 }
 
 function escapeLine(text: string): string {

@@ -13,6 +13,7 @@ import { type Clock, systemClock } from "./collecting/clock.ts";
 import type { Lease } from "./collecting/lease.ts";
 import { inParallel } from "./collecting/parallel.ts";
 import { listAll } from "./list-all.ts";
+import { MadeMoves } from "./made-moves.ts";
 import { Damage } from "./metadata.ts";
 import {
   decodeLog,
@@ -40,6 +41,8 @@ export interface MoveRequest {
   readonly reason: string;
   /** Who it is as the daemon knows it; nobody when absent. */
   readonly principal?: string;
+  /** Of the call: the same in all its attempts. Absent or empty: each attempt is a call of its own. */
+  readonly moveId?: string;
 }
 
 export interface CurrentTag {
@@ -56,12 +59,14 @@ export class Tags {
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #moved: () => void;
   readonly #clock: Clock;
+  readonly #made: MadeMoves;
 
   /** `moved` is called after each move made here. */
   constructor(backend: RegistryBackend, moved: () => void, clock: Clock = systemClock) {
     this.#backend = backend;
     this.#moved = moved;
     this.#clock = clock;
+    this.#made = new MadeMoves((last, seq, signal) => this.moveAt(last, seq, signal), clock);
   }
 
   /** The tag's last move; undefined when there is no such tag. Throws CORRUPT_MODEL. */
@@ -81,12 +86,15 @@ export class Tags {
     return move;
   }
 
-  /** The tag's last move if it leads to `hash` already, and is in the log. */
-  async standing(name: string, hash: string, signal: AbortSignal): Promise<LoggedMove | undefined> {
-    const last = await this.current(name, signal);
-    if (last?.hash !== hash) return undefined;
-    await this.ensureLogged(last, signal);
-    return last;
+  /** The move, of a tag whose last one is `last`, that an earlier attempt of this call has made; it is in the log. */
+  async made(
+    last: LoggedMove | undefined,
+    moveId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<LoggedMove | undefined> {
+    const made = last && (await this.#made.find(last, moveId ?? "", signal));
+    if (made !== undefined && made.seq === last?.seq) await this.ensureLogged(made, signal);
+    return made;
   }
 
   /**
@@ -145,6 +153,9 @@ export class Tags {
   ): Promise<LoggedMove | undefined> {
     const { name, hash } = request;
     const current = await this.read(name, signal);
+    // Two attempts of one call may be under way at once, at two daemons.
+    const made = await this.made(current?.move, request.moveId, signal);
+    if (made !== undefined) return made;
     if (current?.move.hash === hash) {
       await this.ensureLogged(current.move, signal);
       return current.move;
@@ -162,6 +173,7 @@ export class Tags {
       reason: request.reason,
       principal: request.principal ?? "",
       nonce: randomUUID(),
+      moveId: request.moveId ?? "",
     };
     lease?.check();
     if (!(await this.swap(move, current, signal))) return undefined;

@@ -1,5 +1,5 @@
 import type { TagMove } from "@pipekit/proto";
-import { withoutNonce } from "./tag-file.ts";
+import { publicMove } from "./tag-file.ts";
 import type { Tags } from "./tags.ts";
 
 /**
@@ -35,7 +35,7 @@ export async function* watchMoves(
       if (last === undefined || last.seq <= seen) continue;
       for (let seq = seen === 0 ? last.seq : seen + 1; seq <= last.seq && !signal.aborted; seq++) {
         const found = await tags.moveAt(last, seq, signal);
-        if (found !== undefined) yield withoutNonce(found);
+        if (found !== undefined) yield publicMove(found);
       }
       seen = last.seq;
     }

@@ -1,10 +1,14 @@
 import {
+  type BackupMade,
+  type BackupRequest,
+  type BackupResponse,
   type DaemonServiceServer,
   type HandOverRequest,
   PipekitError,
   PROTOCOL_MAX,
   PROTOCOL_MIN,
   type PrincipalRole,
+  type Progress,
   type StatusResponse,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
@@ -14,6 +18,7 @@ import type { Journal } from "../journal/journal.ts";
 import type { DiskState, Prune, PruneChoice } from "../retention/index.ts";
 import { auditCalls } from "./audit.ts";
 import { serverStream, unary } from "./calls.ts";
+import { telling } from "./progress.ts";
 
 /** What never changes about a running daemon. */
 export interface DaemonIdentity {
@@ -37,6 +42,13 @@ export interface DaemonServiceOptions {
   readonly retention: {
     disk(): Promise<DiskState>;
     prune(choice: PruneChoice, signal: AbortSignal): AsyncIterable<Prune>;
+  };
+  readonly backups: {
+    make(
+      request: BackupRequest,
+      onProgress: (progress: Progress) => void,
+      signal: AbortSignal,
+    ): Promise<BackupMade>;
   };
   readonly audit: AuditLog;
   readonly draining: () => boolean;
@@ -64,7 +76,7 @@ export function daemonService(options: DaemonServiceOptions): DaemonServiceServe
       return {
         protocol,
         daemonVersion: identity.version,
-        capabilities: ["resume", "watch_metrics", "hand_over", "groups"],
+        capabilities: ["resume", "watch_metrics", "hand_over", "groups", "move_id"],
         stateFolder: identity.stateFolder,
         pid: process.pid,
         stagingFolder: identity.stagingFolder,
@@ -105,6 +117,13 @@ export function daemonService(options: DaemonServiceOptions): DaemonServiceServe
         });
       }
       yield* retention.prune(request, signal);
+    }),
+    backup: serverStream(log, async function* (request, signal): AsyncGenerator<BackupResponse> {
+      for await (const told of telling((tell) => options.backups.make(request, tell, signal))) {
+        yield told.kind === "progress"
+          ? { part: { $case: "progress", value: told.progress } }
+          : { part: { $case: "made", value: told.answer } };
+      }
     }),
     shutdown: unary(log, async ({ waitForDeliveryS }, signal) => {
       if (waitForDeliveryS < 0) {

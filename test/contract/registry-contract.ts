@@ -16,6 +16,7 @@ import {
   storeText,
   streamOf,
 } from "./registry-harness.ts";
+import { describeMovesOnce } from "./registry-moves-once.ts";
 import { describeTagDeeds } from "./registry-tags.ts";
 
 const FIRST_PAGE = { pageSize: 0, pageToken: "" };
@@ -352,6 +353,7 @@ export function describeRegistryContract(name: string, makeRegistry: () => Promi
     });
 
     describeTagDeeds(() => fixture);
+    describeMovesOnce(() => fixture);
     describeCollections(() => fixture);
     describeCopies(() => fixture);
 

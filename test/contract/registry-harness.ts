@@ -159,6 +159,7 @@ export function remoteRegistry(client: RegistryServiceClient, registry = "", ato
     const staged = weights?.kind === "path" && weights.staged;
     const value = {
       ...header,
+      moveId: header.moveId ?? "",
       registry,
       hasWeights: weights !== undefined,
       weightsPath: path,
@@ -203,7 +204,9 @@ export function remoteRegistry(client: RegistryServiceClient, registry = "", ato
     },
     list: (query) => unary((done) => client.list({ registry, ...query }, done)),
     async tag(request) {
-      const { move } = await unary<TagResponse>((done) => client.tag({ registry, ...request }, done));
+      const { move } = await unary<TagResponse>((done) =>
+        client.tag({ moveId: "", registry, ...request }, done),
+      );
       if (move === undefined) throw new Error("no move");
       return move;
     },
@@ -227,13 +230,13 @@ export function remoteRegistry(client: RegistryServiceClient, registry = "", ato
       cancelled(client.verify({ registry, refs: [...refs], quick: options?.quick ?? false }), signal),
     async rollbackTag(request) {
       const { move } = await unary<RollbackTagResponse>((done) =>
-        client.rollbackTag({ registry, ...request }, done),
+        client.rollbackTag({ moveId: "", registry, ...request }, done),
       );
       return move as TagMove;
     },
     async deleteTag(request) {
       const { move } = await unary<DeleteTagResponse>((done) =>
-        client.deleteTag({ registry, ...request }, done),
+        client.deleteTag({ moveId: "", registry, ...request }, done),
       );
       return move as TagMove;
     },
@@ -296,7 +299,7 @@ export const never = new AbortController().signal;
 export const OPERATOR = '{"module":"pkg.models","class":"Net","config":{"layers":[64,64],"dropout":1.0}}';
 
 /** A model with defaults for what a test does not care about. */
-export function newModel(part: Partial<NewModel> = {}): NewModel {
+export function newModel(part: Partial<NewModel> = {}): NewModel & { readonly moveId: string } {
   return {
     operatorJson: OPERATOR,
     trainingConfigJson: "",
@@ -309,6 +312,7 @@ export function newModel(part: Partial<NewModel> = {}): NewModel {
     actor: "tester@here",
     weights: undefined,
     weightsFormat: "",
+    moveId: "",
     ...part,
   };
 }

@@ -47,8 +47,8 @@ describeTrackerContract("clearml", async () => {
   const secrets: string[] = [KEYS.secret];
   let keys: { access: string; secret: string } = { ...KEYS };
   const renew = () => {
-    writeFileSync(files.access, `${keys.access}\n`);
-    writeFileSync(files.secret, `${keys.secret}\n`);
+    writeFileSync(files.access, `${keys.access}\n`, { mode: 0o600 });
+    writeFileSync(files.secret, `${keys.secret}\n`, { mode: 0o600 });
   };
   renew();
   server.state.unindexable.add("poison");

@@ -46,7 +46,7 @@ describeTrackerContract("mlflow", async () => {
   const folder = mkdtempSync(join(tmpdir(), "pkx-credentials-"));
   const tokenFile = join(folder, "token");
   const tokens = ["first-secret-token"];
-  const renew = () => writeFileSync(tokenFile, `${tokens.at(-1)}\n`);
+  const renew = () => writeFileSync(tokenFile, `${tokens.at(-1)}\n`, { mode: 0o600 });
   renew();
   const spec = mlflowTracker.parse(`mlflow://${network.host}/${EXPERIMENT}?token=file:${tokenFile}`);
 

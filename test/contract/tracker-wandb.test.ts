@@ -47,7 +47,7 @@ describeTrackerContract("wandb", async () => {
   const folder = mkdtempSync(join(tmpdir(), "pkx-credentials-"));
   const keyFile = join(folder, "key");
   const keys = [FAKE_KEY];
-  const renew = () => writeFileSync(keyFile, `${keys.at(-1)}\n`);
+  const renew = () => writeFileSync(keyFile, `${keys.at(-1)}\n`, { mode: 0o600 });
   renew();
   const spec = wandbTracker.parse(`wandb+http://${network.host}/team/contract?key=file:${keyFile}`);
 

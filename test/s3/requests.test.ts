@@ -88,7 +88,9 @@ test("no operation takes more requests than it did", async () => {
   const big = newModel({ weights: streamOf(...Array.from({ length: 24 }, () => chunk)) });
   await measure("store, 24 MiB in 3 parts", () => registry.store(big, never));
   await measure("resolve a tag", () => registry.resolve("prod", never));
-  await measure("promote", () => registry.tag(move("prod", second, { force: true }), never));
+  await measure("promote", () =>
+    registry.tag(move("prod", second, { force: true, moveId: "01JZ0000000000000000000001" }), never),
+  );
   const fresh = await fixture.again();
   await measure("load, first time", async () => {
     const loaded = await fresh.load("prod", { byPath: false, offset: 0 }, never);

@@ -23,6 +23,8 @@ export class FakeDaemon {
   readonly tracker = new FakeTrackerService();
   readonly registry = new FakeRegistryService(this.folder);
   hello: (request: HelloRequest) => void = () => undefined;
+  /** What it says that it can do beyond version 1. */
+  readonly capabilities: string[] = [];
   shutdowns: number[] = [];
   warnings: string[] = [];
   readonly prunes: PruneRequest[] = [];
@@ -64,7 +66,7 @@ export class FakeDaemon {
         return {
           protocol: 1,
           daemonVersion: "0.1.0",
-          capabilities: [],
+          capabilities: this.capabilities,
           stateFolder: this.folder,
           pid: process.pid,
           stagingFolder: join(this.folder, "staging"),

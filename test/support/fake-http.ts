@@ -94,8 +94,17 @@ export const htmlPage = (status = 200): Fault =>
 /** Faults that are decided before the body is read. */
 const EARLY = new Set<Fault["kind"]>(["refuseBody", "resetRequest"]);
 
-/** Starts it on a free loopback port. `upstream` is the address of the real server. */
-export async function startFakeHttp(upstream?: string): Promise<FakeHttp> {
+/** Where a fake listens that has to be found where it was before. */
+export interface FakePlace {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Starts it, on a free loopback port unless a place is given. `upstream` is the address of the real server. */
+export async function startFakeHttp(
+  upstream?: string,
+  { address, port }: FakePlace = { address: "127.0.0.1", port: 0 },
+): Promise<FakeHttp> {
   const seen: SeenRequest[] = [];
   let injected: { fault: Fault; path: RegExp }[] = [];
   let script: Script = () => undefined;
@@ -116,8 +125,11 @@ export async function startFakeHttp(upstream?: string): Promise<FakeHttp> {
   // A client that is gone in the middle of its body is nothing to answer.
   const listener = createServer((request, response) => void handle(request, response).catch(() => undefined));
   listener.on("checkContinue", (request, response) => void handle(request, response).catch(() => undefined));
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const host = `127.0.0.1:${(listener.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve, reject) => {
+    listener.once("error", reject);
+    listener.listen(port, address, resolve);
+  });
+  const host = `${address}:${(listener.address() as AddressInfo).port}`;
   const server: FakeHttp = {
     url: `http://${host}`,
     host,

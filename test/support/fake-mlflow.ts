@@ -2,7 +2,14 @@
  * A small MLflow that counts: the part of the REST interface that our adapter speaks, in this process. Like the real
  * one it keeps one of several points with equal key, step, value and millisecond.
  */
-import { answer, type FakeHttp, type Fault, type SeenRequest, startFakeHttp } from "./fake-http.ts";
+import {
+  answer,
+  type FakeHttp,
+  type FakePlace,
+  type Fault,
+  type SeenRequest,
+  startFakeHttp,
+} from "./fake-http.ts";
 
 /** A point as it was given. */
 export interface FakePoint {
@@ -30,6 +37,8 @@ export interface FakeMlflow {
   readonly host: string;
   /** Runs with our id: more than one is a ghost. */
   runsOf(runId: string): FakeMlflowRun[];
+  /** Drops the runs with our id, as a person deletes them who has seen enough. */
+  forget(runId: string): void;
   /** Faults come before the server's own answers; undefined lets the request through. */
   misbehave(script: (request: SeenRequest) => Fault | undefined): void;
   close(): Promise<void>;
@@ -40,10 +49,19 @@ interface LogBatch {
   readonly metrics?: readonly FakePoint[];
 }
 
-/** Starts it on a free loopback port. */
-export async function startFakeMlflow(): Promise<FakeMlflow> {
-  const http = await startFakeHttp();
-  const runs = new Map<string, FakeMlflowRun & { readonly places: Set<string> }>();
+/** What makes two points one. */
+const placeOf = ({ key, step, value, timestamp }: FakePoint) => `${key}\0${step}\0${value}\0${timestamp}`;
+
+/** Starts it, on a free loopback port unless a place is given, with runs that it has from before. */
+export async function startFakeMlflow(
+  place?: FakePlace,
+  before: readonly FakeMlflowRun[] = [],
+): Promise<FakeMlflow> {
+  const http = await startFakeHttp(undefined, place);
+  const runs = new Map<string, FakeMlflowRun & { readonly places: Set<string> }>(
+    before.map((run) => [run.mlflowRunId, { ...run, places: new Set(run.points.map(placeOf)) }]),
+  );
+  let created = before.length;
   let faults: (request: SeenRequest) => Fault | undefined = () => undefined;
   const missing = answer(404, { error_code: "RESOURCE_DOES_NOT_EXIST", message: "no such run" });
 
@@ -52,7 +70,7 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
   });
   const create = (body: { tags?: readonly { key: string; value: string }[] }) => {
     const runId = body.tags?.find(({ key }) => key === "pipekit.run_id")?.value ?? "";
-    const mlflowRunId = (runs.size + 1).toString(16).padStart(32, "0");
+    const mlflowRunId = (++created).toString(16).padStart(32, "0");
     const run = { mlflowRunId, runId, status: "RUNNING", points: [], given: 0, places: new Set<string>() };
     runs.set(mlflowRunId, run);
     return answer(200, { run: info(run) });
@@ -66,9 +84,8 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
     if (run === undefined) return missing;
     for (const point of metrics) {
       run.given++;
-      const place = `${point.key}\0${point.step}\0${point.value}\0${point.timestamp}`;
-      if (run.places.has(place)) continue;
-      run.places.add(place);
+      if (run.places.has(placeOf(point))) continue;
+      run.places.add(placeOf(point));
       run.points.push(point);
     }
     return answer(200, {});
@@ -104,6 +121,7 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
       case "runs/update":
         return update(body);
       case "runs/set-tag":
+      case "runs/delete-tag":
         return answer(200, {});
       case "metrics/get-history":
         return history(searchParams);
@@ -115,6 +133,9 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
     http,
     host: http.host,
     runsOf: (runId) => [...runs.values()].filter((run) => run.runId === runId),
+    forget: (runId) => {
+      for (const [id, run] of runs) if (run.runId === runId) runs.delete(id);
+    },
     misbehave: (script) => {
       faults = script;
     },

@@ -26,6 +26,8 @@ export interface GuardedServer {
   log(): string;
   /** Ends it with all its processes. Harmless when repeated. */
   stop(): Promise<void>;
+  /** kill -9 of all its processes, with nothing removed. */
+  kill9(): Promise<void>;
 }
 
 /** Starts a command; returns once it is ready, and throws with the tail of its log when it will not be. */
@@ -42,6 +44,7 @@ export async function startGuarded(
     env,
   });
   const log = () => (existsSync(logPath) ? readFileSync(logPath, "utf8") : "");
+  const kill9 = () => endGroup(child, "SIGKILL");
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= endGroup(child).then(() => {
@@ -56,7 +59,7 @@ export async function startGuarded(
     await stop();
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${tail}`);
   }
-  return { log, stop };
+  return { log, stop, kill9 };
 }
 
 /** Starts anew when another process has taken a port between our look and the server's bind; three times in all. */
@@ -71,14 +74,14 @@ export async function despiteTakenPorts<T>(start: () => Promise<T>): Promise<T> 
   }
 }
 
-async function endGroup(child: ChildProcess): Promise<void> {
+async function endGroup(child: ChildProcess, signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
   const pid = child.pid;
   if (pid === undefined) return;
   const gone = new Promise<void>((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) resolve();
     else child.once("exit", () => resolve());
   });
-  signalGroup(pid, "SIGTERM");
+  signalGroup(pid, signal);
   await Promise.race([gone, delay(5000, undefined, { ref: false })]);
   signalGroup(pid, "SIGKILL");
   await gone;

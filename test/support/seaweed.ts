@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -43,6 +43,13 @@ export interface S3Server {
   log(): string;
   /** Ends the server with all its processes and removes its folder. Harmless when repeated. */
   stop(): Promise<void>;
+  /** kill -9 of the server. */
+  kill9(): Promise<void>;
+  /**
+   * Starts the server that was killed, with what it had; returns once its conditional writes are atomic. For some moments after
+   * it answers first, two of several writers who create one object may be told that they have.
+   */
+  restart(): Promise<void>;
 }
 
 export interface S3ServerOptions {
@@ -73,12 +80,14 @@ async function startOnce(binary: string, options: S3ServerOptions): Promise<S3Se
   const port = await freePort();
   const { args, sockets } = await serverArguments(folder, port, config);
   const endpoint = `http://127.0.0.1:${port}`;
-  const { log, stop } = await startGuarded([binary, ...args], {
-    folder,
-    env: { PATH: process.env["PATH"], HOME: folder },
-    remove: [folder, ...sockets],
-    untilReady: (child) => untilReady(child, endpoint, options.deadlineMs ?? 60_000),
-  });
+  const start = () =>
+    startGuarded([binary, ...args], {
+      folder,
+      env: { PATH: process.env["PATH"], HOME: folder },
+      remove: [folder, ...sockets],
+      untilReady: (child) => untilReady(child, endpoint, options.deadlineMs ?? 60_000),
+    });
+  let server = await start();
   const newSpec = (query = ""): string =>
     `s3://${BUCKET}/${randomUUID()}/?endpoint=${endpoint}&region=us-east-1${query}`;
   const env = (identity = ADMIN): NodeJS.ProcessEnv => ({
@@ -88,7 +97,19 @@ async function startOnce(binary: string, options: S3ServerOptions): Promise<S3Se
     AWS_REGION: "us-east-1",
     AWS_EC2_METADATA_DISABLED: "true",
   });
-  return { endpoint, newSpec, env, log, stop };
+  return {
+    endpoint,
+    newSpec,
+    env,
+    log: () => server.log(),
+    stop: () => server.stop(),
+    kill9: () => server.kill9(),
+    async restart() {
+      for (const socket of sockets) rmSync(socket, { force: true });
+      server = await start();
+      await untilAtomic(endpoint);
+    },
+  };
 }
 
 async function serverArguments(
@@ -110,15 +131,36 @@ async function serverArguments(
   return { args, sockets };
 }
 
-/** The parts find each other one after the other: ready is what has stored an object. */
-async function untilReady(child: ChildProcess, endpoint: string, deadlineMs: number): Promise<void> {
-  const client = new S3Client({
+function adminClient(endpoint: string): S3Client {
+  return new S3Client({
     endpoint,
     region: "us-east-1",
     forcePathStyle: true,
     maxAttempts: 1,
     credentials: { accessKeyId: ADMIN.accessKey, secretAccessKey: ADMIN.secretKey },
   });
+}
+
+/** Lets 16 writers create an object, until exactly one of them has five times in a row. */
+async function untilAtomic(endpoint: string): Promise<void> {
+  const client = adminClient(endpoint);
+  try {
+    for (let inRow = 0; inRow < 5; ) {
+      const Key = `race/${randomUUID()}`;
+      const racers = Array.from({ length: 16 }, (_, i) =>
+        client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: `${i}`, IfNoneMatch: "*" })),
+      );
+      const ends = await Promise.allSettled(racers);
+      inRow = ends.filter(({ status }) => status === "fulfilled").length === 1 ? inRow + 1 : 0;
+    }
+  } finally {
+    client.destroy();
+  }
+}
+
+/** The parts find each other one after the other: ready is what has stored an object. */
+async function untilReady(child: ChildProcess, endpoint: string, deadlineMs: number): Promise<void> {
+  const client = adminClient(endpoint);
   const deadline = Date.now() + deadlineMs;
   try {
     while (Date.now() < deadline) {

@@ -59,6 +59,21 @@ def test_a_torn_tail_is_cut(tmp_path, contents, cut):
     file.delete()
 
 
+def test_a_file_of_the_first_clients_is_read_and_one_of_later_clients_is_left_alone(tmp_path):
+    file = filled(tmp_path, [(1, b"x"), (2, b"yz")])
+    file.close()
+    header = 8 + 40 + 8
+    entries = file.path.read_bytes()[header:]
+    file.path.write_bytes(b"PKXSPL1\n" + entries)
+    adopted = SpoolFile.adopt(file.path)
+    assert adopted is not None
+    assert [(e.seq, e.points, e.frame) for e in adopted.entries()] == [(1, 1, b"x"), (2, 2, b"yz")]
+    adopted.close()
+    file.path.write_bytes(b"PKXSPL3\n" + entries)
+    assert SpoolFile.adopt(file.path) is None
+    assert file.path.exists()
+
+
 def test_the_state_folder_made_for_a_first_spool_is_one_that_the_daemon_takes(tmp_path):
     state = tmp_path / "made" / "state"
     SpoolFile.create(state / "spool", new_ulid()).close()

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import {
+  type BackupMade,
   type DeadLetter,
   type HelloResponse,
   PipekitError,
@@ -12,6 +13,7 @@ import {
 } from "@pipekit/proto";
 import { ulid } from "ulid";
 import { AuditCalls } from "./audit.ts";
+import { type BackupOptions, makeBackup } from "./backup.ts";
 import { type CallSettings, unary } from "./calls.ts";
 import { VERSION } from "./channel.ts";
 import { Configs } from "./configs.ts";
@@ -299,6 +301,14 @@ export class Client implements AsyncDisposable {
   /** How the daemon is. */
   status({ signal }: CallSettings = {}): Promise<StatusResponse> {
     return this.#connection.call(({ daemon }) => unary(daemon.status.bind(daemon), {}, { signal }), signal);
+  }
+
+  /**
+   * Writes a backup of the state folder: a new folder, or a file when the path ends in `.tar`; absolute, on the daemon's host.
+   * Throws INVALID_ARGUMENT, STORAGE_FULL, CORRUPT_JOURNAL; then nothing is left there.
+   */
+  backup(path: string, options: BackupOptions = {}): Promise<BackupMade> {
+    return makeBackup(this.#connection, path, options);
   }
 
   /** Stops the daemon, after waiting at most so many seconds for delivery. Returns the points not delivered yet. */

@@ -15,6 +15,7 @@
 export {
   type Artifact,
   type AuditEntry,
+  type BackupMade,
   type ConfigNode,
   ConfigNodeKind,
   type ConfigProblem,
@@ -59,6 +60,7 @@ export {
   type VerifyResponse,
 } from "@pipekit/proto";
 export { AuditCalls, type AuditHead, type AuditQuery } from "./audit.ts";
+export type { BackupOptions } from "./backup.ts";
 export type { CallSettings } from "./calls.ts";
 export { VERSION } from "./channel.ts";
 export {

@@ -1,4 +1,5 @@
 import { PipekitError, type RegistryServiceClient } from "@pipekit/proto";
+import { ulid } from "ulid";
 import { type CallSettings, unary } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 
@@ -41,16 +42,26 @@ export abstract class RegistryCalls {
   }
 
   /**
-   * Makes a call that must not be made twice: when its answer is lost, nobody knows whether it was carried out. A
-   * daemon that had gone before is found or started first.
+   * Makes a call that moves a tag, under one id in all attempts; once more when the daemon has gone meanwhile. One that does
+   * not know such ids is asked once: when its answer is lost, nobody knows whether the tag was moved. A daemon that had gone
+   * before is found or started first.
    */
-  protected async askOnce<A>(
-    make: (registry: RegistryServiceClient) => Promise<A>,
+  protected async askMove<A>(
+    make: (registry: RegistryServiceClient, moveId: string) => Promise<A>,
     signal: AbortSignal | undefined,
   ): Promise<A> {
+    const moveId = newMoveId();
+    if (this.connection.hello.capabilities.includes("move_id")) {
+      return this.ask((registry) => make(registry, moveId), signal);
+    }
     await this.describe({ signal });
-    return make(this.connection.services.registry);
+    return make(this.connection.services.registry, moveId);
   }
+}
+
+/** What names one call that moves a tag, in all its attempts. */
+export function newMoveId(): string {
+  return ulid();
 }
 
 /** A part that every answer has. */

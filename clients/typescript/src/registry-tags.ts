@@ -24,7 +24,10 @@ export abstract class TagCalls extends RegistryCalls {
     return this.ask((registry) => unary(registry.resolveTag.bind(registry), request, { signal }), signal);
   }
 
-  /** Points a tag to a model. Throws TAG_EXISTS without `force`, TAG_CONFLICT, TAG_NAME_INVALID. */
+  /**
+   * Points a tag to a model. Throws TAG_EXISTS without `force`, TAG_CONFLICT, TAG_NAME_INVALID. Here and below, a call whose
+   * answer is lost is made once more, and the tag moves once; after DAEMON_UNAVAILABLE the history tells whether it was moved.
+   */
   async tag(ref: string, name: string, options: TagOptions = {}): Promise<TagMove> {
     const { signal } = options;
     const request = {
@@ -36,17 +39,14 @@ export abstract class TagCalls extends RegistryCalls {
       actor: options.actor ?? defaultActor(),
       reason: options.reason ?? "",
     };
-    const { move } = await this.ask(
-      (registry) => unary(registry.tag.bind(registry), request, { signal }),
+    const { move } = await this.askMove(
+      (registry, moveId) => unary(registry.tag.bind(registry), { ...request, moveId }, { signal }),
       signal,
     );
     return present(move, "move");
   }
 
-  /**
-   * Points a tag back to where it pointed before, by a new move. Throws TAG_CONFLICT when the tag moves meanwhile;
-   * after DAEMON_UNAVAILABLE the history tells whether it was moved.
-   */
+  /** Points a tag back to where it pointed before, by a new move. Throws TAG_CONFLICT when the tag moves meanwhile. */
   async rollback(name: string, options: RollbackOptions = {}): Promise<TagMove> {
     const { signal } = options;
     const request = {
@@ -56,17 +56,14 @@ export abstract class TagCalls extends RegistryCalls {
       actor: options.actor ?? defaultActor(),
       reason: options.reason ?? "",
     };
-    const { move } = await this.askOnce(
-      (registry) => unary(registry.rollbackTag.bind(registry), request, { signal }),
+    const { move } = await this.askMove(
+      (registry, moveId) => unary(registry.rollbackTag.bind(registry), { ...request, moveId }, { signal }),
       signal,
     );
     return present(move, "move");
   }
 
-  /**
-   * Makes a name lead nowhere, by a move whose hash is empty; its history is kept. Throws TAG_CONFLICT; after
-   * DAEMON_UNAVAILABLE the history tells whether it was deleted.
-   */
+  /** Makes a name lead nowhere, by a move whose hash is empty; its history is kept. Throws TAG_CONFLICT. */
   async deleteTag(name: string, options: DeleteTagOptions = {}): Promise<TagMove> {
     const { signal } = options;
     const request = {
@@ -76,8 +73,8 @@ export abstract class TagCalls extends RegistryCalls {
       actor: options.actor ?? defaultActor(),
       reason: options.reason ?? "",
     };
-    const { move } = await this.askOnce(
-      (registry) => unary(registry.deleteTag.bind(registry), request, { signal }),
+    const { move } = await this.askMove(
+      (registry, moveId) => unary(registry.deleteTag.bind(registry), { ...request, moveId }, { signal }),
       signal,
     );
     return present(move, "move");

@@ -4,7 +4,7 @@ import { answers, type CallSettings, unary } from "./calls.ts";
 import { copyToFile, downloadToBuffer, downloadToFile } from "./download.ts";
 import { toJson } from "./json.ts";
 import { type OnProgress, tell } from "./progress.ts";
-import { PAGE, present } from "./registry-calls.ts";
+import { newMoveId, PAGE, present } from "./registry-calls.ts";
 import { CopyCalls } from "./registry-copies.ts";
 import {
   defaultActor,
@@ -104,6 +104,7 @@ export class Registry extends CopyCalls {
       hashOnly,
       weightsFormat: options.weightsFormat ?? "",
       actor: options.actor ?? defaultActor(),
+      moveId: newMoveId(),
     };
     const sent = byPath ? undefined : weights;
     // A stream can be read only once, so that nothing is left to send a second time.

@@ -14,6 +14,8 @@ const SETTINGS = z.object({
   }),
   tokenFile: line,
   caFile: line,
+  certFile: line,
+  keyFile: line,
   stateDir: line,
   startDaemon: z.boolean().default(true),
   registry: line,
@@ -28,6 +30,8 @@ export const STARTING_SETTINGS = [
   "endpoint",
   "tokenFile",
   "caFile",
+  "certFile",
+  "keyFile",
   "stateDir",
   "startDaemon",
 ] as const satisfies readonly (keyof Settings)[];
@@ -59,6 +63,8 @@ export function connectionEnvironment(settings: Settings): Readonly<Record<strin
     PKX_ENDPOINT: settings.endpoint,
     PKX_TOKEN_FILE: settings.tokenFile,
     PKX_CA_FILE: settings.caFile,
+    PKX_CLIENT_CERT_FILE: settings.certFile,
+    PKX_CLIENT_KEY_FILE: settings.keyFile,
     PKX_STATE_DIR: settings.stateDir,
   };
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== ""));

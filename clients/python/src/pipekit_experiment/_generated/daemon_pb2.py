@@ -12,47 +12,54 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from . import registry_pb2 as pipekit_dot_experiment_dot_v1_dot_registry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pipekit/experiment/v1/daemon.proto\x12\x15pipekit.experiment.v1\"J\n\x0cHelloRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x02 \x01(\x05\x12\x14\n\x0cprotocol_max\x18\x03 \x01(\x05\"\xd2\x01\n\rHelloResponse\x12\x10\n\x08protocol\x18\x01 \x01(\x05\x12\x16\n\x0e\x64\x61\x65mon_version\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x14\n\x0cstate_folder\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x03\x12\x16\n\x0estaging_folder\x18\x06 \x01(\t\x12\x11\n\tprincipal\x18\x07 \x01(\t\x12\x33\n\x05roles\x18\x08 \x03(\x0b\x32$.pipekit.experiment.v1.PrincipalRole\"e\n\rPrincipalRole\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0c\n\x04runs\x18\x02 \x03(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x12\n\nregistries\x18\x04 \x03(\t\x12\x16\n\x0eruns_of_others\x18\x05 \x01(\x08\"\x0f\n\rStatusRequest\"\xa7\x03\n\x0eStatusResponse\x12\x16\n\x0e\x64\x61\x65mon_version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x15\n\rstarted_at_us\x18\x03 \x01(\x03\x12\x14\n\x0cstate_folder\x18\x04 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\x12\x15\n\rjournal_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06\x66rames\x18\x07 \x01(\x03\x12\x0e\n\x06points\x18\x08 \x01(\x03\x12\x14\n\x0cruns_running\x18\t \x01(\x03\x12\x0c\n\x04runs\x18\n \x01(\x03\x12\x16\n\x0epoints_pending\x18\x0b \x01(\x03\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x0c \x01(\x03\x12\x11\n\trss_bytes\x18\r \x01(\x03\x12\x10\n\x08\x64raining\x18\x0e \x01(\x08\x12\x13\n\x0bidle_exit_s\x18\x0f \x01(\x03\x12\x10\n\x08log_file\x18\x10 \x01(\t\x12\x18\n\x10\x64isk_quota_bytes\x18\x11 \x01(\x03\x12\x17\n\x0f\x64isk_used_bytes\x18\x12 \x01(\x03\x12\x17\n\x0f\x64isk_free_bytes\x18\x13 \x01(\x03\x12\x10\n\x08warnings\x18\x14 \x03(\t\".\n\x0fShutdownRequest\x12\x1b\n\x13wait_for_delivery_s\x18\x01 \x01(\x03\"*\n\x10ShutdownResponse\x12\x16\n\x0epoints_pending\x18\x01 \x01(\x03\"8\n\x0fHandOverRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0cprotocol_max\x18\x02 \x01(\x05\"B\n\x10HandOverResponse\x12\x0f\n\x07leaving\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05later\x18\x03 \x01(\x08\"[\n\x0cPruneRequest\x12\x14\n\x0colder_than_s\x18\x01 \x01(\x03\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\r\n\x05\x61pply\x18\x03 \x01(\x08\x12\x15\n\rwithout_sinks\x18\x04 \x01(\x08\"\x95\x01\n\rPruneResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kept\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x15\n\rjournal_bytes\x18\x05 \x01(\x03\x12\x15\n\rcontent_bytes\x18\x06 \x01(\x03\x12\x0c\n\x04runs\x18\x07 \x01(\x03\x12\x0c\n\x04\x64one\x18\x08 \x01(\x08\"\xd1\x01\n\nAuditEntry\x12\x0b\n\x03seq\x18\x01 \x01(\x03\x12\x0f\n\x07time_us\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\x0e\n\x06method\x18\x06 \x01(\t\x12\x14\n\x0csubject_json\x18\x07 \x01(\t\x12\x0f\n\x07outcome\x18\x08 \x01(\t\x12\x12\n\nintent_seq\x18\t \x01(\x03\x12\r\n\x05\x63ount\x18\n \x01(\x03\x12\x0c\n\x04prev\x18\x0b \x01(\t\x12\x0e\n\x06\x64igest\x18\x0c \x01(\t\"\x8a\x01\n\x10ReadAuditRequest\x12\x11\n\tafter_seq\x18\x01 \x01(\x03\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x10\n\x08since_us\x18\x04 \x01(\x03\x12\x10\n\x08until_us\x18\x05 \x01(\x03\x12\x0c\n\x04last\x18\x06 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x07 \x01(\x08\"E\n\x11ReadAuditResponse\x12\x30\n\x05\x65ntry\x18\x01 \x01(\x0b\x32!.pipekit.experiment.v1.AuditEntry\"P\n\x12VerifyAuditRequest\x12\x11\n\tsince_seq\x18\x01 \x01(\x03\x12\x14\n\x0csince_digest\x18\x02 \x01(\t\x12\x11\n\thead_only\x18\x03 \x01(\x08\"M\n\x13VerifyAuditResponse\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x03\x12\x10\n\x08head_seq\x18\x02 \x01(\x03\x12\x13\n\x0bhead_digest\x18\x03 \x01(\t2\x92\x05\n\rDaemonService\x12R\n\x05Hello\x12#.pipekit.experiment.v1.HelloRequest\x1a$.pipekit.experiment.v1.HelloResponse\x12U\n\x06Status\x12$.pipekit.experiment.v1.StatusRequest\x1a%.pipekit.experiment.v1.StatusResponse\x12[\n\x08Shutdown\x12&.pipekit.experiment.v1.ShutdownRequest\x1a\'.pipekit.experiment.v1.ShutdownResponse\x12[\n\x08HandOver\x12&.pipekit.experiment.v1.HandOverRequest\x1a\'.pipekit.experiment.v1.HandOverResponse\x12T\n\x05Prune\x12#.pipekit.experiment.v1.PruneRequest\x1a$.pipekit.experiment.v1.PruneResponse0\x01\x12`\n\tReadAudit\x12\'.pipekit.experiment.v1.ReadAuditRequest\x1a(.pipekit.experiment.v1.ReadAuditResponse0\x01\x12\x64\n\x0bVerifyAudit\x12).pipekit.experiment.v1.VerifyAuditRequest\x1a*.pipekit.experiment.v1.VerifyAuditResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pipekit/experiment/v1/daemon.proto\x12\x15pipekit.experiment.v1\x1a$pipekit/experiment/v1/registry.proto\"J\n\x0cHelloRequest\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x02 \x01(\x05\x12\x14\n\x0cprotocol_max\x18\x03 \x01(\x05\"\xd2\x01\n\rHelloResponse\x12\x10\n\x08protocol\x18\x01 \x01(\x05\x12\x16\n\x0e\x64\x61\x65mon_version\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x14\n\x0cstate_folder\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x03\x12\x16\n\x0estaging_folder\x18\x06 \x01(\t\x12\x11\n\tprincipal\x18\x07 \x01(\t\x12\x33\n\x05roles\x18\x08 \x03(\x0b\x32$.pipekit.experiment.v1.PrincipalRole\"e\n\rPrincipalRole\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0c\n\x04runs\x18\x02 \x03(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x12\n\nregistries\x18\x04 \x03(\t\x12\x16\n\x0eruns_of_others\x18\x05 \x01(\x08\"\x0f\n\rStatusRequest\"\xa7\x03\n\x0eStatusResponse\x12\x16\n\x0e\x64\x61\x65mon_version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x15\n\rstarted_at_us\x18\x03 \x01(\x03\x12\x14\n\x0cstate_folder\x18\x04 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\x12\x15\n\rjournal_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06\x66rames\x18\x07 \x01(\x03\x12\x0e\n\x06points\x18\x08 \x01(\x03\x12\x14\n\x0cruns_running\x18\t \x01(\x03\x12\x0c\n\x04runs\x18\n \x01(\x03\x12\x16\n\x0epoints_pending\x18\x0b \x01(\x03\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x0c \x01(\x03\x12\x11\n\trss_bytes\x18\r \x01(\x03\x12\x10\n\x08\x64raining\x18\x0e \x01(\x08\x12\x13\n\x0bidle_exit_s\x18\x0f \x01(\x03\x12\x10\n\x08log_file\x18\x10 \x01(\t\x12\x18\n\x10\x64isk_quota_bytes\x18\x11 \x01(\x03\x12\x17\n\x0f\x64isk_used_bytes\x18\x12 \x01(\x03\x12\x17\n\x0f\x64isk_free_bytes\x18\x13 \x01(\x03\x12\x10\n\x08warnings\x18\x14 \x03(\t\".\n\x0fShutdownRequest\x12\x1b\n\x13wait_for_delivery_s\x18\x01 \x01(\x03\"*\n\x10ShutdownResponse\x12\x16\n\x0epoints_pending\x18\x01 \x01(\x03\"8\n\x0fHandOverRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0cprotocol_max\x18\x02 \x01(\x05\"B\n\x10HandOverResponse\x12\x0f\n\x07leaving\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05later\x18\x03 \x01(\x08\"[\n\x0cPruneRequest\x12\x14\n\x0colder_than_s\x18\x01 \x01(\x03\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\r\n\x05\x61pply\x18\x03 \x01(\x08\x12\x15\n\rwithout_sinks\x18\x04 \x01(\x08\"\x95\x01\n\rPruneResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kept\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x15\n\rjournal_bytes\x18\x05 \x01(\x03\x12\x15\n\rcontent_bytes\x18\x06 \x01(\x03\x12\x0c\n\x04runs\x18\x07 \x01(\x03\x12\x0c\n\x04\x64one\x18\x08 \x01(\x08\"\xd1\x01\n\nAuditEntry\x12\x0b\n\x03seq\x18\x01 \x01(\x03\x12\x0f\n\x07time_us\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\x0e\n\x06method\x18\x06 \x01(\t\x12\x14\n\x0csubject_json\x18\x07 \x01(\t\x12\x0f\n\x07outcome\x18\x08 \x01(\t\x12\x12\n\nintent_seq\x18\t \x01(\x03\x12\r\n\x05\x63ount\x18\n \x01(\x03\x12\x0c\n\x04prev\x18\x0b \x01(\t\x12\x0e\n\x06\x64igest\x18\x0c \x01(\t\"\x8a\x01\n\x10ReadAuditRequest\x12\x11\n\tafter_seq\x18\x01 \x01(\x03\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x10\n\x08since_us\x18\x04 \x01(\x03\x12\x10\n\x08until_us\x18\x05 \x01(\x03\x12\x0c\n\x04last\x18\x06 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x07 \x01(\x08\"E\n\x11ReadAuditResponse\x12\x30\n\x05\x65ntry\x18\x01 \x01(\x0b\x32!.pipekit.experiment.v1.AuditEntry\"P\n\x12VerifyAuditRequest\x12\x11\n\tsince_seq\x18\x01 \x01(\x03\x12\x14\n\x0csince_digest\x18\x02 \x01(\t\x12\x11\n\thead_only\x18\x03 \x01(\x08\"M\n\x13VerifyAuditResponse\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x03\x12\x10\n\x08head_seq\x18\x02 \x01(\x03\x12\x13\n\x0bhead_digest\x18\x03 \x01(\t\"5\n\rBackupRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x16\n\x0einclude_config\x18\x02 \x01(\x08\"\x80\x01\n\x0e\x42\x61\x63kupResponse\x12\x33\n\x08progress\x18\x01 \x01(\x0b\x32\x1f.pipekit.experiment.v1.ProgressH\x00\x12\x31\n\x04made\x18\x02 \x01(\x0b\x32!.pipekit.experiment.v1.BackupMadeH\x00\x42\x06\n\x04part\"\x9d\x01\n\nBackupMade\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\x12\x14\n\x0clinked_files\x18\x04 \x01(\x03\x12\x0c\n\x04runs\x18\x05 \x01(\x03\x12\x0e\n\x06points\x18\x06 \x01(\x03\x12\x10\n\x08left_out\x18\x07 \x03(\t\x12\r\n\x05notes\x18\x08 \x03(\t\x12\x0e\n\x06\x64igest\x18\t \x01(\t2\xeb\x05\n\rDaemonService\x12R\n\x05Hello\x12#.pipekit.experiment.v1.HelloRequest\x1a$.pipekit.experiment.v1.HelloResponse\x12U\n\x06Status\x12$.pipekit.experiment.v1.StatusRequest\x1a%.pipekit.experiment.v1.StatusResponse\x12[\n\x08Shutdown\x12&.pipekit.experiment.v1.ShutdownRequest\x1a\'.pipekit.experiment.v1.ShutdownResponse\x12[\n\x08HandOver\x12&.pipekit.experiment.v1.HandOverRequest\x1a\'.pipekit.experiment.v1.HandOverResponse\x12T\n\x05Prune\x12#.pipekit.experiment.v1.PruneRequest\x1a$.pipekit.experiment.v1.PruneResponse0\x01\x12`\n\tReadAudit\x12\'.pipekit.experiment.v1.ReadAuditRequest\x1a(.pipekit.experiment.v1.ReadAuditResponse0\x01\x12\x64\n\x0bVerifyAudit\x12).pipekit.experiment.v1.VerifyAuditRequest\x1a*.pipekit.experiment.v1.VerifyAuditResponse\x12W\n\x06\x42\x61\x63kup\x12$.pipekit.experiment.v1.BackupRequest\x1a%.pipekit.experiment.v1.BackupResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pipekit.experiment.v1.daemon_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_HELLOREQUEST']._serialized_start=61
-  _globals['_HELLOREQUEST']._serialized_end=135
-  _globals['_HELLORESPONSE']._serialized_start=138
-  _globals['_HELLORESPONSE']._serialized_end=348
-  _globals['_PRINCIPALROLE']._serialized_start=350
-  _globals['_PRINCIPALROLE']._serialized_end=451
-  _globals['_STATUSREQUEST']._serialized_start=453
-  _globals['_STATUSREQUEST']._serialized_end=468
-  _globals['_STATUSRESPONSE']._serialized_start=471
-  _globals['_STATUSRESPONSE']._serialized_end=894
-  _globals['_SHUTDOWNREQUEST']._serialized_start=896
-  _globals['_SHUTDOWNREQUEST']._serialized_end=942
-  _globals['_SHUTDOWNRESPONSE']._serialized_start=944
-  _globals['_SHUTDOWNRESPONSE']._serialized_end=986
-  _globals['_HANDOVERREQUEST']._serialized_start=988
-  _globals['_HANDOVERREQUEST']._serialized_end=1044
-  _globals['_HANDOVERRESPONSE']._serialized_start=1046
-  _globals['_HANDOVERRESPONSE']._serialized_end=1112
-  _globals['_PRUNEREQUEST']._serialized_start=1114
-  _globals['_PRUNEREQUEST']._serialized_end=1205
-  _globals['_PRUNERESPONSE']._serialized_start=1208
-  _globals['_PRUNERESPONSE']._serialized_end=1357
-  _globals['_AUDITENTRY']._serialized_start=1360
-  _globals['_AUDITENTRY']._serialized_end=1569
-  _globals['_READAUDITREQUEST']._serialized_start=1572
-  _globals['_READAUDITREQUEST']._serialized_end=1710
-  _globals['_READAUDITRESPONSE']._serialized_start=1712
-  _globals['_READAUDITRESPONSE']._serialized_end=1781
-  _globals['_VERIFYAUDITREQUEST']._serialized_start=1783
-  _globals['_VERIFYAUDITREQUEST']._serialized_end=1863
-  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1865
-  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1942
-  _globals['_DAEMONSERVICE']._serialized_start=1945
-  _globals['_DAEMONSERVICE']._serialized_end=2603
+  _globals['_HELLOREQUEST']._serialized_start=99
+  _globals['_HELLOREQUEST']._serialized_end=173
+  _globals['_HELLORESPONSE']._serialized_start=176
+  _globals['_HELLORESPONSE']._serialized_end=386
+  _globals['_PRINCIPALROLE']._serialized_start=388
+  _globals['_PRINCIPALROLE']._serialized_end=489
+  _globals['_STATUSREQUEST']._serialized_start=491
+  _globals['_STATUSREQUEST']._serialized_end=506
+  _globals['_STATUSRESPONSE']._serialized_start=509
+  _globals['_STATUSRESPONSE']._serialized_end=932
+  _globals['_SHUTDOWNREQUEST']._serialized_start=934
+  _globals['_SHUTDOWNREQUEST']._serialized_end=980
+  _globals['_SHUTDOWNRESPONSE']._serialized_start=982
+  _globals['_SHUTDOWNRESPONSE']._serialized_end=1024
+  _globals['_HANDOVERREQUEST']._serialized_start=1026
+  _globals['_HANDOVERREQUEST']._serialized_end=1082
+  _globals['_HANDOVERRESPONSE']._serialized_start=1084
+  _globals['_HANDOVERRESPONSE']._serialized_end=1150
+  _globals['_PRUNEREQUEST']._serialized_start=1152
+  _globals['_PRUNEREQUEST']._serialized_end=1243
+  _globals['_PRUNERESPONSE']._serialized_start=1246
+  _globals['_PRUNERESPONSE']._serialized_end=1395
+  _globals['_AUDITENTRY']._serialized_start=1398
+  _globals['_AUDITENTRY']._serialized_end=1607
+  _globals['_READAUDITREQUEST']._serialized_start=1610
+  _globals['_READAUDITREQUEST']._serialized_end=1748
+  _globals['_READAUDITRESPONSE']._serialized_start=1750
+  _globals['_READAUDITRESPONSE']._serialized_end=1819
+  _globals['_VERIFYAUDITREQUEST']._serialized_start=1821
+  _globals['_VERIFYAUDITREQUEST']._serialized_end=1901
+  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1903
+  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1980
+  _globals['_BACKUPREQUEST']._serialized_start=1982
+  _globals['_BACKUPREQUEST']._serialized_end=2035
+  _globals['_BACKUPRESPONSE']._serialized_start=2038
+  _globals['_BACKUPRESPONSE']._serialized_end=2166
+  _globals['_BACKUPMADE']._serialized_start=2169
+  _globals['_BACKUPMADE']._serialized_end=2326
+  _globals['_DAEMONSERVICE']._serialized_start=2329
+  _globals['_DAEMONSERVICE']._serialized_end=3076
 # @@protoc_insertion_point(module_scope)

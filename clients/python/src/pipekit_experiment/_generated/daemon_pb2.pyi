@@ -1,3 +1,4 @@
+from . import registry_pb2 as _registry_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -230,3 +231,41 @@ class VerifyAuditResponse(_message.Message):
     head_seq: int
     head_digest: str
     def __init__(self, entries: _Optional[int] = ..., head_seq: _Optional[int] = ..., head_digest: _Optional[str] = ...) -> None: ...
+
+class BackupRequest(_message.Message):
+    __slots__ = ("path", "include_config")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    include_config: bool
+    def __init__(self, path: _Optional[str] = ..., include_config: bool = ...) -> None: ...
+
+class BackupResponse(_message.Message):
+    __slots__ = ("progress", "made")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    MADE_FIELD_NUMBER: _ClassVar[int]
+    progress: _registry_pb2.Progress
+    made: BackupMade
+    def __init__(self, progress: _Optional[_Union[_registry_pb2.Progress, _Mapping]] = ..., made: _Optional[_Union[BackupMade, _Mapping]] = ...) -> None: ...
+
+class BackupMade(_message.Message):
+    __slots__ = ("path", "files", "bytes", "linked_files", "runs", "points", "left_out", "notes", "digest")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    LINKED_FILES_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    files: int
+    bytes: int
+    linked_files: int
+    runs: int
+    points: int
+    left_out: _containers.RepeatedScalarFieldContainer[str]
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    digest: str
+    def __init__(self, path: _Optional[str] = ..., files: _Optional[int] = ..., bytes: _Optional[int] = ..., linked_files: _Optional[int] = ..., runs: _Optional[int] = ..., points: _Optional[int] = ..., left_out: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[str]] = ..., digest: _Optional[str] = ...) -> None: ...

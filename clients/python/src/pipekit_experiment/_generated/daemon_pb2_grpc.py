@@ -50,6 +50,11 @@ class DaemonServiceStub(object):
                 request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditRequest.SerializeToString,
                 response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditResponse.FromString,
                 )
+        self.Backup = channel.unary_stream(
+                '/pipekit.experiment.v1.DaemonService/Backup',
+                request_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.BackupRequest.SerializeToString,
+                response_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.BackupResponse.FromString,
+                )
 
 
 class DaemonServiceServicer(object):
@@ -109,6 +114,15 @@ class DaemonServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """Backup writes a consistent copy of the state folder while the daemon goes on; it tells its progress, and at last what was
+        written. The name appears when all of it is durable; a failure or a cancel leaves nothing. Answered on the unix socket
+        alone. Errors: INVALID_ARGUMENT, STORAGE_FULL, CORRUPT_JOURNAL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DaemonServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +160,11 @@ def add_DaemonServiceServicer_to_server(servicer, server):
                     servicer.VerifyAudit,
                     request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditRequest.FromString,
                     response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.BackupRequest.FromString,
+                    response_serializer=pipekit_dot_experiment_dot_v1_dot_daemon__pb2.BackupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -274,5 +293,22 @@ class DaemonService(object):
         return grpc.experimental.unary_unary(request, target, '/pipekit.experiment.v1.DaemonService/VerifyAudit',
             pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditRequest.SerializeToString,
             pipekit_dot_experiment_dot_v1_dot_daemon__pb2.VerifyAuditResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/pipekit.experiment.v1.DaemonService/Backup',
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.BackupRequest.SerializeToString,
+            pipekit_dot_experiment_dot_v1_dot_daemon__pb2.BackupResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

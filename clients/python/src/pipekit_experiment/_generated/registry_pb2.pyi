@@ -22,7 +22,7 @@ class WeightsEnd(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class StoreHeader(_message.Message):
-    __slots__ = ("registry", "operator_json", "training_config_json", "dataset_hash", "metadata_json", "preview_json", "run_id", "name", "force", "has_weights", "weights_path", "weights_staged", "weights_format", "actor", "hash_only")
+    __slots__ = ("registry", "operator_json", "training_config_json", "dataset_hash", "metadata_json", "preview_json", "run_id", "name", "force", "has_weights", "weights_path", "weights_staged", "weights_format", "actor", "hash_only", "move_id")
     REGISTRY_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_JSON_FIELD_NUMBER: _ClassVar[int]
     TRAINING_CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +38,7 @@ class StoreHeader(_message.Message):
     WEIGHTS_FORMAT_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     HASH_ONLY_FIELD_NUMBER: _ClassVar[int]
+    MOVE_ID_FIELD_NUMBER: _ClassVar[int]
     registry: str
     operator_json: str
     training_config_json: str
@@ -53,7 +54,8 @@ class StoreHeader(_message.Message):
     weights_format: str
     actor: str
     hash_only: bool
-    def __init__(self, registry: _Optional[str] = ..., operator_json: _Optional[str] = ..., training_config_json: _Optional[str] = ..., dataset_hash: _Optional[str] = ..., metadata_json: _Optional[str] = ..., preview_json: _Optional[str] = ..., run_id: _Optional[str] = ..., name: _Optional[str] = ..., force: bool = ..., has_weights: bool = ..., weights_path: _Optional[str] = ..., weights_staged: bool = ..., weights_format: _Optional[str] = ..., actor: _Optional[str] = ..., hash_only: bool = ...) -> None: ...
+    move_id: str
+    def __init__(self, registry: _Optional[str] = ..., operator_json: _Optional[str] = ..., training_config_json: _Optional[str] = ..., dataset_hash: _Optional[str] = ..., metadata_json: _Optional[str] = ..., preview_json: _Optional[str] = ..., run_id: _Optional[str] = ..., name: _Optional[str] = ..., force: bool = ..., has_weights: bool = ..., weights_path: _Optional[str] = ..., weights_staged: bool = ..., weights_format: _Optional[str] = ..., actor: _Optional[str] = ..., hash_only: bool = ..., move_id: _Optional[str] = ...) -> None: ...
 
 class StoreResponse(_message.Message):
     __slots__ = ("model", "created", "move")
@@ -196,7 +198,7 @@ class ListResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class TagRequest(_message.Message):
-    __slots__ = ("registry", "ref", "name", "force", "expected_hash", "actor", "reason")
+    __slots__ = ("registry", "ref", "name", "force", "expected_hash", "actor", "reason", "move_id")
     REGISTRY_FIELD_NUMBER: _ClassVar[int]
     REF_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +206,7 @@ class TagRequest(_message.Message):
     EXPECTED_HASH_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    MOVE_ID_FIELD_NUMBER: _ClassVar[int]
     registry: str
     ref: str
     name: str
@@ -211,7 +214,8 @@ class TagRequest(_message.Message):
     expected_hash: str
     actor: str
     reason: str
-    def __init__(self, registry: _Optional[str] = ..., ref: _Optional[str] = ..., name: _Optional[str] = ..., force: bool = ..., expected_hash: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    move_id: str
+    def __init__(self, registry: _Optional[str] = ..., ref: _Optional[str] = ..., name: _Optional[str] = ..., force: bool = ..., expected_hash: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., move_id: _Optional[str] = ...) -> None: ...
 
 class TagResponse(_message.Message):
     __slots__ = ("move",)
@@ -314,18 +318,20 @@ class VerifyResponse(_message.Message):
     def __init__(self, hash: _Optional[str] = ..., problems: _Optional[_Iterable[str]] = ..., bytes_read: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class RollbackTagRequest(_message.Message):
-    __slots__ = ("registry", "name", "steps", "actor", "reason")
+    __slots__ = ("registry", "name", "steps", "actor", "reason", "move_id")
     REGISTRY_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    MOVE_ID_FIELD_NUMBER: _ClassVar[int]
     registry: str
     name: str
     steps: int
     actor: str
     reason: str
-    def __init__(self, registry: _Optional[str] = ..., name: _Optional[str] = ..., steps: _Optional[int] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    move_id: str
+    def __init__(self, registry: _Optional[str] = ..., name: _Optional[str] = ..., steps: _Optional[int] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., move_id: _Optional[str] = ...) -> None: ...
 
 class RollbackTagResponse(_message.Message):
     __slots__ = ("move",)
@@ -334,18 +340,20 @@ class RollbackTagResponse(_message.Message):
     def __init__(self, move: _Optional[_Union[TagMove, _Mapping]] = ...) -> None: ...
 
 class DeleteTagRequest(_message.Message):
-    __slots__ = ("registry", "name", "expected_hash", "actor", "reason")
+    __slots__ = ("registry", "name", "expected_hash", "actor", "reason", "move_id")
     REGISTRY_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_HASH_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    MOVE_ID_FIELD_NUMBER: _ClassVar[int]
     registry: str
     name: str
     expected_hash: str
     actor: str
     reason: str
-    def __init__(self, registry: _Optional[str] = ..., name: _Optional[str] = ..., expected_hash: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    move_id: str
+    def __init__(self, registry: _Optional[str] = ..., name: _Optional[str] = ..., expected_hash: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., move_id: _Optional[str] = ...) -> None: ...
 
 class DeleteTagResponse(_message.Message):
     __slots__ = ("move",)

@@ -12,6 +12,7 @@ from typing import Any
 from pipekit_experiment._generated import registry_pb2 as pb
 from pipekit_experiment._src.errors import InvalidArgumentError
 from pipekit_experiment._src.registry_calls import ask
+from pipekit_experiment._src.ulid import new_ulid
 
 PAGE = 1000
 _ANSWER_S = 300.0
@@ -39,8 +40,16 @@ class RegistryCalls:
         told = self._call("DescribeRegistry", pb.DescribeRegistryRequest(registry=self.spec))
         return RegistryInfo(spec=told.spec, atomic=told.atomic)
 
-    def _call(self, method: str, request: Any, *, repeatable: bool = True) -> Any:
-        return ask(lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S), repeatable)
+    def _call(self, method: str, request: Any) -> Any:
+        return ask(lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S))
+
+    def _move(self, method: str, request: Any) -> Any:
+        """A call that moves a tag: the same id in both attempts lets it move once.
+
+        A daemon that does not know such ids is asked once: when its answer is lost, nobody knows whether the
+        tag was moved."""
+        request.move_id = new_ulid()
+        return ask(lambda stub, _: getattr(stub, method)(request, timeout=_ANSWER_S), needs="move_id")
 
     def _pages(self, method: str, request: Any) -> Iterator[Any]:
         while True:

@@ -29,9 +29,13 @@ def ask(
     call: Callable[[Any, Connection], _Answer],
     repeatable: bool = True,
     service: type[Any] = RegistryServiceStub,
+    needs: str | None = None,
 ) -> _Answer:
-    """Calls `call` with a stub; once more, with a new connection, when the daemon left meanwhile."""
+    """Calls `call` with a stub; once more, with a new connection, when the daemon left meanwhile.
+
+    Not when `repeatable` is false, nor when the daemon lacks the capability that a second call `needs`."""
     connection = connect()
+    repeatable = repeatable and (needs is None or needs in connection.hello.capabilities)
     try:
         return call(connection.stub(service), connection)
     except grpc.RpcError as error:

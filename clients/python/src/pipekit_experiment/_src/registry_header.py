@@ -10,6 +10,7 @@ from pipekit_experiment._src.errors import InvalidArgumentError
 from pipekit_experiment._src.registry_base import actor
 from pipekit_experiment._src.registry_operator import state_of
 from pipekit_experiment._src.strict_json import strict_json
+from pipekit_experiment._src.ulid import new_ulid
 
 if TYPE_CHECKING:
     from pipekit_experiment._src.run import Run
@@ -41,6 +42,7 @@ def add_notes(
     """Adds what is no part of the identity. Raises InvalidConfigError, InvalidArgumentError for the run."""
     header.name = name or ""
     header.force = force
+    header.move_id = new_ulid()
     header.metadata_json = "" if tags is None else strict_json(tags, "tags")
     header.preview_json = "" if preview is None else strict_json(preview, "preview")
     header.run_id = run_id_of(run)

@@ -18,8 +18,11 @@ class TagCalls(RegistryCalls):
 
         A name is written once unless `force` is given. With `expected`, the move is made only if the name
         points to that hash now. Raises TagExistsError (a FileExistsError), TagConflictError,
-        TagNameInvalidError."""
-        self._call(
+        TagNameInvalidError.
+
+        Here and in rollback() and delete_tag() a call whose answer is lost is made once more, and the tag
+        moves once; after a DaemonUnavailableError `history()` tells whether it was moved."""
+        self._move(
             "Tag",
             pb.TagRequest(
                 registry=self.spec,
@@ -30,30 +33,26 @@ class TagCalls(RegistryCalls):
                 actor=actor(),
                 reason=reason,
             ),
-            # Made but not heard of, such a move would be refused the second time.
-            repeatable=not expected,
         )
 
     def rollback(self, name: str, steps: int = 1, *, reason: str = "") -> TagMove:
         """Points `name` back to where it pointed `steps` moves ago, by a new, logged move.
 
-        Raises TagConflictError when the tag moves meanwhile. After a DaemonUnavailableError `history()` tells
-        whether it was moved."""
+        Raises TagConflictError when the tag moves meanwhile."""
         request = pb.RollbackTagRequest(
             registry=self.spec, name=name, steps=whole(steps, "steps"), actor=actor(), reason=reason
         )
-        return tag_move(self._call("RollbackTag", request, repeatable=False).move)
+        return tag_move(self._move("RollbackTag", request).move)
 
     def delete_tag(self, name: str, *, expected: str | None = None, reason: str = "") -> TagMove:
         """Makes `name` lead nowhere, by a logged move whose hash is empty. Its history is kept, and a later
         `tag()` of the name goes on with it.
 
-        With `expected`, only if the name points to that hash now. Raises TagConflictError. After a
-        DaemonUnavailableError `history()` tells whether it was deleted."""
+        With `expected`, only if the name points to that hash now. Raises TagConflictError."""
         request = pb.DeleteTagRequest(
             registry=self.spec, name=name, expected_hash=expected or "", actor=actor(), reason=reason
         )
-        return tag_move(self._call("DeleteTag", request, repeatable=False).move)
+        return tag_move(self._move("DeleteTag", request).move)
 
     def tags(self) -> dict[str, str]:
         """The names that lead to a model, sorted, each with its hash."""

@@ -3,7 +3,8 @@
 One file a writer, `<state folder>/spool/<writer_id>.frames`, mode 0600: the 8 bytes `PKXSPL2\\n`, the 40
 bytes of its owner (ring_owner.py) and the CRC-32 of both as a uint64, then one entry a frame: uint32 length,
 uint32 CRC-32, uint64 seq, uint32 points (all little endian), then `length` bytes of a Frame message. The CRC
-is that of seq, points and frame. A torn last entry, left by a crash, ends the file.
+is that of seq, points and frame. A torn last entry, left by a crash, ends the file. In a file of the older
+clients that began it with `PKXSPL1\\n` the entries follow at once.
 
 Whoever has a file open holds `flock` on it. A file that can be locked belongs to nobody: its writer has died,
 and any process may send what it holds and then delete it. The daemon does the same, and sees by the owner
@@ -25,7 +26,7 @@ from pipekit_experiment._src.ring_owner import OWNER_BYTES, this_process
 from pipekit_experiment._src.ulid import is_ulid
 
 _MAGIC = b"PKXSPL2\n"
-_FIRST = len(_MAGIC) + OWNER_BYTES + 8
+_FIRST_ENTRY = {b"PKXSPL1\n": len(_MAGIC), _MAGIC: len(_MAGIC) + OWNER_BYTES + 8}
 _HEADER = struct.Struct("<IIQI")
 _CHECKED = struct.Struct("<QI")
 _MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -67,7 +68,8 @@ class SpoolFile:
 
     @classmethod
     def adopt(cls, path: Path) -> SpoolFile | None:
-        """Opens and locks a file that a dead writer left; None when it lives, or the file is gone."""
+        """Opens and locks a file that a dead writer left; None when it lives, the file is gone, or a client of
+        another age made it."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
@@ -75,7 +77,10 @@ class SpoolFile:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last owner may have deleted it between our open and our lock.
-            if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
+            is_there = os.stat(path).st_ino == os.fstat(descriptor).st_ino
+            magic = os.pread(descriptor, len(_MAGIC), 0)
+            # One that was cut short holds nothing; one that begins otherwise may, for whoever can read it.
+            if is_there and (len(magic) < len(_MAGIC) or magic in _FIRST_ENTRY):
                 return cls(path, descriptor)
         except OSError:
             pass
@@ -102,9 +107,10 @@ class SpoolFile:
     def read(self, offset: int) -> Entry | None:
         """The entry at `offset` (0 for the first); None at the end and where the file is torn."""
         if offset == 0:
-            if os.pread(self._descriptor, len(_MAGIC), 0) != _MAGIC:
+            first = _FIRST_ENTRY.get(os.pread(self._descriptor, len(_MAGIC), 0))
+            if first is None:
                 return None
-            offset = _FIRST
+            offset = first
         header = os.pread(self._descriptor, _HEADER.size, offset)
         if len(header) < _HEADER.size:
             return None

@@ -20,6 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Progress } from "./registry.ts";
 
 /** HelloRequest introduces a client. */
 export interface HelloRequest {
@@ -253,6 +254,49 @@ export interface VerifyAuditResponse {
   headSeq: number;
   /** Its digest. */
   headDigest: string;
+}
+
+/** BackupRequest names what to write. */
+export interface BackupRequest {
+  /** Absolute path on the daemon's host: a folder that is not there yet, or, with a name that ends in `.tar`, a file. */
+  path: string;
+  /** Put the daemon's config file in, too. Files that hold secrets are never put in. */
+  includeConfig: boolean;
+}
+
+/** BackupResponse tells how far it is; the last one tells what was written. */
+export interface BackupResponse {
+  /** Either of them. */
+  part:
+    | //
+    /** While it works; the phases are `journal`, `files` and `packing`. */
+    { $case: "progress"; value: Progress }
+    | //
+    /** At the end. */
+    { $case: "made"; value: BackupMade }
+    | undefined;
+}
+
+/** BackupMade is a backup that is whole and durable. */
+export interface BackupMade {
+  /** Its absolute path. */
+  path: string;
+  /** Files in it. */
+  files: number;
+  /** Their bytes. */
+  bytes: number;
+  /** Those of them that are other names of files of the state folder (hard links), and take no space. */
+  linkedFiles: number;
+  /** Runs in its journal. */
+  runs: number;
+  /** Metric points in its journal. */
+  points: number;
+  /** Paths that are not in it, and why: one sentence each. */
+  leftOut: string[];
+  /** What a person should look at, such as a file that is damaged in the state folder: one sentence each. */
+  notes: string[];
+  /** SHA-256 of its manifest, hex: with it kept elsewhere, a backup that somebody wrote anew is told from this one. */
+  digest: string;
 }
 
 function createBaseHelloRequest(): HelloRequest {
@@ -1960,6 +2004,305 @@ export const VerifyAuditResponse: MessageFns<VerifyAuditResponse> = {
   },
 };
 
+function createBaseBackupRequest(): BackupRequest {
+  return { path: "", includeConfig: false };
+}
+
+export const BackupRequest: MessageFns<BackupRequest> = {
+  encode(message: BackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.includeConfig !== false) {
+      writer.uint32(16).bool(message.includeConfig);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.includeConfig = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BackupRequest>): BackupRequest {
+    return BackupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupRequest>): BackupRequest {
+    const message = createBaseBackupRequest();
+    message.path = object.path ?? "";
+    message.includeConfig = object.includeConfig ?? false;
+    return message;
+  },
+};
+
+function createBaseBackupResponse(): BackupResponse {
+  return { part: undefined };
+}
+
+export const BackupResponse: MessageFns<BackupResponse> = {
+  encode(message: BackupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.part?.$case) {
+      case "progress":
+        Progress.encode(message.part.value, writer.uint32(10).fork()).join();
+        break;
+      case "made":
+        BackupMade.encode(message.part.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = { $case: "progress", value: Progress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "made", value: BackupMade.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BackupResponse>): BackupResponse {
+    return BackupResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupResponse>): BackupResponse {
+    const message = createBaseBackupResponse();
+    switch (object.part?.$case) {
+      case "progress": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "progress", value: Progress.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "made": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "made", value: BackupMade.fromPartial(object.part.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseBackupMade(): BackupMade {
+  return { path: "", files: 0, bytes: 0, linkedFiles: 0, runs: 0, points: 0, leftOut: [], notes: [], digest: "" };
+}
+
+export const BackupMade: MessageFns<BackupMade> = {
+  encode(message: BackupMade, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.files !== 0) {
+      writer.uint32(16).int64(message.files);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).int64(message.bytes);
+    }
+    if (message.linkedFiles !== 0) {
+      writer.uint32(32).int64(message.linkedFiles);
+    }
+    if (message.runs !== 0) {
+      writer.uint32(40).int64(message.runs);
+    }
+    if (message.points !== 0) {
+      writer.uint32(48).int64(message.points);
+    }
+    for (const v of message.leftOut) {
+      writer.uint32(58).string(v!);
+    }
+    for (const v of message.notes) {
+      writer.uint32(66).string(v!);
+    }
+    if (message.digest !== "") {
+      writer.uint32(74).string(message.digest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupMade {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupMade();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.files = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.linkedFiles = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.runs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.points = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.leftOut.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.notes.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BackupMade>): BackupMade {
+    return BackupMade.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupMade>): BackupMade {
+    const message = createBaseBackupMade();
+    message.path = object.path ?? "";
+    message.files = object.files ?? 0;
+    message.bytes = object.bytes ?? 0;
+    message.linkedFiles = object.linkedFiles ?? 0;
+    message.runs = object.runs ?? 0;
+    message.points = object.points ?? 0;
+    message.leftOut = object.leftOut?.map((e) => e) || [];
+    message.notes = object.notes?.map((e) => e) || [];
+    message.digest = object.digest ?? "";
+    return message;
+  },
+};
+
 /** DaemonService is about the daemon itself. */
 export type DaemonServiceService = typeof DaemonServiceService;
 export const DaemonServiceService = {
@@ -2043,6 +2386,20 @@ export const DaemonServiceService = {
     responseSerialize: (value: VerifyAuditResponse): Buffer => Buffer.from(VerifyAuditResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyAuditResponse => VerifyAuditResponse.decode(value),
   },
+  /**
+   * Backup writes a consistent copy of the state folder while the daemon goes on; it tells its progress, and at last what was
+   * written. The name appears when all of it is durable; a failure or a cancel leaves nothing. Answered on the unix socket
+   * alone. Errors: INVALID_ARGUMENT, STORAGE_FULL, CORRUPT_JOURNAL.
+   */
+  backup: {
+    path: "/pipekit.experiment.v1.DaemonService/Backup" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: BackupRequest): Buffer => Buffer.from(BackupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BackupRequest => BackupRequest.decode(value),
+    responseSerialize: (value: BackupResponse): Buffer => Buffer.from(BackupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BackupResponse => BackupResponse.decode(value),
+  },
 } as const;
 
 export interface DaemonServiceServer extends UntypedServiceImplementation {
@@ -2070,6 +2427,12 @@ export interface DaemonServiceServer extends UntypedServiceImplementation {
   readAudit: handleServerStreamingCall<ReadAuditRequest, ReadAuditResponse>;
   /** VerifyAudit reads the whole audit log and checks every digest. Errors: CORRUPT_AUDIT, INVALID_ARGUMENT. */
   verifyAudit: handleUnaryCall<VerifyAuditRequest, VerifyAuditResponse>;
+  /**
+   * Backup writes a consistent copy of the state folder while the daemon goes on; it tells its progress, and at last what was
+   * written. The name appears when all of it is durable; a failure or a cancel leaves nothing. Answered on the unix socket
+   * alone. Errors: INVALID_ARGUMENT, STORAGE_FULL, CORRUPT_JOURNAL.
+   */
+  backup: handleServerStreamingCall<BackupRequest, BackupResponse>;
 }
 
 export interface DaemonServiceClient extends Client {
@@ -2177,6 +2540,17 @@ export interface DaemonServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: VerifyAuditResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Backup writes a consistent copy of the state folder while the daemon goes on; it tells its progress, and at last what was
+   * written. The name appears when all of it is durable; a failure or a cancel leaves nothing. Answered on the unix socket
+   * alone. Errors: INVALID_ARGUMENT, STORAGE_FULL, CORRUPT_JOURNAL.
+   */
+  backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupResponse>;
+  backup(
+    request: BackupRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<BackupResponse>;
 }
 
 export const DaemonServiceClient = makeGenericClientConstructor(

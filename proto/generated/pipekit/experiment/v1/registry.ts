@@ -85,6 +85,8 @@ export interface StoreHeader {
    * and no tag moves.
    */
   hashOnly: boolean;
+  /** The call that moves `name`, as in TagRequest; empty as there. */
+  moveId: string;
 }
 
 /** StoreResponse names the stored model. */
@@ -261,6 +263,12 @@ export interface TagRequest {
   actor: string;
   /** Why; kept in the history. */
   reason: string;
+  /**
+   * Names this call: a ULID or UUID that is made anew for each call and sent again with each attempt of it. When the tag was
+   * moved by an attempt before, whose answer was lost, that move is told and none is made. It is found for an hour, and 1000
+   * moves of the tag. Empty: every attempt is a call of its own. Daemons that heed it name the capability `move_id`.
+   */
+  moveId: string;
 }
 
 /** TagResponse tells the move. A tag that pointed there already is left alone and its last move returned. */
@@ -378,6 +386,8 @@ export interface RollbackTagRequest {
   actor: string;
   /** Why; kept in the history. */
   reason: string;
+  /** The call, as in TagRequest; empty as there. */
+  moveId: string;
 }
 
 /** RollbackTagResponse tells the move. */
@@ -398,6 +408,8 @@ export interface DeleteTagRequest {
   actor: string;
   /** Why; kept in the history. */
   reason: string;
+  /** The call, as in TagRequest; empty as there. */
+  moveId: string;
 }
 
 /** DeleteTagResponse tells the move, whose hash is empty. */
@@ -924,6 +936,7 @@ function createBaseStoreHeader(): StoreHeader {
     weightsFormat: "",
     actor: "",
     hashOnly: false,
+    moveId: "",
   };
 }
 
@@ -973,6 +986,9 @@ export const StoreHeader: MessageFns<StoreHeader> = {
     }
     if (message.hashOnly !== false) {
       writer.uint32(120).bool(message.hashOnly);
+    }
+    if (message.moveId !== "") {
+      writer.uint32(130).string(message.moveId);
     }
     return writer;
   },
@@ -1110,6 +1126,14 @@ export const StoreHeader: MessageFns<StoreHeader> = {
             message.hashOnly = reader.bool();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.moveId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1142,6 +1166,7 @@ export const StoreHeader: MessageFns<StoreHeader> = {
     message.weightsFormat = object.weightsFormat ?? "";
     message.actor = object.actor ?? "";
     message.hashOnly = object.hashOnly ?? false;
+    message.moveId = object.moveId ?? "";
     return message;
   },
 };
@@ -2265,7 +2290,7 @@ export const ListResponse: MessageFns<ListResponse> = {
 };
 
 function createBaseTagRequest(): TagRequest {
-  return { registry: "", ref: "", name: "", force: false, expectedHash: "", actor: "", reason: "" };
+  return { registry: "", ref: "", name: "", force: false, expectedHash: "", actor: "", reason: "", moveId: "" };
 }
 
 export const TagRequest: MessageFns<TagRequest> = {
@@ -2290,6 +2315,9 @@ export const TagRequest: MessageFns<TagRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(58).string(message.reason);
+    }
+    if (message.moveId !== "") {
+      writer.uint32(66).string(message.moveId);
     }
     return writer;
   },
@@ -2363,6 +2391,14 @@ export const TagRequest: MessageFns<TagRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.moveId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2387,6 +2423,7 @@ export const TagRequest: MessageFns<TagRequest> = {
     message.expectedHash = object.expectedHash ?? "";
     message.actor = object.actor ?? "";
     message.reason = object.reason ?? "";
+    message.moveId = object.moveId ?? "";
     return message;
   },
 };
@@ -3182,7 +3219,7 @@ export const VerifyResponse: MessageFns<VerifyResponse> = {
 };
 
 function createBaseRollbackTagRequest(): RollbackTagRequest {
-  return { registry: "", name: "", steps: 0, actor: "", reason: "" };
+  return { registry: "", name: "", steps: 0, actor: "", reason: "", moveId: "" };
 }
 
 export const RollbackTagRequest: MessageFns<RollbackTagRequest> = {
@@ -3201,6 +3238,9 @@ export const RollbackTagRequest: MessageFns<RollbackTagRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(42).string(message.reason);
+    }
+    if (message.moveId !== "") {
+      writer.uint32(50).string(message.moveId);
     }
     return writer;
   },
@@ -3258,6 +3298,14 @@ export const RollbackTagRequest: MessageFns<RollbackTagRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.moveId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3280,6 +3328,7 @@ export const RollbackTagRequest: MessageFns<RollbackTagRequest> = {
     message.steps = object.steps ?? 0;
     message.actor = object.actor ?? "";
     message.reason = object.reason ?? "";
+    message.moveId = object.moveId ?? "";
     return message;
   },
 };
@@ -3340,7 +3389,7 @@ export const RollbackTagResponse: MessageFns<RollbackTagResponse> = {
 };
 
 function createBaseDeleteTagRequest(): DeleteTagRequest {
-  return { registry: "", name: "", expectedHash: "", actor: "", reason: "" };
+  return { registry: "", name: "", expectedHash: "", actor: "", reason: "", moveId: "" };
 }
 
 export const DeleteTagRequest: MessageFns<DeleteTagRequest> = {
@@ -3359,6 +3408,9 @@ export const DeleteTagRequest: MessageFns<DeleteTagRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(42).string(message.reason);
+    }
+    if (message.moveId !== "") {
+      writer.uint32(50).string(message.moveId);
     }
     return writer;
   },
@@ -3416,6 +3468,14 @@ export const DeleteTagRequest: MessageFns<DeleteTagRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.moveId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3438,6 +3498,7 @@ export const DeleteTagRequest: MessageFns<DeleteTagRequest> = {
     message.expectedHash = object.expectedHash ?? "";
     message.actor = object.actor ?? "";
     message.reason = object.reason ?? "";
+    message.moveId = object.moveId ?? "";
     return message;
   },
 };
