@@ -77,7 +77,7 @@ export function isRecordFile(name: string): boolean {
 /** The outputs that a `.dvc` file or a dvc.lock records. Throws DatasetFault `corrupt` that names file and key. */
 export async function readRecords(file: string): Promise<readonly RecordedOutput[]> {
   const text = await readFile(file, "utf8");
-  const document = parseDocument(text);
+  const document = parseDocument(text, { logLevel: "error" });
   const wrong = document.errors[0];
   if (wrong !== undefined) {
     const line = wrong.linePos?.[0].line;

@@ -81,7 +81,7 @@ async function readStages(file: string): Promise<ReadonlyMap<string, Stage>> {
     throw error;
   }
   try {
-    const { stages } = PIPELINE.parse(parse(text) ?? {});
+    const { stages } = PIPELINE.parse(parse(text, { logLevel: "error" }) ?? {});
     return new Map(Object.entries(stages ?? {}).map(([name, value]) => [name, stageOf(value)]));
   } catch (cause) {
     throw new DatasetFault("corrupt", `${file} cannot be read as a pipeline of DVC's.`, {
@@ -119,9 +119,31 @@ function flagsOf(outputs: ReadonlyMap<string, OutputFlags>, path: string): Outpu
   return {};
 }
 
-/** Whether a name with `${...}` in it can be this one. */
+/** Whether a name with `${...}` in it, each of which stands for one character or more, can be this one. */
 function matches(written: string, path: string): boolean {
-  if (!written.includes("${")) return written === path;
-  const parts = written.split(/\$\{[^}]*\}/).map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".+")}$`, "s").test(path);
+  const [first = "", ...between] = aroundTemplates(written);
+  const last = between.pop();
+  if (last === undefined) return written === path;
+  if (!path.startsWith(first)) return false;
+  // Each text at its first place: time grows with the lengths only.
+  let at = first.length;
+  for (const text of between) {
+    const found = path.indexOf(text, at + 1);
+    if (found <= at) return false;
+    at = found + text.length;
+  }
+  return path.endsWith(last) && path.length - last.length > at;
+}
+
+/** What stands before, between and after the `${...}` of a name. */
+function aroundTemplates(written: string): readonly string[] {
+  const texts: string[] = [];
+  let from = 0;
+  for (;;) {
+    const open = written.indexOf("${", from);
+    const close = open < 0 ? -1 : written.indexOf("}", open);
+    if (close < 0) return [...texts, written.slice(from)];
+    texts.push(written.slice(from, open));
+    from = close + 1;
+  }
 }

@@ -1,12 +1,4 @@
-/** Credentials by reference. They are looked up anew when they may have changed, and kept nowhere else. */
-
-import { readFile } from "node:fs/promises";
-import { encodePath } from "../spec-query.ts";
-
-/** Where a secret is found. */
-export type Reference =
-  | { readonly from: "env"; readonly name: string }
-  | { readonly from: "file"; readonly path: string };
+/** Credentials. They are looked up anew when they may have changed, and kept nowhere else. */
 
 /** What goes into the Authorization header, and the strings that no message may show. */
 export type Authorization =
@@ -38,37 +30,6 @@ export class Renewed {
   forget(): void {
     this.#last = undefined;
   }
-}
-
-/** Reads `env:NAME` or `file:/absolute/path`; undefined for anything else, which may be a secret itself. */
-export function parseReference(text: string): Reference | undefined {
-  const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(text)?.[1];
-  if (name !== undefined) return { from: "env", name };
-  const path = /^file:(\/[^\0\r\n]+)$/.exec(text)?.[1];
-  return path === undefined ? undefined : { from: "file", path };
-}
-
-/** A reference as it stands in the query of a spec. */
-export function formatReference(reference: Reference): string {
-  if (reference.from === "env") return `env:${reference.name}`;
-  return `file:${encodePath(reference.path)}`;
-}
-
-/** The secret; undefined when it is not there or empty. A newline at the end of a file does not count. */
-export async function resolveReference(
-  reference: Reference,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string | undefined> {
-  if (reference.from === "env") return env[reference.name] || undefined;
-  const text = await readFile(reference.path, "utf8").catch(() => undefined);
-  return text?.replace(/\r?\n$/, "") || undefined;
-}
-
-/** One sentence for a reference that gives nothing. */
-export function missingReference(reference: Reference): string {
-  return reference.from === "env"
-    ? `The environment variable ${reference.name}, which the tracker spec names, is not set for the daemon.`
-    : `The file ${reference.path}, which the tracker spec names, cannot be read or is empty.`;
 }
 
 export function bearer(token: string): Authorization {

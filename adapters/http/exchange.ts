@@ -64,7 +64,8 @@ export async function exchange(request: HttpRequest, signal: AbortSignal): Promi
 function once(request: HttpRequest, ask: boolean, signal: AbortSignal): Promise<Outcome> {
   if (signal.aborted) return Promise.resolve({ kind: "silence", why: "was not asked: the call was aborted" });
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const call = start(request, ask);
+  const call = startOr(UNASKABLE, () => start(request, ask));
+  if ("kind" in call) return Promise.resolve(call);
   const body = sliceOf(request);
   let bodyFault: string | undefined;
   const finish = (outcome: Outcome) => {
@@ -102,6 +103,21 @@ function once(request: HttpRequest, ask: boolean, signal: AbortSignal): Promise<
       });
   }
   return promise;
+}
+
+/** A server that is asked with what it said itself, such as a token or an address, may have said anything. */
+export const UNASKABLE = {
+  kind: "silence",
+  why: "cannot be asked: its address, or a header for it, holds what HTTP does not take",
+} as const;
+
+/** What is started; `otherwise` when Node refuses the address or a header. */
+export function startOr<T>(otherwise: T, work: () => ClientRequest): ClientRequest | T {
+  try {
+    return work();
+  } catch {
+    return otherwise;
+  }
 }
 
 function start(request: HttpRequest, ask: boolean): ClientRequest {

@@ -1,16 +1,18 @@
 /** What adapters of tools with an HTTP interface share: one exchange, what its failure means, and credentials by reference. */
 
+export {
+  formatReference,
+  missingReference,
+  parseReference,
+  type Reference,
+  resolveReference,
+} from "../secret.ts";
 export type { FileSlice } from "./body.ts";
 export {
   type Authorization,
   basic,
   bearer,
-  formatReference,
-  missingReference,
-  parseReference,
-  type Reference,
   Renewed,
-  resolveReference,
   scrub,
 } from "./credentials.ts";
 export { exchange, type HttpReply, type HttpRequest } from "./exchange.ts";

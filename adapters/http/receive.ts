@@ -2,7 +2,7 @@
 
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { AGENTS, networkFault } from "./exchange.ts";
+import { AGENTS, networkFault, startOr, UNASKABLE } from "./exchange.ts";
 
 export interface IncomingRequest {
   readonly method: "GET" | "HEAD";
@@ -48,7 +48,10 @@ function once(request: IncomingRequest, signal: AbortSignal): Promise<Incoming |
   const secure = request.url.startsWith("https:");
   const { method, headers } = request;
   const options = { method, headers, agent: secure ? AGENTS.https : AGENTS.http, signal };
-  const call = secure ? httpsRequest(request.url, options) : httpRequest(request.url, options);
+  const call = startOr(UNASKABLE, () =>
+    secure ? httpsRequest(request.url, options) : httpRequest(request.url, options),
+  );
+  if ("kind" in call) return Promise.resolve(call);
   const timer = setTimeout(() => {
     resolve({ kind: "silence", why: `gave no answer within ${Math.round(request.timeoutMs / 1000)} s` });
     call.destroy();

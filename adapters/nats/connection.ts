@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import {
   type Authenticator,
   connect,
@@ -7,7 +6,7 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
-import type { Reference } from "../http/index.ts";
+import { missingReference, type Reference, resolveReferenceNow, secretBytes } from "../secret.ts";
 import type { StreamContext } from "../stream.ts";
 import type { NatsSpec } from "./spec.ts";
 
@@ -17,8 +16,13 @@ const RECONNECT_MS = 500;
  * A connection that is made again for ever when it breaks; secrets are read anew each time. Rejects where it cannot be made
  * at first, so that the reason can be told.
  */
-export function connectTo(spec: NatsSpec, { env }: StreamContext): Promise<NatsConnection> {
+export async function connectTo(spec: NatsSpec, { env }: StreamContext): Promise<NatsConnection> {
   const { server, tls, ca } = spec;
+  // Told here: the server would only say that it refuses.
+  for (const reference of secretsOf(spec)) {
+    if (resolveReferenceNow(reference, env) === undefined)
+      throw new Error(missingReference(reference).replace(/\.$/, ""));
+  }
   const authenticator = authenticatorOf(spec, env);
   // Of a server that is named by its address, the library says no name: the certificate would be compared with `localhost`.
   const secured = {
@@ -37,28 +41,20 @@ export function connectTo(spec: NatsSpec, { env }: StreamContext): Promise<NatsC
   });
 }
 
+function secretsOf({ creds, token, password }: NatsSpec): Reference[] {
+  const file: Reference[] = creds === undefined ? [] : [{ from: "file", path: creds }];
+  return [...file, ...[token, password].filter((reference) => reference !== undefined)];
+}
+
+/** Authenticators are asked in the midst of a handshake and cannot wait. A secret that is not there any more is refused. */
 function authenticatorOf(
   { creds, token, user, password }: NatsSpec,
   env: StreamContext["env"],
 ): Authenticator | undefined {
-  if (creds !== undefined) return (nonce) => credsAuthenticator(bytesOf(creds))(nonce);
-  if (token !== undefined) return tokenAuthenticator(() => secretOf(token, env));
+  const secretOf = (reference: Reference) => resolveReferenceNow(reference, env) ?? "";
+  if (creds !== undefined)
+    return (nonce) => credsAuthenticator(secretBytes(creds) ?? new Uint8Array())(nonce);
+  if (token !== undefined) return tokenAuthenticator(() => secretOf(token));
   if (user === undefined) return undefined;
-  return usernamePasswordAuthenticator(user, () => (password === undefined ? "" : secretOf(password, env)));
-}
-
-/** The authenticators are asked in the midst of a handshake and cannot wait. A secret that is not there is refused. */
-function secretOf(reference: Reference, env: StreamContext["env"]): string {
-  if (reference.from === "env") return env[reference.name] ?? "";
-  return Buffer.from(bytesOf(reference.path))
-    .toString()
-    .replace(/\r?\n$/, "");
-}
-
-function bytesOf(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch {
-    return new Uint8Array();
-  }
+  return usernamePasswordAuthenticator(user, () => (password === undefined ? "" : secretOf(password)));
 }

@@ -1,4 +1,4 @@
-import { parseReference, type Reference } from "../http/index.ts";
+import { parseReference, type Reference } from "../secret.ts";
 import { readQuery } from "../spec-query.ts";
 import { SpecError } from "../tracker.ts";
 

@@ -20,14 +20,17 @@ export interface S3Call {
 /** `missing`: no such object. `changed`: a condition was false. `conflict`: another write was under way. */
 export type AnswerKind = "missing" | "changed" | "conflict" | "upload gone" | "beyond the end";
 
-/** An answer that callers reckon with. */
-export class S3Answer extends Error {
+/** An answer that callers reckon with. Where one does not, the server answers out of turn, and cannot be used. */
+export class S3Answer extends BackendUnavailable {
   readonly kind: AnswerKind;
   /** Requests that the SDK has sent: with more than one, an earlier one may have been carried out. */
   readonly attempts: number;
 
   constructor(kind: AnswerKind, attempts: number, call: S3Call) {
-    super(`${call.operation} of ${call.key ?? call.bucket}: ${kind}.`);
+    super(
+      `${call.operation} of ${call.key ?? call.bucket}: ${kind}.`,
+      "See what answers there, then try again.",
+    );
     this.name = "S3Answer";
     this.kind = kind;
     this.attempts = attempts;
@@ -142,16 +145,21 @@ export function asFault(error: unknown, call: S3Call, signal: AbortSignal): unkn
   const throttled = status === 429 || status === 503 || name === "SlowDown";
   if (throttled)
     return new BackendUnavailable(`${what}: ${call.endpoint} is too busy.`, "Try again later.", slim);
+  // Node's HTTP parser.
+  const isNoHttp = String(code).startsWith("HPE_");
   if (
     name === "TimeoutError" ||
     AWAY.has(String(code)) ||
+    isNoHttp ||
     (status !== undefined && status >= 500 && status !== 501)
   ) {
     const how =
       status === undefined
         ? name === "TimeoutError"
           ? "does not answer"
-          : String(code)
+          : isNoHttp
+            ? "does not speak HTTP"
+            : String(code)
         : `answered ${status}`;
     return new BackendUnavailable(`${what}: ${call.endpoint} ${how}.`, NETWORK_MEND, slim);
   }

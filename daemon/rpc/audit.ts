@@ -25,7 +25,7 @@ export function peerOf(call: { getPeer(): string }): string {
 /** Who wants to know what calls say of their peers. */
 interface Peers {
   refused(peer: string): void;
-  proved(peer: string): void;
+  proved(peer: string, principal: string): void;
 }
 
 /** Counts the calls that later interceptors refuse. Must be the first: it throws away what a client says of its principal. */
@@ -48,7 +48,7 @@ export function refusalInterceptor(refusals: Refusals, front?: Peers): ServerInt
           const principal = known === undefined ? "" : principalOf(known);
           const address = peerOf(call).replace(/:\d+$/, "");
           refusals.note({ address, principal, method: shortMethod(method.path), outcome });
-          if (outcome !== "UNAUTHENTICATED") front?.proved(peerOf(call));
+          if (outcome !== "UNAUTHENTICATED") front?.proved(peerOf(call), principal);
           front?.refused(peerOf(call));
         }
         pass(status);

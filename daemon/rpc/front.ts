@@ -3,29 +3,36 @@
  * does TLS. What a peer may cost before one of its calls has proved who it is, is bounded here.
  */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
 import type { Http2Session, ServerHttp2Stream } from "node:http2";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type Server,
   type ServerCredentials,
   ServerInterceptingCall,
   type ServerInterceptor,
 } from "@grpc/grpc-js";
+import { principalOf } from "../access/principal.ts";
 import type { Refusals } from "../audit/index.ts";
 import {
   type Closing,
   CONNECTION_LIMITS,
   type ConnectionLimits,
   Connections,
+  newPeer,
   type Peer,
 } from "../limits/index.ts";
+import { answerOnlyAlive } from "./alive.ts";
 import { peerOf } from "./audit.ts";
+import { type QuotaOf, refusal } from "./limits.ts";
 
 /** How often those without proof are looked at, milliseconds. */
 const LOOK_MS = 100;
 /** Connections that the kernel holds until they are taken. */
 const BACKLOG = 512;
-
+/** When a connection closes nobody knows: who has too many asks again after this, milliseconds. */
+const CONNECTIONS_WAIT_MS = 5000;
 /** Where Node tells of each stream that a peer opens, before anything is done for it (nodejs.org, diagnostics_channel). */
 const STREAM_CREATED = "http2.server.stream.created";
 
@@ -36,6 +43,7 @@ interface Caller extends Peer {
 
 export class Front {
   readonly #refusals: Refusals;
+  readonly #quotaOf: QuotaOf;
   readonly #connections: Connections<Caller>;
   /** By `address:port`. */
   readonly #callers = new Map<string, Caller>();
@@ -43,8 +51,9 @@ export class Front {
   #injector: ReturnType<Server["createConnectionInjector"]> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(refusals: Refusals, limits: ConnectionLimits = CONNECTION_LIMITS) {
+  constructor(refusals: Refusals, quotaOf: QuotaOf, limits: ConnectionLimits = CONNECTION_LIMITS) {
     this.#refusals = refusals;
+    this.#quotaOf = quotaOf;
     this.#connections = new Connections(limits);
     this.#net = createServer({ noDelay: true }, (socket) => this.#take(socket));
   }
@@ -55,17 +64,22 @@ export class Front {
       start: (next) => {
         next({
           onReceiveMetadata: (metadata, pass) => {
-            this.proved(peerOf(call));
-            pass(metadata);
+            const principal = principalOf(metadata);
+            if (this.proved(peerOf(call), principal)) pass(metadata);
+            else call.sendStatus(refusal("connections", CONNECTIONS_WAIT_MS, principal));
           },
         });
       },
     });
 
-  /** A call of this peer has proved who it is. */
-  proved(peer: string): void {
+  /** A call of this peer has proved who it is. False where that principal has as many connections as it may. */
+  proved(peer: string, principal: string): boolean {
     const caller = this.#callers.get(peer);
-    if (caller !== undefined) this.#connections.prove(caller);
+    if (caller === undefined || caller.proved) return true;
+    if (!this.#connections.prove(caller, principal, this.#quotaOf(principal))) return false;
+    // What it has begun before anybody knew whose it is.
+    if (this.#connections.isCrowding(caller, caller.calls)) this.#close(caller, "TOO_MANY_CALLS");
+    return true;
   }
 
   /** A call of this peer was refused by the guards. */
@@ -110,12 +124,18 @@ export class Front {
     this.#injector?.drain(graceMs);
   }
 
-  /** Takes no more connections. Those that are open are the gRPC server's to close. */
-  close(): void {
+  /** Takes no more connections; those that are open may finish what they are being told, for at most `graceMs`. */
+  async close(graceMs: number): Promise<void> {
     clearInterval(this.#timer);
     unsubscribe(STREAM_CREATED, this.#streamed);
     this.#net.close();
     for (const { socket } of this.#connections.unproved) socket.destroy();
+    const open = [...this.#callers.values()].filter(({ socket }) => !socket.destroyed);
+    this.#injector?.drain(graceMs);
+    const late = new AbortController();
+    const closed = Promise.all(open.map(({ socket }) => once(socket, "close", late).catch(() => undefined)));
+    await Promise.race([closed, delay(graceMs, undefined, late).catch(() => undefined)]);
+    late.abort();
   }
 
   #take(socket: Socket): void {
@@ -129,17 +149,7 @@ export class Front {
       return;
     }
     const name = `${address}:${remotePort}`;
-    const caller: Caller = {
-      address,
-      socket,
-      session: undefined,
-      sinceMs: performance.now(),
-      proved: false,
-      calls: 0,
-      refusals: 0,
-      pace: undefined,
-      patience: undefined,
-    };
+    const caller: Caller = { ...newPeer(address, performance.now()), socket, session: undefined };
     this.#callers.set(name, caller);
     // Resets of the peer; the TLS socket above tells them to who reads.
     socket.on("error", () => undefined);
@@ -164,8 +174,10 @@ export class Front {
   }
 
   /** Closes a connection at once: what else it has sent already is not worked off. */
-  #close({ socket, session, address }: Caller, closing: Closing): void {
+  #close(caller: Caller, closing: Closing): void {
+    const { socket, session, address } = caller;
     if (socket.destroyed || session?.destroyed) return;
+    this.#connections.punish(caller);
     if (session === undefined) socket.resetAndDestroy();
     else session.destroy();
     this.#note(address, closing);
@@ -174,15 +186,4 @@ export class Front {
   #note(address: string, outcome: Closing): void {
     this.#refusals.note({ address, principal: "", method: "", outcome });
   }
-}
-
-/**
- * A stream is told to its server later than it is opened. Where the session was closed in between, the gRPC server's answer to
- * an unknown method would throw (ERR_HTTP2_INVALID_STREAM), where nobody catches it.
- */
-function answerOnlyAlive(stream: ServerHttp2Stream): void {
-  const respond = stream.respond.bind(stream);
-  stream.respond = (...answer) => {
-    if (!stream.destroyed && !stream.closed) respond(...answer);
-  };
 }

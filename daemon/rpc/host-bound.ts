@@ -85,6 +85,9 @@ allow(ConfigServiceService, "parseConfig");
 look(DaemonServiceService.handOver, () => {
   throw refused("version", "A daemon is renewed on its own host.");
 });
+look(DaemonServiceService.backup, () => {
+  throw refused("path", "A backup is made on the daemon's own host.");
+});
 
 const registry = RegistryServiceService;
 look(registry.store, ({ part }) => checkHeader(part?.$case === "header" ? part.value : undefined));

@@ -142,7 +142,8 @@ function sameQuota(a: Quota, b: Quota): boolean {
   return Object.keys(a).every((name) => a[name as keyof Quota] === b[name as keyof Quota]);
 }
 
-function refusal(limit: keyof Quota, waitMs: number, principal: string) {
+/** The answer to a call that is over a limit. */
+export function refusal(limit: keyof Quota, waitMs: number, principal: string) {
   const seconds = Math.max(1, Math.ceil(waitMs / 1000));
   const status = statusOf(
     new PipekitError("QUOTA_EXCEEDED", `${principal || "The caller"} is over the limit ${limit}.`, {

@@ -21,6 +21,7 @@ import { Quotas } from "./limits.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { Health, reflectionServices } from "./standard.ts";
 import { TlsCredentials } from "./tls-credentials.ts";
+import { decodingLate, undecodableInterceptor } from "./undecodable.ts";
 
 /** A service and what answers it. */
 export interface ServedService {
@@ -81,9 +82,10 @@ export class RpcServer {
     // trainer that is only busy or stopped.
     this.#server = this.#serving(services, [socketInterceptor()]);
     if (remote === undefined) return;
-    const front = new Front(watched.refusals);
     const { access, permission } = remote;
-    const quotas = new Quotas((principal) => quotaFrom(access.get(principal)?.quota));
+    const quotaOf = (principal: string) => quotaFrom(access.get(principal)?.quota);
+    const front = new Front(watched.refusals, quotaOf);
+    const quotas = new Quotas(quotaOf);
     const guards = [
       new AccessGuard(access, permission, watched.log).interceptor,
       front.interceptor,
@@ -109,6 +111,7 @@ export class RpcServer {
       interceptors: [
         ...(observer === undefined ? [] : [observer]),
         refusalInterceptor(refusals, front),
+        undecodableInterceptor,
         ...guards,
         auditInterceptor(audit, log),
         ...lazy,
@@ -116,7 +119,7 @@ export class RpcServer {
       ],
     });
     for (const { definition, implementation } of [...services, ...this.#lazy]) {
-      server.addService(definition, implementation);
+      server.addService(decodingLate(definition), implementation);
     }
     return server;
   }
@@ -145,8 +148,9 @@ export class RpcServer {
 
   /** Closes the connections after `graceMs` at most. Removes the socket file: only call it while that is ours. */
   async close(graceMs: number): Promise<void> {
-    this.#remote?.front.close();
-    await Promise.all([this.#server, this.#remote?.server].map((server) => server && shut(server, graceMs)));
+    const remote = this.#remote;
+    const afar = remote?.front.close(graceMs).then(() => remote.server.forceShutdown());
+    await Promise.all([shut(this.#server, graceMs), afar]);
   }
 }
 

@@ -8,6 +8,8 @@ const ROW = 2;
 const FACT = 3;
 const HELD = 4;
 const TAIL_BYTES = 8;
+/** Where keys and facts begin, behind size, word and their count or length. */
+const CONTENT_AT = 16;
 const ROW_OVERHEAD = 32;
 
 /** One log() call. `keys` is one array for all rows of a key set in a block; `values` are float64. */
@@ -93,9 +95,10 @@ function readItem(
 }
 
 function readKeys(entry: Buffer): readonly string[] | undefined {
+  if (entry.length < CONTENT_AT) return undefined;
   const count = Number(entry.readBigUInt64LE(8));
   const keys: string[] = [];
-  let at = 16;
+  let at = CONTENT_AT;
   while (keys.length < count) {
     if (at + 2 > entry.length) return undefined;
     const end = at + 2 + entry.readUInt16LE(at);
@@ -107,10 +110,11 @@ function readKeys(entry: Buffer): readonly string[] | undefined {
 }
 
 function readRecord(entry: Buffer): Record | undefined {
+  if (entry.length < CONTENT_AT) return undefined;
   const length = Number(entry.readBigUInt64LE(8));
-  if (16 + length > entry.length) return undefined;
+  if (CONTENT_AT + length > entry.length) return undefined;
   try {
-    return Record.decode(entry.subarray(16, 16 + length));
+    return Record.decode(entry.subarray(CONTENT_AT, CONTENT_AT + length));
   } catch {
     return undefined;
   }

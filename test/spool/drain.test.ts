@@ -272,3 +272,24 @@ test("a pid that another process has by now is no sign of life, one in another n
   expect(room.left()).toEqual([]);
   expect(series(room.rows(), "a")).toHaveLength(1000);
 });
+
+test("a spool file of the first clients belongs to whoever holds its lock", { timeout: 30_000 }, async () => {
+  const header = 8 + 40 + 8;
+  room.putSpool(Buffer.concat([Buffer.from("PKXSPL1\n"), GOLDEN.spool.subarray(header)]));
+  const path = join(room.spoolFolder, room.left()[0] ?? "");
+  const program =
+    "import fcntl, sys, time; f = open(sys.argv[1]); fcntl.flock(f, 2); print(flush=True); time.sleep(600)";
+  const child = spawn(PYTHON, ["-c", program, path], { stdio: ["ignore", "pipe", "inherit"] });
+  children.push(child);
+  await once(child.stdout as NodeJS.ReadableStream, "data");
+  const drain = room.drain();
+  await drain.look();
+  expect([...drain.livingRuns()]).toEqual([GOLDEN.runId]);
+  expect(room.frames).toEqual([]);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await drain.look();
+  expect(room.left()).toEqual([]);
+  expect(series(room.rows(), "spooled")).toHaveLength(1);
+  expect(room.loud()).toEqual([]);
+});

@@ -29,11 +29,17 @@ export const RunMeta = z.object({
 
 /** Undefined where there is no such file; null when it is no YAML. */
 export async function yamlOf(file: string): Promise<unknown> {
+  let text: string;
   try {
-    return parse(await readFile(file, "utf8"));
+    text = await readFile(file, "utf8");
   } catch (error) {
     if (isMissing(error)) return undefined;
-    if (error instanceof Error && error.name.startsWith("YAML")) return null;
     throw sourceFault(error, file);
+  }
+  try {
+    return parse(text, { logLevel: "error" });
+  } catch {
+    // Errors of its own for bad syntax; others for aliases of aliases, and for what is nested too deep.
+    return null;
   }
 }

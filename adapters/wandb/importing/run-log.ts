@@ -54,11 +54,12 @@ export class RunLog {
     // Under the names that a W&B sink of ours gives back to their fields.
     const fields = { group, job_type: jobType, notes };
     const own = { "wandb.project": project, "wandb.entity": entity, "wandb.sweep_id": sweepId };
+    const isLogged = within([...this.#logged].sort());
     const tags = [
       ...labels.map(labelTag),
       ...Object.entries({ ...fields, ...own }).filter(([, value]) => value !== ""),
       ...[...this.#summary]
-        .filter(([key]) => !key.startsWith("_") && !this.#isLogged(key))
+        .filter(([key]) => !key.startsWith("_") && !isLogged(key))
         .map(([key, json]) => [`wandb.summary.${key}`, json] as const),
     ];
     yield { kind: "params", params: Object.fromEntries(this.#config) };
@@ -80,11 +81,6 @@ export class RunLog {
     const endedAtUs = Math.max(this.#lastUs, startedAtUs + seconds * 1e6);
     if (code === 0) return { state: "completed", reason: "", endedAtUs };
     return { state: "failed", reason: code === INTERRUPTED ? "killed" : `exit code ${code}`, endedAtUs };
-  }
-
-  /** Whether the history has a key, or what is in the dict under it. */
-  #isLogged(key: string): boolean {
-    return this.#logged.has(key) || [...this.#logged].some((logged) => logged.startsWith(`${key}.`));
   }
 
   #add(data: Uint8Array): void {
@@ -145,10 +141,11 @@ export class RunLog {
   #withoutMedia(items: readonly JsonItem[]): readonly JsonItem[] {
     const types = items.filter(({ key }) => key.endsWith(TYPE));
     for (const { json } of types) this.#countLeft(String(parsed(json)));
-    const media = types.map(({ key }) => key.slice(0, 1 - TYPE.length));
-    return types.length === 0
-      ? items
-      : items.filter(({ key }) => !media.some((start) => key.startsWith(start)));
+    if (types.length === 0) return items;
+    const media = new Set(types.map(({ key }) => key.slice(0, 1 - TYPE.length)));
+    // Few lengths, however many there are: each item is compared with few of them.
+    const lengths = new Set([...media].map((start) => start.length));
+    return items.filter(({ key }) => ![...lengths].some((length) => media.has(key.slice(0, length))));
   }
 
   #addStats(items: readonly JsonItem[], timeUs: number): void {
@@ -176,6 +173,20 @@ export class RunLog {
 }
 
 const NO_HEAD = { group: "", jobType: "", notes: "", sweepId: "", project: "", entity: "", labels: [] };
+
+/** Tells whether keys that are sorted have a key, or what is in the dict under it. */
+function within(sorted: readonly string[]): (key: string) => boolean {
+  const firstFrom = (text: string): string | undefined => {
+    let [from, to] = [0, sorted.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((sorted[middle] ?? "") < text) from = middle + 1;
+      else to = middle;
+    }
+    return sorted[from];
+  };
+  return (key) => firstFrom(key) === key || firstFrom(`${key}.`)?.startsWith(`${key}.`) === true;
+}
 
 /** Ours are shown as `key=value`; any other label is a tag without a value. */
 function labelTag(label: string): readonly [string, string] {

@@ -9,6 +9,9 @@ const SPECIAL: Readonly<Record<string, number>> = {
   false: 0,
 };
 
+/** Texts too, that nothing within them is taken for a number; one without an end goes to the end, so that none is read twice. */
+const TEXT_OR_SPECIAL = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?Infinity|NaN/gs;
+
 /** The numbers in an item, by key; of a dict those in it, joined by dots. `left` is told the type of what is none. */
 export function* numbersOf(
   { key, json }: JsonItem,
@@ -32,7 +35,9 @@ export function parsed(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    const quoted = json.replaceAll(/(?<=[[:,]\s*)(?:-?Infinity|NaN)(?=\s*[\],}])/g, '"$&"');
+    const quoted = json.replaceAll(TEXT_OR_SPECIAL, (token) =>
+      token.startsWith('"') ? token : `"${token}"`,
+    );
     try {
       return JSON.parse(Object.hasOwn(SPECIAL, json) ? `"${json}"` : quoted);
     } catch {

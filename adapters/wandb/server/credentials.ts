@@ -1,4 +1,4 @@
-/** Finds the API key of a W&B server, as W&B's own client does. */
+/** Finds the API key of a W&B server, as W&B's own client does; but none that was not given for that server. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -48,25 +48,21 @@ async function netrcKey(
   return undefined;
 }
 
-/** The password of a machine, or of `default`. */
+/**
+ * The password of a machine. Not that of `default`, which W&B's client takes: it was never meant for this host, and a spec
+ * can name any.
+ */
 function netrcPassword(text: string, host: string): string | undefined {
   const tokens = text.replace(/^\s*#.*$/gm, "").split(/\s+/);
   let fits = false;
-  let fallback = false;
-  let byDefault: string | undefined;
   for (let index = 0; index < tokens.length; index++) {
     const token = tokens[index];
-    if (token === "machine") {
-      fits = tokens[++index] === host;
-      fallback = false;
-    } else if (token === "default") {
-      fits = false;
-      fallback = true;
-    } else if (token === "password") {
+    if (token === "machine") fits = tokens[++index] === host;
+    else if (token === "default") fits = false;
+    else if (token === "password") {
       const password = tokens[++index];
       if (fits) return password || undefined;
-      if (fallback) byDefault = password;
     } else if (token === "login" || token === "account") index++;
   }
-  return byDefault;
+  return undefined;
 }
