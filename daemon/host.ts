@@ -17,6 +17,7 @@ import {
   drainOnSignal,
   IdleWatch,
   isOurs,
+  limitGarbage,
   makePlace,
   type Newcomer,
   OrphanWatch,
@@ -133,7 +134,7 @@ class Host {
     const telemetry = await this.#openTelemetry();
     this.#telemetry = telemetry;
     const rooms = await openRooms({ config, stateFolder, layout, log, draining, telemetry });
-    const { journal, delivery, retention } = rooms;
+    const { journal, delivery, retention, backups } = rooms;
     const audit = this.#audit;
     const shutdown = (reason: string) => void this.#stop(reason, rooms, server, socket, watches);
     const handOver = (newcomer: Newcomer) =>
@@ -153,6 +154,7 @@ class Host {
         journal,
         delivery,
         retention,
+        backups,
         audit,
         draining,
         rolesOf,
@@ -223,6 +225,7 @@ class Host {
 
   #settled(): void {
     releaseMemory();
+    limitGarbage();
     verifyNewest(this.#audit).catch((error: unknown) => this.#audit.damaged(String(error)));
   }
 

@@ -5,7 +5,8 @@ import { RotatingFile, type RotationLimits } from "./rotation.ts";
 
 const LIMITS: RotationLimits = { maxBytes: 10 * 1024 * 1024, files: 5 };
 const HIDDEN = "[hidden]";
-const SECRET_NAME = /passw(or)?d|secret|token|authorization|api[-_]?key|credential|cookie/i;
+/** Names of fields whose values are not for others. */
+export const SECRET_NAME = /passw(or)?d|secret|token|authorization|api[-_]?key|credential|cookie/i;
 /** User and password of a URL. */
 const URL_USERINFO = /(:\/\/)[^\s/?#@"\\]+@/g;
 const MAX_DEPTH = 6;

@@ -51,6 +51,7 @@ async function openRooms(): Promise<Rooms> {
       disk: async () => ({ quotaBytes: 0, usedBytes: 8, freeBytes: 9, warnings: [] }),
       prune: async function* () {},
     },
+    backups: { make: never },
     writers: {
       lookAnew: async () => undefined,
       holds: () => false,
