@@ -1,16 +1,23 @@
 #!/usr/bin/env node
 /** `pkx`: the daemon (`pkx serve`) and the commands that talk to it. Loads only what the command needs. */
-import { enableCompileCache } from "node:module";
+// The whole module: a Node that is too old has not all of it, and would end here without a word of ours.
+import * as nodeModule from "node:module";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { nodeFault } from "./node-version.ts";
 
+const [command, ...rest] = process.argv.slice(2);
+const fault = nodeFault(command);
+if (fault !== undefined) {
+  process.stderr.write(fault);
+  process.exit(1);
+}
 const { XDG_CACHE_HOME } = process.env;
 const cacheBase =
   XDG_CACHE_HOME !== undefined && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), ".cache");
 // In the user's own folder: the default is shared by all users of /tmp.
-enableCompileCache(join(cacheBase, "pipekit-experiment/code"));
+nodeModule.enableCompileCache(join(cacheBase, "pipekit-experiment/code"));
 
-const [command, ...rest] = process.argv.slice(2);
 if (command === "serve") {
   const { serve } = await import("./serve.ts");
   await serve(rest);

@@ -1,26 +1,27 @@
 import { homedir } from "node:os";
-import { clearmlTracker } from "@pipekit/adapters/clearml";
 import type { ConfigReader } from "@pipekit/adapters/config";
 import type { DatasetContext, DatasetTool } from "@pipekit/adapters/dataset";
 import { localRegistry } from "@pipekit/adapters/local";
-import { mlflowHistory, mlflowRegistry, mlflowTracker } from "@pipekit/adapters/mlflow";
+import { mlflowHistory, mlflowRegistry } from "@pipekit/adapters/mlflow";
 import { neptuneHistory } from "@pipekit/adapters/neptune";
 import { s3Registry } from "@pipekit/adapters/s3";
-import { tensorboardHistory, tensorboardTracker } from "@pipekit/adapters/tensorboard";
+import { tensorboardHistory } from "@pipekit/adapters/tensorboard";
 import type { AdapterContext } from "@pipekit/adapters/tracker";
-import { wandbHistory, wandbTracker } from "@pipekit/adapters/wandb";
+import { wandbHistory } from "@pipekit/adapters/wandb";
 import {
   ConfigServiceService,
   DatasetServiceService,
-  PipekitError,
   RegistryServiceService,
   TrackerServiceService,
 } from "@pipekit/proto";
 import type { Logger } from "pino";
 import { OWNER_TAG, Permission } from "./access/index.ts";
+import { LostNotes } from "./backup/lost-notes.ts";
+import { readRestored, removeLinks } from "./backup/marks.ts";
+import { type HostedBackups, hostedBackups } from "./backups.ts";
 import { type Config, ensurePrivateFolder, type StateLayout, socketPathOf } from "./config/index.ts";
 import { openContentStore } from "./content/index.ts";
-import { createDelivery, type Delivery, type DeliveryOptions } from "./delivery/index.ts";
+import { createDelivery, type DeliveryOptions } from "./delivery/index.ts";
 import { openForwarding, withForwarding } from "./forwarding.ts";
 import { type Journal, openForeignJournal, openJournal } from "./journal/index.ts";
 import { isProcessGone, processMark, type RunWriters, thisMachine } from "./lifecycle/index.ts";
@@ -42,6 +43,7 @@ import { trackerService } from "./rpc/tracker.ts";
 import { SpoolDrain } from "./spool/index.ts";
 import { SystemWatch } from "./system/index.ts";
 import type { Telemetry } from "./telemetry/index.ts";
+import { checkTrackers, TRACKER_KINDS } from "./trackers.ts";
 
 /** What delivery shows to the host. */
 export interface HostedDelivery {
@@ -76,6 +78,7 @@ export interface Rooms {
   >;
   readonly delivery: HostedDelivery;
   readonly retention: HostedRetention;
+  readonly backups: HostedBackups;
   readonly writers: RunWriters;
   readonly watches: readonly Watch[];
   readonly services: readonly ServedService[];
@@ -104,10 +107,17 @@ export interface RoomSeams extends Pick<DeliveryOptions, "crashpoint" | "limits"
 /** Opens every room of the daemon and joins them: the one place that knows them all. */
 export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Promise<Rooms> {
   const { config, stateFolder, layout, log, draining, telemetry } = context;
+  const restored = readRestored(stateFolder);
+  removeLinks(stateFolder);
   ensurePrivateFolder(layout.stagingFolder);
+  const lost = restored && new LostNotes(restored, log);
   const { wrapJournal = (journal) => journal, ...deliverySeams } = seams;
   const [journal, content] = await Promise.all([
-    openJournal({ stateFolder, log, ...(telemetry && { onGroup: telemetry.onGroup }) }).then(wrapJournal),
+    openJournal({
+      ...{ stateFolder, log },
+      ...(telemetry && { onGroup: telemetry.onGroup }),
+      restored: restored && { atUs: restored.at_us, onGap: (gap) => void lost?.tell(journal, gap) },
+    }).then(wrapJournal),
     openContentStore({ stateFolder }),
   ]);
   const registries = createRegistries({
@@ -129,10 +139,11 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
   const delivery = createDelivery({
     journal,
     content,
-    kinds: [mlflowTracker, tensorboardTracker, wandbTracker, clearmlTracker],
+    kinds: TRACKER_KINDS,
     context: adapterContext,
     log,
     observer: telemetry?.delivery,
+    withheld: restored?.delivers === false,
     ...deliverySeams,
   });
   const disk = new DiskWatch({
@@ -145,7 +156,7 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
   const admit = () => disk.admit();
   const upTo = () => fanIn?.publishedTo ?? Number.POSITIVE_INFINITY;
   const pruneParts = { journal, content, upTo, onFreed: () => disk.forget() };
-  checkTrackers(config.trackers, config.configFile, delivery);
+  checkTrackers(config.trackers, config.configFile, (specs) => delivery.canonicalSpecs(specs));
   const intakeOptions = {
     journal: telemetry?.journal(journal) ?? journal,
     content,
@@ -215,11 +226,16 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
             ...(access?.warnings ?? []),
             ...(telemetry?.warnings() ?? []),
             ...(fanIn?.warnings() ?? []),
+            ...(lost?.warnings ?? []),
           ],
         };
       },
       prune: (choice, signal) => prunes(pruneParts, choice, signal),
     },
+    backups: hostedBackups({
+      ...{ stateFolder, content, log },
+      ...{ modelsFolder: layout.modelsFolder, configFile: config.configFile },
+    }),
     writers,
     permission,
     watches: [
@@ -260,25 +276,4 @@ function lazyDatasets(context: DatasetContext): DatasetTool {
     open: async (folder) => (await tool()).open(folder),
     hash: async (path, work) => (await tool()).hash(path, work),
   };
-}
-
-/** A wrong spec of a named tracker is better told at the start than to each run that names it. */
-function checkTrackers(
-  trackers: Readonly<{ [name: string]: readonly string[] }>,
-  configFile: string,
-  delivery: Pick<Delivery, "canonicalSpecs">,
-): void {
-  for (const [name, specs] of Object.entries(trackers)) {
-    try {
-      delivery.canonicalSpecs(specs);
-    } catch (cause) {
-      if (!(cause instanceof PipekitError)) throw cause;
-      const message = `trackers.${name} in ${configFile} is wrong: ${cause.message}`;
-      throw new PipekitError("INVALID_DAEMON_CONFIG", message, {
-        field: `trackers.${name}`,
-        mend: cause.mend,
-        cause,
-      });
-    }
-  }
 }

@@ -1,14 +1,10 @@
 /** `pkx serve`, `health`, `stop`. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { count } from "../format.ts";
-import { liveProcess } from "../lifecycle/index.ts";
 import { type Commands, type Context, whole } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { untilGone } from "./gone.ts";
 import { ifRunning } from "./status.ts";
-
-const GONE_POLL_MS = 25;
-const GONE_TIMEOUT_MS = 15_000;
 
 export function addDaemonCommands(program: Command, commands: Commands): void {
   program
@@ -48,30 +44,22 @@ export function addDaemonCommands(program: Command, commands: Commands): void {
 async function stopDaemon(context: Context, waitForDeliveryS: number): Promise<number> {
   const stopped = await ifRunning(context, () =>
     context.withClient(async (client) => {
+      const { startedAtUs } = await client.status({ signal: context.signal });
       const pointsPending = await client.shutdown({ waitForDeliveryS, signal: context.signal });
-      return { pid: client.daemon.pid, pointsPending };
+      return { pid: client.daemon.pid, startedAtUs, pointsPending };
     }, false),
   );
   if (stopped === undefined) {
     context.print({ stopped: false, running: false }, () => ["No daemon runs."]);
     return EXIT.ok;
   }
-  const gone = await untilGone(stopped.pid, context.signal);
-  context.print({ stopped: gone, running: !gone, ...stopped }, () => [
-    gone ? `Stopped (pid ${stopped.pid}).` : `The daemon (pid ${stopped.pid}) is still stopping.`,
-    ...(stopped.pointsPending > 0
-      ? [`${count(stopped.pointsPending)} points are not delivered yet; they stay journaled.`]
+  const { pid, pointsPending } = stopped;
+  const gone = await untilGone(context, stopped);
+  context.print({ stopped: gone, running: !gone, pid, pointsPending }, () => [
+    gone ? `Stopped (pid ${pid}).` : `The daemon (pid ${pid}) is still stopping.`,
+    ...(pointsPending > 0
+      ? [`${count(pointsPending)} points are not delivered yet; they stay journaled.`]
       : []),
   ]);
   return gone ? EXIT.ok : EXIT.failed;
-}
-
-async function untilGone(pid: number, signal: AbortSignal): Promise<boolean> {
-  const deadline = Date.now() + GONE_TIMEOUT_MS;
-  // One that only waits for its parent, a client that has started it, is gone.
-  while (liveProcess(pid) !== undefined) {
-    if (Date.now() > deadline) return false;
-    await sleep(GONE_POLL_MS, undefined, { signal });
-  }
-  return true;
 }

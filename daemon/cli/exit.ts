@@ -40,6 +40,7 @@ const BY_CODE: { readonly [code in FailureCode]?: number } = {
   CORRUPT_ARCHIVE: EXIT.corrupt,
   CORRUPT_AUDIT: EXIT.corrupt,
   CORRUPT_ARTIFACT: EXIT.corrupt,
+  CORRUPT_BACKUP: EXIT.corrupt,
   CORRUPT_DATASET: EXIT.corrupt,
   DATASET_NOT_FOUND: EXIT.notFound,
   DATASET_LOCKED: EXIT.conflict,

@@ -1,14 +1,15 @@
 /**
  * `pkx`: the commands of a person at a terminal.
  *
- * Architecture Invariant: commands reach the daemon through `@pipekit/experiment`, as every client does; only `doctor`
- * and `logs` look at files, and change none, `artifact` reads the file that it is given, `journal` works on the journal while no daemon can, and `models cache` on files
- * that can be fetched again.
+ * Architecture Invariant: commands reach the daemon through `@pipekit/experiment`, as every client does; only `doctor`, `support-bundle`
+ * and `logs` look at files, and change none, `artifact` reads the file that it is given, `journal` and `restore` work on a
+ * state folder while no daemon can, and `models cache` on files that can be fetched again.
  */
 import { Command } from "commander";
 import { VERSION } from "../version.ts";
 import { addArtifactCommands } from "./artifact.ts";
 import { addAuditCommands } from "./audit.ts";
+import { addBackupCommand } from "./backup.ts";
 import { Commands, report } from "./context.ts";
 import { addDaemonCommands } from "./daemon.ts";
 import { addDataCommands } from "./data.ts";
@@ -22,8 +23,10 @@ import { addLogCommand } from "./logs.ts";
 import { addLspCommand } from "./lsp.ts";
 import { addModelCommands } from "./models.ts";
 import { addPruneCommand } from "./prune.ts";
+import { addRestoreCommand } from "./restore.ts";
 import { addRunCommands } from "./runs.ts";
 import { addStatusCommand } from "./status.ts";
+import { addSupportBundleCommand } from "./support-bundle.ts";
 import { addSyncCommand } from "./sync.ts";
 import { addTagCommands } from "./tags.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
@@ -65,12 +68,15 @@ export function makeProgram(commands: Commands): Command {
   addTopCommand(program, commands);
   addUiCommand(program, commands);
   addDoctorCommand(program, commands);
+  addSupportBundleCommand(program, commands);
   addRunCommands(program, commands);
   addSyncCommand(program, commands);
   addImportCommand(program, commands);
   addDeadLetterCommands(program, commands);
   addPruneCommand(program, commands);
   addAuditCommands(program, commands);
+  addBackupCommand(program, commands);
+  addRestoreCommand(program, commands);
   addJournalCommands(program, commands);
   addLogCommand(program, commands);
   addModelCommands(program, commands);

@@ -8,6 +8,8 @@ export interface Location {
   readonly socket: string;
   /** Whether it is reached over TCP: then `socket` is its address. */
   readonly remote: boolean;
+  /** Whether an endpoint was named, which may lead to another host: by TCP, or by a socket that ssh forwards. */
+  readonly named: boolean;
 }
 
 export function locate({ options, terminal: { env } }: Context): Location {
@@ -15,5 +17,5 @@ export function locate({ options, terminal: { env } }: Context): Location {
   const runtime = runtimeFolder(env);
   const named = endpointName({ stateFolder: options.stateDir }, env);
   const socket = named?.replace(/^unix:(\/\/)?/, "") ?? socketPath(runtime, state);
-  return { state, runtime, socket, remote: socket.startsWith("https:") };
+  return { state, runtime, socket, remote: socket.startsWith("https:"), named: named !== undefined };
 }

@@ -1,6 +1,6 @@
 /** What the daemon needs to show its metrics and to send metrics and traces: addresses, and where secrets are. */
 import { readFile } from "node:fs/promises";
-import { isAbsolute } from "node:path";
+import { parseReference } from "@pipekit/adapters/secret";
 import type { PipekitError } from "@pipekit/proto";
 import { invalid, isSameToken, readSecretFile } from "../access/index.ts";
 import type { Env } from "./folders.ts";
@@ -114,17 +114,17 @@ function readHeaders(
   };
 }
 
-function readReference(field: string, reference: string, env: Env): () => Promise<string> {
-  const [, kind, target = ""] = /^(env|file):(.+)$/s.exec(reference) ?? [];
-  if (kind === "file" && isAbsolute(target)) {
-    readSecretFile(field, target, 0o077);
-    return () => secretOf(target);
-  }
-  const value = kind === "env" ? env[target] : undefined;
-  if (value !== undefined && value !== "") return async () => value;
+function readReference(field: string, text: string, env: Env): () => Promise<string> {
+  const reference = parseReference(text);
   const mend = "Write env:NAME of a variable that is set, or file:/absolute/path.";
-  if (kind === "env") throw invalid(field, `The variable ${target} is not set.`, mend);
-  throw invalid(field, "The value is no reference to a secret.", mend);
+  if (reference === undefined) throw invalid(field, "The value is no reference to a secret.", mend);
+  if (reference.from === "file") {
+    readSecretFile(field, reference.path, 0o077);
+    return () => secretOf(reference.path);
+  }
+  const value = env[reference.name];
+  if (value !== undefined && value !== "") return async () => value;
+  throw invalid(field, `The variable ${reference.name} is not set.`, mend);
 }
 
 async function secretOf(file: string): Promise<string> {

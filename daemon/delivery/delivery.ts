@@ -32,6 +32,8 @@ export interface DeliveryOptions {
   /** Called at named points of each batch; fault tests end the process there. */
   readonly crashpoint?: (name: CrashPoint) => void;
   readonly observer?: DeliveryObserver | undefined;
+  /** Sends nothing: the folder is a copy, and another daemon delivers its runs. */
+  readonly withheld?: boolean;
 }
 
 /** Brings journaled records to the sinks of their runs. */
@@ -85,10 +87,12 @@ class RunDelivery implements Delivery {
   readonly #listeners = new Set<(runId: string) => void>();
   readonly #quietListeners = new Set<() => void>();
   readonly #unsubscribes: (() => void)[] = [];
+  readonly #withheld: boolean;
   #stopped = false;
 
   constructor(options: DeliveryOptions) {
-    const { journal, content, context, log } = options;
+    const { journal, content, context, log, withheld = false } = options;
+    this.#withheld = withheld;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#kinds = new TrackerKinds(options.kinds);
     this.#parts = {
@@ -249,7 +253,8 @@ class RunDelivery implements Delivery {
 
   #add(entry: SinkEntry, reopen = false): void {
     const { runId, spec, state } = entry;
-    if (this.#stopped || (state === "done" && !reopen) || this.#loops.get(runId)?.has(spec)) return;
+    if (this.#stopped || this.#withheld || (state === "done" && !reopen) || this.#loops.get(runId)?.has(spec))
+      return;
     const target = this.#kinds.target(spec);
     if (target === undefined) {
       this.#refuseUnknown(entry);

@@ -14,3 +14,4 @@ export type { Redriven } from "./letters.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type { DeliveryObserver, EndpointState, ObservedCall } from "./observer.ts";
 export { allLetters } from "./redrive.ts";
+export { TrackerKinds } from "./specs.ts";

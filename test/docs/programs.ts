@@ -25,6 +25,7 @@ const RUN_HERE = new Set([
     "awk",
     "grep",
     "head",
+    "tar",
   ],
   ...[
     "tail",

@@ -231,7 +231,7 @@ describe("credentials", () => {
     const ini =
       "[other]\nmlflow_tracking_username = no\n[mlflow]\nmlflow_tracking_username = fay\nmlflow_tracking_password: p=w\n";
     writeFileSync(join(folder, ".mlflow/credentials"), ini);
-    writeFileSync(join(folder, "secret"), "from-file\n");
+    writeFileSync(join(folder, "secret"), "from-file\n", { mode: 0o600 });
     const env = { T: "tok", U: "uma", MLFLOW_TRACKING_TOKEN: "plain" };
     const cases: [string, Partial<AdapterContext>, string | undefined][] = [
       ["", {}, undefined],

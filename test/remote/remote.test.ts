@@ -6,6 +6,7 @@ import { type Client, type ConnectOptions, connect } from "@pipekit/experiment";
 import { DaemonServiceClient, PipekitError } from "@pipekit/proto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeProofs, type Proofs, type RemoteDaemon, startRemoteDaemon } from "../support/remote-daemon.ts";
+import { pkx } from "../support/terminal.ts";
 
 let proofs: Proofs;
 let daemon: RemoteDaemon;
@@ -212,6 +213,16 @@ test("over a restart of the daemon the writer goes on, and the token is read ane
   await run.end();
   expect((await client.getRun(run.runId)).points).toBe(2);
   client.close();
+  await own.stop();
+});
+
+test("a stop from afar is answered before the connection goes, and waited for without a look at pids of this host", async () => {
+  const own = await startRemoteDaemon(proofs);
+  const { code, out } = await pkx(["stop"], { env: env({ PKX_ENDPOINT: own.url }) });
+  expect([code, out]).toEqual([0, `Stopped (pid ${own.pid}).\n`]);
+  expect(await refusal({ env: env({ PKX_ENDPOINT: own.url }) })).toMatchObject({
+    code: "DAEMON_UNAVAILABLE",
+  });
   await own.stop();
 });
 

@@ -67,9 +67,8 @@ test("a folder chooses neither programs nor daemons", () => {
     Object.entries(properties).map(([name, { scope }]) => [name.replace("pipekit.", ""), scope]),
   );
   const own = scopes.filter(([, scope]) => scope === "machine").map(([name]) => name);
-  for (const name of ["command", "node", "endpoint", "tokenFile", "caFile", "stateDir", "startDaemon"]) {
-    expect(own).toContain(name);
-  }
+  const names = ["command", "node", "endpoint", "tokenFile", "caFile", "certFile", "keyFile"];
+  for (const name of [...names, "stateDir", "startDaemon"]) expect(own).toContain(name);
 });
 
 test("the daemon that it brings along runs from where it is installed", () => {

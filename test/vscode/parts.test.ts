@@ -24,6 +24,10 @@ describe("settings", () => {
       PKX_ENDPOINT: "unix:/tmp/x.sock",
       PKX_TOKEN_FILE: "/t",
     });
+    expect(connectionEnvironment(settings({ certFile: "/c", keyFile: "/k" }))).toEqual({
+      PKX_CLIENT_CERT_FILE: "/c",
+      PKX_CLIENT_KEY_FILE: "/k",
+    });
   });
 
   test.each([

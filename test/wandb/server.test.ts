@@ -295,8 +295,15 @@ describe("the key of a server", () => {
     expect(await open({ context: { env: {}, home: folder } })).toMatch(/has no key/);
   });
 
+  test("is not that of netrc's `default`, which was meant for no server in particular", async () => {
+    for (const others of ["", "machine elsewhere login user password x\n"]) {
+      writeFileSync(join(folder, ".netrc"), `${others}default login user password ${FAKE_KEY}\n`);
+      expect(await open({ context: { env: {}, home: folder } })).toMatch(/has no key/);
+    }
+  });
+
   test("is the one that the spec refers to", async () => {
-    writeFileSync(join(folder, "key"), `${FAKE_KEY}\n`);
+    writeFileSync(join(folder, "key"), `${FAKE_KEY}\n`, { mode: 0o600 });
     const wrong = { WANDB_API_KEY: "f".repeat(40) };
     expect(await open({ path: `team/proj?key=file:${folder}/key`, context: { env: wrong } })).toBe("ok");
     const env = { ...wrong, OTHER: FAKE_KEY };
