@@ -7,6 +7,7 @@ import type { Connection } from "./connection.ts";
 export interface BackupOptions extends CallSettings {
   /** Put the daemon's config file in, too. Default false. */
   readonly includeConfig?: boolean | undefined;
+  /** Hears how far it is, a few times a second. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
