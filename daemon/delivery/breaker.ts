@@ -42,8 +42,10 @@ export class Breaker implements Caller {
   async call<R extends Answer>(job: Job<R>, signal: AbortSignal): Promise<Outcome<R>> {
     const isProbe = this.isOpen;
     if (isProbe) {
-      const afterMs = Math.max(0, this.#probeAt - this.#clock.now());
-      if (this.#probing || afterMs > 0) {
+      const dueMs = Math.max(0, this.#probeAt - this.#clock.now());
+      if (this.#probing || dueMs > 0) {
+        // A probe can hang for minutes; who waits is woken when it succeeds, and need not ask all the time.
+        const afterMs = this.#probing ? Math.max(dueMs, this.#limits.probeCapMs / 2) : dueMs;
         const reason = `The endpoint does not answer and is only probed now: ${this.#reason}`;
         return { status: "retry", cause: "breaker", reason, afterMs };
       }

@@ -6,6 +6,10 @@ export interface Limits {
   readonly slowCallMs: number;
   /** Slow calls that may stand beside the others. */
   readonly slowCalls: number;
+  /** Ended runs that have a session at one endpoint at one time. More than all calls, so that hanging runs leave some free. */
+  readonly seats: number;
+  /** Batches after which an ended run leaves its seat to those that wait. */
+  readonly seatBatches: number;
   /** A call is aborted after this time, plus what its files need at `slowestBytesPerSecond`. */
   readonly callTimeoutMs: number;
   readonly slowestBytesPerSecond: number;
@@ -40,6 +44,8 @@ export const DEFAULT_LIMITS: Limits = {
   concurrentCalls: 4,
   slowCallMs: 10_000,
   slowCalls: 12,
+  seats: 32,
+  seatBatches: 32,
   callTimeoutMs: 120_000,
   slowestBytesPerSecond: 128 * 1024,
   abortGraceMs: 250,

@@ -11,12 +11,14 @@ import type { Redriven } from "./letters.ts";
 import { openRun } from "./opening.ts";
 import type { SinkParts } from "./parts.ts";
 import { redriveLetter } from "./redrive.ts";
+import { makeRoom, standBack } from "./seating.ts";
 import { sendBatch } from "./sending.ts";
 import { Sink } from "./sink.ts";
 
 /**
  * Takes one run to one sink, strictly in order: read a batch, send it, settle the answer, save the cursor, go on.
- * Holds records only while it gathers them or has a turn at the endpoint, so that memory does not grow with runs.
+ * Holds records only while it gathers them or has a turn at the endpoint, and of an ended run a session only while it has a
+ * seat there, so that memory does not grow with runs.
  *
  * Architecture Invariant: the journaled cursor never passes a record that is neither taken nor a dead letter.
  * Architecture Invariant: unless a replay is harmless, the cursor is saved before the next batch is sent.
@@ -47,6 +49,7 @@ export class SinkLoop {
     if (this.#sink.entry.state === "refused") return;
     if (!this.#ended) this.#parts.onQuiet(this.#sink, false);
     this.#bell.ring();
+    this.#sink.endSeatWait();
   }
 
   /** True when `wake` was called too late for this loop: the run may have been resumed. */
@@ -84,6 +87,8 @@ export class SinkLoop {
         this.#mayBePastEnd = true;
         continue;
       }
+      if (signal.aborted) break;
+      void this.#sink.session.close();
       this.#interruptions++;
       const delay = backoffMs(this.#interruptions, 1000, 60_000, () => 1);
       await sleep(this.#parts.clock, delay, signal).catch(() => false);
@@ -113,8 +118,10 @@ export class SinkLoop {
   async #round(): Promise<boolean> {
     const { source, session, ledger, signal } = this.#sink;
     signal.throwIfAborted();
+    standBack(this.#sink);
     await this.#sink.pause();
     this.#bell.reset();
+    if (session.isOpen && (await makeRoom(this.#sink))) return false;
     const letter = this.#letterTurn ? this.#nextLetter : undefined;
     this.#letterTurn = letter === undefined;
     if (letter !== undefined) await this.#redrive(letter);

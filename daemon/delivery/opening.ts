@@ -1,11 +1,13 @@
 import type { OpenResult } from "@pipekit/adapters/tracker";
+import { haveSeat } from "./seating.ts";
 import type { Sink } from "./sink.ts";
 import { toSinkRun } from "./translate.ts";
 
-/** Opens the run in the tool; false when that has to be tried again. */
+/** Opens the run in the tool, when it has a seat there; false when that has to be tried again. */
 export async function openRun(sink: Sink): Promise<boolean> {
   const { runId, memo, remoteId } = sink.entry;
   const entry = await sink.parts.journal.run(runId);
+  if (!(await haveSeat(sink, entry))) return false;
   const known = Object.keys(memo).length === 0 ? undefined : memo;
   const answer = await sink.call<OpenResult>({
     name: "open",

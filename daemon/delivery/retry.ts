@@ -11,6 +11,9 @@ import {
 } from "./exchange.ts";
 import type { Limits } from "./limits.ts";
 
+/** Times that one waits at the breaker's word before it is no longer expected to have its try soon. */
+const TOLD_TIMES = 4;
+
 /** What retrying asks of its surroundings. */
 export interface RetryParts {
   readonly clock: Clock;
@@ -32,6 +35,8 @@ export class Retry implements Caller {
   readonly #parts: RetryParts;
   readonly #failures = new Map<JobName, { setbacks: number; throws: number }>();
   #untilMs = 0;
+  /** How often in a row the breaker has asked to wait. */
+  #told = 0;
   /** False when the tool itself named the time: then nothing shortens the wait. */
   #mayCut = true;
   #wake: (() => void) | undefined;
@@ -39,6 +44,12 @@ export class Retry implements Caller {
   constructor(inner: Caller, parts: RetryParts) {
     this.#inner = inner;
     this.#parts = parts;
+  }
+
+  /** `fresh` before a try; `told` when the breaker asked to wait, a few times in a row; `over` after a setback, or more. */
+  get patience(): "fresh" | "told" | "over" {
+    if (this.#untilMs <= this.#parts.clock.now()) return "fresh";
+    return this.#told > 0 && this.#told <= TOLD_TIMES ? "told" : "over";
   }
 
   /** Waits until the next call may be made. */
@@ -69,6 +80,7 @@ export class Retry implements Caller {
     const answer = await this.#inner.call(job, signal);
     const setback = setbackOf(answer);
     if (setback === undefined) {
+      this.#told = 0;
       this.#failures.delete(job.name);
       return answer;
     }
@@ -78,6 +90,7 @@ export class Retry implements Caller {
       return { status: "permanent", reason: setback.reason };
     }
     this.#mayCut = setback.cause === "breaker" || setback.afterMs === undefined;
+    this.#told = setback.cause === "breaker" ? this.#told + 1 : 0;
     this.#untilMs = this.#parts.clock.now() + this.#delay(setback, count.setbacks);
     this.#parts.onSetback(setback, this.#untilMs);
     return answer;

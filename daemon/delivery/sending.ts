@@ -14,6 +14,7 @@ export async function sendBatch(sink: Sink): Promise<void> {
       await sink.source.fill(sink.batchLimits);
       const batch = sink.source.take();
       sent.batch = batch;
+      sink.isBehind = batch.isFull(sink.session.adapter.properties);
       sink.source.prefetch(sink.session.adapter.properties);
       return handOver(sink, batch, signal);
     },
@@ -26,6 +27,7 @@ export async function sendBatch(sink: Sink): Promise<void> {
 export async function handOver(sink: Sink, batch: Batch, signal: AbortSignal): Promise<SendResult | Setback> {
   const { limits, crashpoint } = sink.parts;
   crashpoint("before-send");
+  sink.seatedBatches++;
   const extraMs = (batch.fileBytes / limits.slowestBytesPerSecond) * 1000;
   const answer = await sink.session.adapter.send(batch.records, extraMs, signal);
   crashpoint("after-send");

@@ -31,6 +31,12 @@ export class Sink {
   readonly hurried: Bell;
   /** First scheme of the tool's kind. */
   readonly kind: string;
+  /** Batches given to the tool since the seat was taken. */
+  seatedBatches = 0;
+  /** True when the last batch was as large as it may be, or was not taken: more may wait behind it. */
+  isBehind = false;
+  /** Ends the wait for a seat, since the run goes on. */
+  endSeatWait = () => {};
   readonly #retry: Retry;
   /** Sink records of the item at the cursor that are settled already. */
   #part = 0;
@@ -68,6 +74,11 @@ export class Sink {
   get batchLimits(): BatchLimits {
     const { maxPoints, maxRecords, maxBytes } = this.session.adapter.properties;
     return { maxPoints, maxBytes, maxRecords: Math.min(maxRecords, this.#again ?? maxRecords) };
+  }
+
+  /** `fresh` before a try; `told` when the breaker asked to wait, a few times in a row; `over` after a setback, or more. */
+  get patience(): "fresh" | "told" | "over" {
+    return this.#retry.patience;
   }
 
   /** Waits out the last setback. */
@@ -110,6 +121,7 @@ export class Sink {
   }
 
   #onSetback({ reason, cause }: Setback, retryAtMs: number): void {
+    this.isBehind = true;
     this.letters.excuse();
     this.parts.observer?.setback(this.kind, cause);
     const { state, lastError } = this.entry;

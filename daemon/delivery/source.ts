@@ -32,6 +32,8 @@ export class Source {
   /** Where the next journal read begins. */
   #readFrom: Cursor;
   #end: SourceEnd | undefined;
+  /** True when something is known to lie behind the place of the last rewind: it need not be read to be seen. */
+  #hasMore = false;
   /** The reads and fills so far: they never overlap. */
   #busy: Promise<unknown> = Promise.resolve();
   /** Counts rewinds: a read begun before one is thrown away. */
@@ -65,6 +67,7 @@ export class Source {
   /** Forgets what was read and goes on from `place`. */
   rewind(place: Place): void {
     this.#age++;
+    this.#hasMore ||= !this.#isEmpty || (this.#end !== undefined && place.cursor !== this.#end.to);
     this.#batch = new Batch(place);
     this.#raw = [];
     this.#walker = undefined;
@@ -76,6 +79,7 @@ export class Source {
   /** Looks whether there is anything after what was handed out, reading raw records when none are held. */
   load(): Promise<boolean> {
     return this.#inTurn(async () => {
+      if (this.#hasMore) return true;
       if (this.#end === undefined && this.#isEmpty) await this.#read(FIRST_READ_POINTS);
       return this.#end !== undefined || !this.#isEmpty;
     });
@@ -85,6 +89,7 @@ export class Source {
   fill(limits: BatchLimits): Promise<boolean> {
     return this.#inTurn(async () => {
       const age = this.#age;
+      this.#hasMore = false;
       while (this.#age === age && this.#end === undefined && !this.#batch.isFull(limits)) {
         if (this.#raw.length === 0) await this.#read(limits.maxPoints);
         if (this.#age !== age || this.#raw.length === 0) break;
@@ -186,14 +191,8 @@ export class Source {
     if (last.last) this.#readFrom = { position: last.position, offset: 0 };
     else
       this.#readFrom = {
-        position: basePosition(records, from),
+        position: records.findLast((record) => record.last)?.position ?? from.position,
         offset: last.itemsBefore + itemCount(last.record),
       };
   }
-}
-
-/** Position before the frame of the last record. */
-function basePosition(records: readonly CursorRecord[], from: Cursor): number {
-  const frameEnd = records.findLast((record) => record.last);
-  return frameEnd?.position ?? from.position;
 }

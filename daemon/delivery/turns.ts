@@ -10,23 +10,43 @@ export class Turns {
     this.#free = count;
   }
 
+  /** Whether others wait for what is taken. */
+  get isWanted(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Waits for a turn; returns the function that passes it on. `wait` is called first when that is not now. */
+  async take(signal?: AbortSignal, wait?: () => void): Promise<() => void> {
+    const free = this.takeNow();
+    if (free !== undefined) return free;
+    wait?.();
+    await this.#queue(signal);
+    return this.#passOnce();
+  }
+
+  /** As `take`, where a turn is free now; undefined when none is. */
+  takeNow(): (() => void) | undefined {
+    if (this.#free === 0) return undefined;
+    this.#free--;
+    return this.#passOnce();
+  }
+
   /** Runs `task` in its turn. `wait` is called first when that is not now. */
   async run<T>(task: (pass: () => void) => Promise<T>, signal?: AbortSignal, wait?: () => void): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else {
-      wait?.();
-      await this.#queue(signal);
-    }
-    let held = true;
-    const pass = () => {
-      if (held) this.#next();
-      held = false;
-    };
+    const pass = await this.take(signal, wait);
     try {
       return await task(pass);
     } finally {
       pass();
     }
+  }
+
+  #passOnce(): () => void {
+    let held = true;
+    return () => {
+      if (held) this.#next();
+      held = false;
+    };
   }
 
   #next(): void {
