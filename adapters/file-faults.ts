@@ -43,3 +43,8 @@ export function fileSetback(thrown: unknown, path: string): RetryResult {
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }
+
+/** For `catch`: undefined when there is no such file. Throws anything else on. */
+export function unlessMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error;
+}

@@ -38,6 +38,17 @@ export async function hashFile(path: string, signal: AbortSignal, onBytes?: OnBy
   }
 }
 
+/** Digest of chunks as they pass. */
+export async function hashChunks(chunks: AsyncIterable<Buffer>): Promise<Digest> {
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    size += chunk.length;
+  }
+  return { sha256: hash.digest("hex"), size };
+}
+
 /** Copies a file to the new file `target`, which is durable then. Throws SourceUnreadable; removes `target` on failure. */
 export async function copyHashed(
   path: string,

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { KeyedMutex } from "@pipekit/adapters/keyed-mutex";
 import { undisturbed } from "@pipekit/adapters/local";
-import type { BackupMade, Progress } from "@pipekit/proto";
-import type { BackupRequest, BackupSource } from "./backup/index.ts";
+import type { BackupMade, BackupRequest, Progress } from "@pipekit/proto";
+import type { BackupSource } from "./backup/index.ts";
 import { VERSION } from "./version.ts";
 
 export interface HostedBackups {

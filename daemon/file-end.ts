@@ -1,10 +1,11 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
-/** The last `most` bytes of a text; empty when there is no such file, or it cannot be read. */
+/** The last `most` bytes of a text; empty when there is no such file, it is something else, or it cannot be read. */
 export function endOfFile(file: string, most: number): string {
   let handle: number;
   try {
-    handle = openSync(file, "r");
+    // A pipe that lies there must not hold up who opens it; it has no size.
+    handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch {
     return "";
   }

@@ -18,8 +18,8 @@ export function count(value: number): string {
 }
 
 /** A count of things, such as `1 file` and `1,234 files`. */
-export function counted(number: number, thing: string): string {
-  return `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
+export function counted(number: number, thing: string, things = `${thing}s`): string {
+  return `${count(number)} ${number === 1 ? thing : things}`;
 }
 
 /** A span of time in its two largest units. */

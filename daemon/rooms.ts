@@ -178,6 +178,7 @@ export async function openRooms(context: RoomContext, seams: RoomSeams = {}): Pr
       telemetry?.drained(turn.result);
       return turn;
     },
+    onLost: lost && ((frames) => lost.tell(journal, frames)),
     intervalMs: WRITERS_INTERVAL_MS,
     log,
   });

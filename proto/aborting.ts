@@ -1,3 +1,5 @@
+import { settling } from "./settling.ts";
+
 /**
  * The result of work, or the signal's reason as soon as it aborts, whatever the work does then. The work goes on, and that
  * it fails when nobody waits for it any more is of no interest.
@@ -6,7 +8,7 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
   if (signal === undefined) return work;
   work.catch(() => undefined);
   signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const { promise: aborted, reject } = settling<never>();
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   try {

@@ -12,3 +12,4 @@ export * from "./generated/pipekit/experiment/v1/tracker.ts";
 export * from "./nearest-name.ts";
 export * from "./protocol.ts";
 export * from "./ref.ts";
+export * from "./settling.ts";

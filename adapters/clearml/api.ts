@@ -13,6 +13,7 @@ import {
 } from "@pipekit/adapters/http";
 import type { AdapterContext } from "@pipekit/adapters/tracker";
 import { z } from "zod";
+import { parseJson } from "../json.ts";
 import { type Fault, failed, type Result, readFault } from "./faults.ts";
 import { findCredentials, findServers, type Servers } from "./servers.ts";
 import { endpointOf, type ServerSpec } from "./spec.ts";
@@ -164,13 +165,5 @@ export class ClearmlApi {
     const fault: Fault = readFault({ ...reply, text }, parseJson(text), origin);
     const reason = scrub(fault.reason, auth.secrets);
     return { ok: false, fault: { ...fault, reason, ...(reply.status === 401 ? { code: 401 } : {}) } };
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -11,6 +11,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { chmod, link, open, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { unlessMissing } from "../file-faults.ts";
 import { copyHashed, type Digest, hashAndSync, syncFolder, writeDurably, writeHashed } from "../files.ts";
 import { folderMode, makeFolder } from "../new-folder.ts";
 import { oldFiles } from "../old-files.ts";
@@ -313,11 +314,4 @@ async function makeLater(path: string, thanNs: bigint): Promise<void> {
   if (mtimeNs > thanNs) return;
   const seconds = Number(thanNs / 1_000_000n + 2n) / 1000;
   await utimes(path, seconds, seconds);
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
-    return undefined;
-  }
-  throw error;
 }

@@ -11,9 +11,10 @@ import {
   stranger,
 } from "@pipekit/adapters/http";
 import { z } from "zod";
+import { parseJson } from "../json.ts";
 import type { Credentials } from "./credentials.ts";
 import { type Fault, readFault } from "./faults.ts";
-import { failed, isPage, parseJson, type Result } from "./results.ts";
+import { failed, isPage, type Result } from "./results.ts";
 
 export type { Result } from "./results.ts";
 

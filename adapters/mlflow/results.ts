@@ -20,12 +20,3 @@ export function failed(
 ): { readonly ok: false; readonly fault: Fault } {
   return { ok: false, fault: { kind, reason, ...more } };
 }
-
-/** Undefined for what is no JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

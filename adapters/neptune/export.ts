@@ -110,8 +110,10 @@ export class ExportHistory implements RunHistory<ExportedRun> {
         for (const row of rows) attributes.addFact(row);
         if (attributes.createdAtUs !== undefined) break;
       }
+      const { stepMultiplier } = this.#place;
       return {
-        identity: `neptune/${project}/${id}`,
+        // Under other steps it is another run: the points of the one that is here cannot become finer.
+        identity: `neptune/${project}/${id}${stepMultiplier === 1 ? "" : `?step_multiplier=${stepMultiplier}`}`,
         id,
         name: attributes.name || id,
         startedAtUs: attributes.createdAtUs ?? 0,

@@ -32,12 +32,25 @@ export function eventFile(
 }
 
 /** Files with points of this run in its folder, in the order in which they are read; none where there is no folder. */
-export async function pointFiles(folder: string, runId: string): Promise<string[]> {
+export function pointFiles(folder: string, runId: string): Promise<string[]> {
+  return filesOf(folder, runId, "points");
+}
+
+/**
+ * The file of the run's params that is there. Its name may tell another start or host than the run does now: of a group
+ * both are those of rank 0, which may come last.
+ */
+export async function sessionFile(folder: string, runId: string): Promise<string | undefined> {
+  const [first] = await filesOf(folder, runId, "hparams");
+  return first;
+}
+
+async function filesOf(folder: string, runId: string, part: "hparams" | "points"): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
     throw error;
   });
-  const end = `.0.${runId}.points`;
+  const end = `.0.${runId}.${part}`;
   const ours = names.filter((name) => name.startsWith("events.out.tfevents.") && name.endsWith(end));
   return ours.sort().map((name) => join(folder, name));
 }

@@ -11,7 +11,7 @@ import type { Note } from "../notes.ts";
 import { textEvent, versionEvent } from "./events.ts";
 import { readParams, sessionEnd, writeParams } from "./hparams.ts";
 import type { Memo } from "./memo.ts";
-import { eventFile, pointFiles, runFolder } from "./places.ts";
+import { eventFile, pointFiles, runFolder, sessionFile } from "./places.ts";
 import { RecordBuffer, readRecords } from "./record-file.ts";
 import { OWN } from "./tags.ts";
 
@@ -33,7 +33,7 @@ export async function startRun(
       note(`${path} held an earlier delivery of this run; it is written anew.`);
     if (left !== join(path, name)) await unlink(left);
   }
-  await writeParams(paramsFile(base, folder, run), {}, run, signal);
+  await writeParams(await paramsFile(base, folder, run), {}, run, signal);
   const file = await createFile(join(path, name), first, new Uint8Array(), signal);
   const memo = {
     folder,
@@ -71,7 +71,7 @@ export async function resumeRun(
   }
   if (found === "gone") {
     await ensureFolder(folder);
-    const session = paramsFile(base, memo.folder, run);
+    const session = await paramsFile(base, memo.folder, run);
     if ((await sizeOf(session)) === undefined) await writeParams(session, {}, run, signal);
     const name = await laterName(folder, run, memo.file);
     const file = await createFile(join(folder, name), versionOnly(run), endOf(memo), signal);
@@ -142,14 +142,16 @@ export async function addParams(
   signal: AbortSignal,
 ): Promise<void> {
   if (Object.keys(params).length === 0) return;
-  const path = paramsFile(base, memo.folder, run);
+  const path = await paramsFile(base, memo.folder, run);
   const known = await readParams(path, signal);
   if (known === undefined) note(`Someone else removed ${path}; params that were in it are lost there.`);
   await writeParams(path, { ...known, ...params }, run, signal);
 }
 
-function paramsFile(base: string, folder: string, run: SinkRun): string {
-  return join(base, folder, eventFile(run, run.startedAtUs / 1e6, "hparams"));
+async function paramsFile(base: string, folder: string, run: SinkRun): Promise<string> {
+  const path = join(base, folder);
+  const known = await sessionFile(path, run.runId);
+  return known ?? join(path, eventFile(run, run.startedAtUs / 1e6, "hparams"));
 }
 
 /** A name that sorts behind all of the run's files, since a reader never looks back. */

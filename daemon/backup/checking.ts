@@ -1,6 +1,6 @@
 /** Checks that a backup is as it was written: every byte, that nothing is missing, and that nothing was added. */
 import { createHash } from "node:crypto";
-import { corrupt, MANIFEST, SUMS } from "./form.ts";
+import { corrupt, JOURNAL, MANIFEST, SUMS } from "./form.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { entriesOf } from "./reading.ts";
 import { readSums } from "./sums.ts";
@@ -44,6 +44,7 @@ export async function checkBackup(
   if (createHash("sha256").update(sums).digest("hex") !== manifest.sums)
     throw corrupt(backup, SUMS, "is not as it was written");
   compare(backup, readSums(sums), found);
+  if (!found.has(JOURNAL)) throw corrupt(backup, JOURNAL, "is missing");
   return manifest;
 }
 

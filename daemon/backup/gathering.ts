@@ -5,11 +5,13 @@
  * - `staging/` comes behind the spool, whose frames name files in it.
  * - Files of artifacts are those that the copied journal names; no sweep runs between the copy and the second name that
  *   each gets. No file of content or registry is ever changed, so a second name is a copy.
- * - In the registry nothing is replaced or removed while its files get second names; a model counts when it has
- *   metadata.json, which is written last.
+ * - In the registry nothing is replaced or removed while its files get second names, but what is new may come: so tags
+ *   are before the models, which are whole before a tag leads to them. A model counts when it has metadata.json, which is
+ *   written last.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { unlessMissing } from "@pipekit/adapters/file-faults";
 import { hashAndSync } from "@pipekit/adapters/files";
 import type { Logger } from "pino";
 import type { ContentStore } from "../content/index.ts";
@@ -17,7 +19,7 @@ import { type JournalSnapshot, snapshotJournal } from "../journal/index.ts";
 import { type BackupFile, JOURNAL } from "./form.ts";
 import { LINKS } from "./marks.ts";
 import type { Packing } from "./packing.ts";
-import { filesUnder, linkInto, unlessGone } from "./tree.ts";
+import { filesUnder, linkInto } from "./tree.ts";
 
 /** Folders of a registry that tell of work in progress, and its lock, which must not be opened. */
 const AT_WORK = /^(?:_leases|_gc|_tmp)(?:\/|$)|^_lock\.sqlite/;
@@ -74,7 +76,9 @@ export class Gathering {
     const root = join(this.#origin.stateFolder, "models");
     const links = join(this.#origin.stateFolder, LINKS, "models");
     await this.#origin.withModelsHeld(async () => {
-      const files = await filesUnder(root, (path) => !AT_WORK.test(path));
+      const own = await filesUnder(root, (path) => path.startsWith("_") && !AT_WORK.test(path));
+      for (const { path, source } of own) await linkInto(source, join(links, path));
+      const files = await filesUnder(root, (path) => !path.startsWith("_"));
       const whole = new Set(files.map(({ path }) => path).filter((path) => path.endsWith("/metadata.json")));
       for (const { path, source } of files) {
         const hash = MODEL.exec(path)?.[1];
@@ -94,7 +98,7 @@ export class Gathering {
   async audit(): Promise<void> {
     const folder = join(this.#origin.stateFolder, "audit");
     for (const { path, source } of await filesUnder(folder)) {
-      const bytes = await readFile(source).catch(unlessGone);
+      const bytes = await readFile(source).catch(unlessMissing);
       const whole = bytes?.subarray(0, bytes.lastIndexOf(10) + 1);
       if (whole === undefined || whole.length === 0) continue;
       await this.#packing.write(`audit/${path}`, whole);

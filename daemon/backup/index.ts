@@ -10,5 +10,5 @@
  * state folder; lost-notes.ts tells what a restore has lost.
  */
 export { checkBackup } from "./checking.ts";
-export { type BackupRequest, type BackupSource, makeBackup } from "./making.ts";
+export { type BackupSource, makeBackup } from "./making.ts";
 export { restoreBackup } from "./restoring.ts";

@@ -39,7 +39,8 @@ export class LostNotes {
     const value = `${to - from + 1} frames (${from} to ${to}), acknowledged after the backup of ${this.#when}, are lost`;
     const record = { $case: "tags", value: { tags: { [TAG + writerId]: value } } } as const;
     try {
-      await journal.append({ runId, writerId: ulid(), seq: 1, records: [{ record }] }, []);
+      // The first frame behind the gap may have been the run's end.
+      await journal.append({ runId, writerId: ulid(), seq: 1, records: [{ record }] }, [], undefined, true);
     } catch (err) {
       this.#log.error({ err, runId }, "the run could not be told of its lost frames");
     }

@@ -2,11 +2,11 @@
  * Makes a backup beside its name, and gives it the name when it is whole and durable. A kill leaves a folder or file with
  * `.making` behind its name, which the next backup of that name removes.
  */
-import { mkdir, readFile, realpath, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, readFile, realpath, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
-import { dirname, join, sep } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { syncFolder } from "@pipekit/adapters/files";
-import { type BackupMade, PipekitError, type Progress } from "@pipekit/proto";
+import { type BackupMade, type BackupRequest, PipekitError, Progress } from "@pipekit/proto";
 import { checkClientPath } from "../content/index.ts";
 import { CONFIG, JOURNAL, MANIFEST, SUMS, TAR } from "./form.ts";
 import { Gathering, type Origin } from "./gathering.ts";
@@ -29,29 +29,23 @@ export interface BackupSource extends Origin {
   readonly version: string;
 }
 
-export interface BackupRequest {
-  /** A folder, or a file whose name ends in `.tar`; not there yet. */
-  readonly path: string;
-  readonly includeConfig: boolean;
-}
-
 export type OnProgress = (progress: Progress) => void;
 
 /** Throws INVALID_ARGUMENT, STORAGE_FULL, CORRUPT_JOURNAL and the signal's reason; then nothing is left. */
 export async function makeBackup(
   source: BackupSource,
-  { path, includeConfig }: BackupRequest,
+  request: BackupRequest,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<BackupMade> {
-  await checkTarget(path, source.stateFolder);
+  const path = await checkedTarget(request.path, source.stateFolder);
   const folder = path + MAKING;
   const links = join(source.stateFolder, LINKS);
   try {
     for (const left of [folder, links]) await rm(left, { recursive: true, force: true });
     for (const made of [folder, links]) await mkdir(made, { mode: 0o700 });
     const making = new Making(source, folder, onProgress, signal);
-    const made = await making.make(path, includeConfig);
+    const made = await making.make(path, request.includeConfig);
     if (path.endsWith(TAR)) {
       const tar = `${folder}${TAR}`;
       await writeTar(folder, tar, onProgress, signal);
@@ -80,7 +74,7 @@ class Making {
     this.#onProgress = onProgress;
     this.#packing = new Packing(folder, signal, ({ files, filesTotal, bytes, bytesTotal }) => {
       const done = { filesDone: files, filesTotal, bytesDone: bytes, bytesTotal };
-      onProgress({ phase: "files", modelsDone: 0, modelsTotal: 0, ...done });
+      onProgress(Progress.fromPartial({ phase: "files", ...done }));
     });
     this.#gathering = new Gathering(source, this.#packing, signal);
   }
@@ -109,7 +103,9 @@ class Making {
     await packing.write(MANIFEST, Buffer.from(text));
     await packing.sync();
     const { left_out, notes, digest } = manifest;
-    return { path, files, bytes, linkedFiles: linked, runs, points, leftOut: left_out, notes, digest };
+    // A tar holds copies, whatever it was packed from.
+    const linkedFiles = path.endsWith(TAR) ? 0 : linked;
+    return { path, files, bytes, linkedFiles, runs, points, leftOut: left_out, notes, digest };
   }
 
   async #journal() {
@@ -117,8 +113,7 @@ class Making {
     const bytesTotal = (await sizeOf(file)) + (await sizeOf(`${file}-wal`));
     const look = async () => {
       const bytesDone = await sizeOf(join(this.#folder, JOURNAL));
-      const counts = { modelsDone: 0, modelsTotal: 0, filesDone: 0, filesTotal: 0 };
-      this.#onProgress({ phase: "journal", bytesDone, bytesTotal, ...counts });
+      this.#onProgress(Progress.fromPartial({ phase: "journal", bytesDone, bytesTotal }));
     };
     const timer = setInterval(() => void look().catch(() => undefined), LOOK_MS);
     try {
@@ -130,34 +125,50 @@ class Making {
 
   async #config(): Promise<void> {
     const { configFile } = this.#source;
-    const text = await readFile(configFile).catch(() => undefined);
-    if (text === undefined) this.#gathering.notes.push(`The config file ${configFile} cannot be read.`);
-    else await this.#packing.write(CONFIG, text);
+    const text = await readFile(configFile).catch((error: NodeJS.ErrnoException) => {
+      const what = error.code === "ENOENT" ? "There is no config file" : "The config file cannot be read:";
+      this.#gathering.notes.push(`${what} ${configFile}.`);
+    });
+    if (text !== undefined) await this.#packing.write(CONFIG, text);
   }
 }
 
-/** Throws INVALID_ARGUMENT. */
-async function checkTarget(path: string, stateFolder: string): Promise<void> {
-  await checkClientPath(path, false, "", "path");
+/** The path without what means nothing in it. Throws INVALID_ARGUMENT. */
+async function checkedTarget(given: string, stateFolder: string): Promise<string> {
+  const path = resolve(await checkClientPath(given, false, "", "path"));
   const parent = await realpath(dirname(path)).catch((cause: unknown) => {
     throw refused(`There is no folder ${dirname(path)}`, "Make it first.", cause);
   });
-  if (parent === stateFolder || parent.startsWith(stateFolder + sep)) {
+  const state = await realpath(stateFolder);
+  if (parent === state || parent.startsWith(state + sep)) {
     throw refused(`${path} lies in the state folder`, "Write it to another place, best on another disk.");
   }
   // Never replaced: an old backup is better than half of a new one.
-  const there = await realpath(path).catch(() => undefined);
+  const there = await lstat(path).catch(() => undefined);
   if (there !== undefined) throw refused(`${path} is there already`, "Give a new name.");
+  // The next backup of the name without it would remove it.
+  if (path.endsWith(MAKING))
+    throw refused(`A name that ends in ${MAKING} is none of a backup`, "Give another.");
+  return path;
 }
 
 function refused(what: string, mend: string, cause?: unknown): PipekitError {
   return new PipekitError("INVALID_ARGUMENT", `${what}.`, { field: "path", mend, cause });
 }
 
+/** By the system, or by the thread that copies the journal. */
+const NO_ROOM: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "STORAGE_FULL"]);
 const CANNOT_WRITE: ReadonlySet<unknown> = new Set(["EACCES", "EROFS", "EPERM", "ENOTDIR", "ENAMETOOLONG"]);
 
 function asTargetFailure(error: unknown, path: string): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (NO_ROOM.has(code)) {
+    return new PipekitError("STORAGE_FULL", `There is no room for the backup ${path}.`, {
+      field: "path",
+      mend: "Write it to another disk, or free space there. The journal goes on.",
+      cause: error,
+    });
+  }
   if (!CANNOT_WRITE.has(code)) return error;
   return refused(
     `${path} cannot be written (${code})`,

@@ -1,5 +1,6 @@
 /** The manifest of a backup: canonical JSON with the SHA-256 of its other fields, so that no flipped bit of it passes. */
 import { createHash } from "node:crypto";
+import { parseJson } from "@pipekit/adapters/json";
 import { PipekitError } from "@pipekit/proto";
 import { z } from "zod";
 import { canonicalJson } from "../content/index.ts";
@@ -41,7 +42,7 @@ export function sealManifest(fields: Omit<Manifest, "digest" | "form" | "format"
 
 /** Throws CORRUPT_BACKUP, FORMAT_TOO_NEW. */
 export function readManifest(backup: string, text: string): Manifest {
-  const value = parsed(text);
+  const value = parseJson(text);
   const form = z.looseObject({ format: z.literal("pipekit-backup"), form: z.int() }).safeParse(value);
   if (form.success && form.data.form > FORM) {
     throw new PipekitError("FORMAT_TOO_NEW", `The backup ${backup} is of a newer form.`, {
@@ -60,12 +61,4 @@ function digestOf(body: object): string {
   return createHash("sha256")
     .update(canonicalJson(JSON.stringify(body)))
     .digest("hex");
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

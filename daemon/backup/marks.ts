@@ -1,6 +1,7 @@
 /** What backups and restores leave in a state folder. Read at each start of a daemon: little is loaded for it. */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { parseJson } from "@pipekit/adapters/json";
 import { PipekitError } from "@pipekit/proto";
 import { z } from "zod";
 
@@ -40,7 +41,7 @@ export function readRestored(stateFolder: string): Restored | undefined {
   }
   const superseded = join(stateFolder, SUPERSEDED);
   if (existsSync(superseded)) {
-    const by = z.object({ by: z.string() }).safeParse(parsed(readFileSync(superseded, "utf8"))).data?.by;
+    const by = z.object({ by: z.string() }).safeParse(parseJson(readFileSync(superseded, "utf8"))).data?.by;
     throw new PipekitError("UNSAFE_FOLDER", `${by ?? "Another folder"} has taken over from ${stateFolder}.`, {
       field: superseded,
       mend: "Use that folder. To go on with this one instead, delete the other, then remove superseded.json here.",
@@ -48,7 +49,7 @@ export function readRestored(stateFolder: string): Restored | undefined {
   }
   const mark = join(stateFolder, RESTORED);
   if (!existsSync(mark)) return undefined;
-  const found = Restored.safeParse(parsed(readFileSync(mark, "utf8")));
+  const found = Restored.safeParse(parseJson(readFileSync(mark, "utf8")));
   if (found.success) return found.data;
   throw new PipekitError("UNSAFE_FOLDER", `${mark} cannot be read.`, {
     field: mark,
@@ -60,12 +61,4 @@ export function readRestored(stateFolder: string): Restored | undefined {
 /** Removes what the backup of a daemon that was killed has left. */
 export function removeLinks(stateFolder: string): void {
   rmSync(join(stateFolder, LINKS), { recursive: true, force: true });
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

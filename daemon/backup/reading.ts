@@ -1,15 +1,16 @@
 /** Reads a backup, file by file, and lets pass nothing that a backup does not have. */
-import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { lstat, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { copyHashed, type Digest, hashFile, writeHashed } from "@pipekit/adapters/files";
+import { copyHashed, type Digest, hashChunks, hashFile, writeHashed } from "@pipekit/adapters/files";
 import { SourceUnreadable } from "@pipekit/adapters/registry";
 import { PipekitError } from "@pipekit/proto";
 import { corrupt, isPlace, MANIFEST, SUMS } from "./form.ts";
 import { filesUnder } from "./tree.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
+/** Bytes of the manifest or the sums, which are held in memory: a line for each of two million files. */
+const MOST_TEXT = 256 * 1024 * 1024;
 
 /** A file of a backup; it is read before the next one is asked for. */
 export interface Entry {
@@ -44,7 +45,7 @@ async function* folderEntries(backup: string, signal: AbortSignal): AsyncGenerat
             throw error instanceof SourceUnreadable ? corrupt(backup, path, "cannot be read", error) : error;
           },
         ),
-      text: () => textOf(createReadStream(source)),
+      text: () => textOf(createReadStream(source), backup, path),
     };
   }
   const [other] = others;
@@ -67,8 +68,8 @@ async function* tarEntries(backup: string, signal: AbortSignal): AsyncGenerator<
       const chunks = soundChunks(backup, entry, signal);
       yield {
         path,
-        read: (target) => (target === undefined ? hashOf(chunks) : writeHashed(chunks, target, signal)),
-        text: () => textOf(chunks),
+        read: (target) => (target === undefined ? hashChunks(chunks) : writeHashed(chunks, target, signal)),
+        text: () => textOf(chunks, backup, path),
       };
     }
     await reading;
@@ -105,16 +106,13 @@ function checkPath(backup: string, path: string): void {
     throw corrupt(backup, path, "is none of the files of a backup");
 }
 
-async function hashOf(chunks: AsyncIterable<Buffer>): Promise<Digest> {
-  const hash = createHash("sha256");
+async function textOf(chunks: AsyncIterable<Buffer>, backup: string, path: string): Promise<string> {
+  const parts: Buffer[] = [];
   let size = 0;
   for await (const chunk of chunks) {
-    hash.update(chunk);
     size += chunk.length;
+    if (size > MOST_TEXT) throw corrupt(backup, path, "is larger than any that was ever written");
+    parts.push(chunk);
   }
-  return { sha256: hash.digest("hex"), size };
-}
-
-async function textOf(chunks: AsyncIterable<Buffer>): Promise<string> {
-  return Buffer.concat(await Array.fromAsync(chunks)).toString();
+  return Buffer.concat(parts).toString();
 }

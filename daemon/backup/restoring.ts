@@ -4,10 +4,11 @@
  */
 import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { unlessMissing } from "@pipekit/adapters/file-faults";
 import { syncFolder, writeDurably } from "@pipekit/adapters/files";
 import { PipekitError } from "@pipekit/proto";
 import { type Checked, checkBackup } from "./checking.ts";
-import { CONFIG, FOLDERS, JOURNAL } from "./form.ts";
+import { CONFIG, corrupt, FOLDERS, JOURNAL } from "./form.ts";
 import type { Manifest } from "./manifest.ts";
 import { RESTORED, RESTORING, type Restored } from "./marks.ts";
 
@@ -28,7 +29,7 @@ export interface RestoreOptions {
   readonly decide: (manifest: Manifest) => void | Promise<void>;
 }
 
-/** Throws CORRUPT_BACKUP, FORMAT_TOO_NEW, INVALID_ARGUMENT; then the folder holds nothing. */
+/** Throws CORRUPT_BACKUP, FORMAT_TOO_NEW, INVALID_ARGUMENT, STORAGE_FULL; then the folder holds nothing. */
 export async function restoreBackup(options: RestoreOptions, signal: AbortSignal): Promise<Manifest> {
   const { backup, stateFolder, delivers, onChecked, decide } = options;
   await makeRoom(stateFolder);
@@ -48,12 +49,26 @@ export async function restoreBackup(options: RestoreOptions, signal: AbortSignal
     await decide(manifest);
   } catch (error) {
     await rm(restoring, { recursive: true, force: true });
-    throw error;
+    throw asRestoreFailure(error, backup, stateFolder);
   }
   await closeFiles(restoring);
   for (const folder of folders) await syncFolder(folder);
   await putInPlace(restoring, stateFolder, markOf(manifest, delivers));
   return manifest;
+}
+
+/** Names that no file system has together, or at all, are no fault of the disk. */
+const IMPOSSIBLE: ReadonlySet<unknown> = new Set(["EEXIST", "EISDIR", "ENOTDIR", "ENAMETOOLONG"]);
+
+function asRestoreFailure(error: unknown, backup: string, stateFolder: string): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (IMPOSSIBLE.has(code)) return corrupt(backup, "", `has a path that no folder can hold (${code})`, error);
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new PipekitError("STORAGE_FULL", `There is no room in ${stateFolder} for the backup.`, {
+    field: stateFolder,
+    mend: "Free space there, or restore into a folder on another disk.",
+    cause: error,
+  });
 }
 
 /** Throws INVALID_ARGUMENT unless the folder holds nothing, or a restore that was broken off. */
@@ -90,9 +105,7 @@ function markOf(manifest: Manifest, delivers: boolean): Restored {
 
 async function putInPlace(restoring: string, stateFolder: string, mark: Restored): Promise<void> {
   for (const name of [...FOLDERS, CONFIG, JOURNAL]) {
-    await rename(join(restoring, name), join(stateFolder, name)).catch((error: unknown) => {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    });
+    await rename(join(restoring, name), join(stateFolder, name)).catch(unlessMissing);
   }
   await writeDurably(join(stateFolder, RESTORED), Buffer.from(`${JSON.stringify(mark, null, 2)}\n`));
   await syncFolder(stateFolder);

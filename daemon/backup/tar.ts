@@ -1,7 +1,7 @@
 /** A backup as one file: an uncompressed POSIX tar, which every `tar` reads. */
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import type { Progress } from "@pipekit/proto";
+import { Progress } from "@pipekit/proto";
 import type { Pack } from "tar-stream";
 import { MANIFEST, SUMS } from "./form.ts";
 import { filesUnder, type TreeFile } from "./tree.ts";
@@ -29,8 +29,8 @@ export async function writeTar(
     let [filesDone, bytesDone] = [0, 0];
     for (const each of files) {
       bytesDone += await addFile(tar, each, working);
-      const counts = { modelsDone: 0, modelsTotal: 0, filesTotal: files.length, bytesTotal: 0 };
-      onProgress({ phase: "packing", bytesDone, filesDone: ++filesDone, ...counts });
+      const done = { bytesDone, filesDone: ++filesDone, filesTotal: files.length };
+      onProgress(Progress.fromPartial({ phase: "packing", ...done }));
     }
     tar.finalize();
     await written;

@@ -1,6 +1,7 @@
 /** The regular files of folders that others write to meanwhile. */
 import { link, lstat, mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { unlessMissing } from "@pipekit/adapters/file-faults";
 
 /** A file, and its path from the folder that was asked for. */
 export interface TreeFile {
@@ -16,7 +17,7 @@ export async function filesUnder(
 ): Promise<TreeFile[]> {
   const files: TreeFile[] = [];
   const visit = async (relative: string): Promise<void> => {
-    const entries = await readdir(join(folder, relative), { withFileTypes: true }).catch(unlessGone);
+    const entries = await readdir(join(folder, relative), { withFileTypes: true }).catch(unlessMissing);
     for (const entry of entries ?? []) {
       const path = relative === "" ? entry.name : `${relative}/${entry.name}`;
       if (!passes(path)) continue;
@@ -34,16 +35,10 @@ export async function linkInto(source: string, target: string): Promise<boolean>
   await mkdir(dirname(target), { recursive: true });
   return link(source, target).then(
     () => true,
-    (error: unknown) => unlessGone(error) ?? false,
+    (error: unknown) => unlessMissing(error) ?? false,
   );
 }
 
 export async function sizeOf(path: string): Promise<number> {
-  return (await lstat(path).catch(unlessGone))?.size ?? 0;
-}
-
-export function unlessGone(error: unknown): undefined {
-  if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
-    return undefined;
-  throw error;
+  return (await lstat(path).catch(unlessMissing))?.size ?? 0;
 }

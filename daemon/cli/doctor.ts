@@ -1,5 +1,6 @@
 /** `pkx doctor`: finds the usual faults and says how to mend each. */
 import type { Command } from "commander";
+import { counted } from "../format.ts";
 import { examine, type Finding } from "./checks/index.ts";
 import type { Commands, Context } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -21,7 +22,7 @@ async function showFindings(context: Context): Promise<number> {
   const problems = findings.filter(({ state }) => state === "problem").length;
   context.print({ ok: problems === 0, findings }, () => [
     ...findings.flatMap((finding) => findingLines(context, finding)),
-    problems === 0 ? "No problems found." : `${problems} ${problems === 1 ? "problem" : "problems"} found.`,
+    problems === 0 ? "No problems found." : `${counted(problems, "problem")} found.`,
   ]);
   return problems === 0 ? EXIT.ok : EXIT.failed;
 }

@@ -1,7 +1,7 @@
 /** `pkx import`. */
 import { type ImportedRun, ImportOutcome } from "@pipekit/experiment";
 import type { Command } from "commander";
-import { count } from "../format.ts";
+import { count, counted } from "../format.ts";
 import { type Commands, type Context, collect } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { ProgressLine } from "./progress.ts";
@@ -19,7 +19,8 @@ interface Sums {
   runsRead: number;
   pointsRead: number;
   pointsTaken: number;
-  readonly outcomes: Map<ImportOutcome, number>;
+  /** By run: one that is told of again, after a restart of the daemon, counts as at first. */
+  readonly outcomes: Map<string, ImportOutcome>;
 }
 
 const SOURCES = `
@@ -64,20 +65,26 @@ async function runImport(
   const line = new ProgressLine(context.terminal);
   const sums: Sums = { runsRead: 0, pointsRead: 0, pointsTaken: 0, outcomes: new Map() };
   const notes: string[] = [];
+  /** What an earlier daemon had done, when one that follows it counts from 0. */
+  const before = { points: 0, taken: 0 };
   let isDone = false;
   try {
     await context.withClient(async (client) => {
       const options = { sinks, tracker, only, dryRun, signal: context.signal };
       for await (const progress of client.delivery.importRuns(source, options)) {
+        if (progress.runsRead < sums.runsRead)
+          Object.assign(before, { points: sums.pointsRead, taken: sums.pointsTaken });
         Object.assign(sums, {
           runsRead: progress.runsRead,
-          pointsRead: progress.pointsRead,
-          pointsTaken: progress.pointsTaken,
+          pointsRead: before.points + progress.pointsRead,
+          pointsTaken: before.taken + progress.pointsTaken,
         });
         isDone = progress.done;
         notes.push(...progress.notes);
         for (const run of progress.runs) {
-          sums.outcomes.set(run.outcome, (sums.outcomes.get(run.outcome) ?? 0) + 1);
+          const key = `${run.runId} ${run.sourceId}`;
+          const known = sums.outcomes.get(key) ?? run.outcome;
+          sums.outcomes.set(key, known === ImportOutcome.IMPORT_OUTCOME_LEFT_OUT ? run.outcome : known);
           if (!context.json && isTold(run, dryRun)) {
             line.clear();
             context.lines([shown(run, dryRun)]);
@@ -91,8 +98,8 @@ async function runImport(
     line.clear();
   }
   if (!context.json) context.lines([sentence(sums, dryRun), ...notes.map((note) => `note: ${plain(note)}`)]);
-  const leftOut = sums.outcomes.get(ImportOutcome.IMPORT_OUTCOME_LEFT_OUT) ?? 0;
-  return isDone && leftOut === 0 ? EXIT.ok : EXIT.failed;
+  const isLeftOut = [...sums.outcomes.values()].includes(ImportOutcome.IMPORT_OUTCOME_LEFT_OUT);
+  return isDone && !isLeftOut ? EXIT.ok : EXIT.failed;
 }
 
 /** Of a thousand runs that were here, those that were not are of interest. */
@@ -112,7 +119,7 @@ function word(outcome: ImportOutcome, dryRun: boolean): string {
     case ImportOutcome.IMPORT_OUTCOME_NEW:
       return "new";
     case ImportOutcome.IMPORT_OUTCOME_GROWN:
-      return dryRun ? "here, perhaps grown" : "grown";
+      return dryRun ? "perhaps grown" : "grown";
     case ImportOutcome.IMPORT_OUTCOME_UNCHANGED:
       return "here";
     default:
@@ -121,9 +128,10 @@ function word(outcome: ImportOutcome, dryRun: boolean): string {
 }
 
 function sentence({ runsRead, pointsRead, pointsTaken, outcomes }: Sums, dryRun: boolean): string {
-  const of = (outcome: ImportOutcome): string => count(outcomes.get(outcome) ?? 0);
+  const all = [...outcomes.values()];
+  const of = (outcome: ImportOutcome): string => count(all.filter((each) => each === outcome).length);
   const runs =
-    `${count(runsRead)} runs: ${of(ImportOutcome.IMPORT_OUTCOME_NEW)} new, ` +
+    `${counted(runsRead, "run")}: ${of(ImportOutcome.IMPORT_OUTCOME_NEW)} new, ` +
     `${of(ImportOutcome.IMPORT_OUTCOME_GROWN)} ${word(ImportOutcome.IMPORT_OUTCOME_GROWN, dryRun)}, ` +
     `${of(ImportOutcome.IMPORT_OUTCOME_UNCHANGED)} here, ${of(ImportOutcome.IMPORT_OUTCOME_LEFT_OUT)} left out`;
   return dryRun ? `${runs}.` : `${runs}; ${count(pointsTaken)} of ${count(pointsRead)} points were new.`;

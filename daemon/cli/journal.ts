@@ -1,6 +1,6 @@
 /** `pkx journal`: looks at the journal as a file, while no daemon runs. */
 import { existsSync, linkSync, renameSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { PipekitError, stateFolder } from "@pipekit/experiment";
 import type { Command } from "commander";
 import { stateLayout } from "../config/index.ts";
@@ -99,14 +99,14 @@ function putInPlace(salvaged: string, file: string): string {
 /** Works on the journal with the daemon's lock held. Throws INVALID_ARGUMENT, DAEMON_UNAVAILABLE when one runs. */
 async function alone<T>(context: Context, work: (file: string) => Promise<T>): Promise<T> {
   const folder = resolve(context.options.stateDir ?? stateFolder(context.terminal.env));
-  const file = join(folder, "journal.db");
+  const { journalFile: file, lockFile } = stateLayout(folder);
   if (!existsSync(file)) {
     throw new PipekitError("INVALID_ARGUMENT", `There is no journal in ${folder}.`, {
       field: "state-dir",
       mend: "Name the state folder with --state-dir.",
     });
   }
-  const lock = StateLock.take(stateLayout(folder).lockFile);
+  const lock = StateLock.take(lockFile);
   if (lock === undefined) {
     throw new PipekitError("INVALID_ARGUMENT", `A daemon uses the journal in ${folder}.`, {
       field: "state-dir",

@@ -44,6 +44,7 @@ async function makeBundle(
   const path = resolve(file);
   const { env } = context.terminal;
   const { state, runtime, socket, remote } = locate(context);
+  const { logFile, journalFile } = stateLayout(state);
   const answerer = remote ? undefined : await lookForDaemon(socket);
   const { json, surroundings, writeArchive } = await import("../support/index.ts");
   const { redactor, entries } = await surroundings({
@@ -51,7 +52,8 @@ async function makeBundle(
     state,
     runtime,
     configFile: foldersOf(env).configFile,
-    logFile: stateLayout(state).logFile,
+    logFile,
+    journalFile,
     daemonPid: answerer?.kind === "daemon" ? answerer.pid : undefined,
     lines,
   });

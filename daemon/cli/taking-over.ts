@@ -22,9 +22,10 @@ export class TakingOver {
 
   /** Marks the folder that was backed up, when it is here. Throws INVALID_ARGUMENT when its daemon runs, or it cannot be marked. */
   decide({ folder, host }: { readonly folder: string; readonly host: string }): void {
-    const isHere = host === hostname() && existsSync(join(folder, "journal.db"));
+    const { journalFile, lockFile } = stateLayout(folder);
+    const isHere = host === hostname() && existsSync(journalFile);
     if (!this.#delivers || !isHere || realpathSync(folder) === this.#folder) return;
-    this.#lock = this.#mark(folder, () => StateLock.take(stateLayout(folder).lockFile));
+    this.#lock = this.#mark(folder, () => StateLock.take(lockFile));
     if (this.#lock === undefined) {
       throw refused(
         `The daemon of ${folder} runs, and would deliver the same runs as the one of ${this.#folder}`,

@@ -29,6 +29,7 @@ export function foldersOf(env: Env, home = homedir(), uid = process.getuid?.() ?
 /** What lies in the state folder; absolute paths. */
 export interface StateLayout {
   readonly lockFile: string;
+  readonly journalFile: string;
   /** Who asked for what: JSON lines, chained by digests. */
   readonly auditFolder: string;
   /** Pid and endpoint of the daemon that holds the lock, JSON. */
@@ -45,6 +46,7 @@ export interface StateLayout {
 export function stateLayout(stateFolder: string): StateLayout {
   return {
     lockFile: join(stateFolder, "daemon.lock"),
+    journalFile: join(stateFolder, "journal.db"),
     auditFolder: join(stateFolder, "audit"),
     infoFile: join(stateFolder, "daemon.json"),
     logFile: join(stateFolder, "logs/daemon.log"),

@@ -1,4 +1,5 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
+import { parseJson } from "@pipekit/adapters/json";
 import { ulid } from "ulid";
 import { z } from "zod";
 
@@ -25,7 +26,7 @@ export class Published {
   /** Begins anew for another stream than before. */
   static async open(file: string, stream: string): Promise<Published> {
     const text = await readFile(file, "utf8").catch(() => "");
-    const found = Saved.safeParse(parsed(text));
+    const found = Saved.safeParse(parseJson(text));
     if (found.success && found.data.stream === stream) {
       const { source, position, writers } = found.data;
       return new Published(file, stream, source, position, new Map(writers));
@@ -81,13 +82,5 @@ export class Published {
         await rename(`${this.#file}.new`, this.#file);
       });
     return this.#saving;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

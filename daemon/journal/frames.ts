@@ -47,13 +47,14 @@ export class FrameWriter {
   }
 
   /** Throws Refusal, before the first write. `onlyBehind` needs the sums of the group to be written. */
-  append({ facts, body, sinks, onlyBehind }: WriteCalls["append"]["args"], atUs: number): Appended {
+  append(args: WriteCalls["append"]["args"], atUs: number): Appended {
+    const { facts, body, sinks, onlyBehind } = args;
     const { runId, writerId, seq } = facts;
     const run = this.#sql.run.get(runId) as RunRow | undefined;
     const writer = this.#writer(facts, run);
     const lastSeq = writer?.lastSeq ?? 0;
     if (seq <= lastSeq) return DUPLICATE;
-    if (run !== undefined) return this.#goOn(run, writer, { facts, body, sinks, onlyBehind }, atUs);
+    if (run !== undefined) return this.#goOn(run, writer, args, atUs);
     if (facts.start === undefined) throw noSuchRun(runId);
     if (onlyBehind !== undefined) return { ...DUPLICATE, result: "overtaken" };
     checkNoGap(facts, lastSeq);
@@ -66,7 +67,7 @@ export class FrameWriter {
   #goOn(
     run: RunRow,
     writer: KnownWriter | undefined,
-    { facts, body, sinks, onlyBehind }: WriteCalls["append"]["args"],
+    { facts, body, sinks, onlyBehind, afterEnd }: WriteCalls["append"]["args"],
     atUs: number,
   ): Appended {
     const { runId, writerId, seq, resume, empty } = facts;
@@ -77,7 +78,8 @@ export class FrameWriter {
     const endedAgain = this.#life.endedAgain(run, facts);
     const joins = this.#life.joins(runId, run, facts);
     const isLate = hasEnded && !joins && resume === undefined;
-    if (isLate && !endedAgain && !this.#life.isOpen(run)) throw runEnded(facts, run);
+    const isOpen = (afterEnd === true && run.prunedAtUs === 0) || this.#life.isOpen(run);
+    if (isLate && !endedAgain && !isOpen) throw runEnded(facts, run);
     if (!joins) this.#life.checkSameStart(runId, run, facts);
     this.#checkGap(facts, writer);
     this.#writers.set(writerId, { run: run.number, lastSeq: seq }, atUs);

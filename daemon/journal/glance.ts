@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { toFault } from "./faults.ts";
 import { outsideDamage } from "./raw/outside.ts";
 import { numberOf, openForReading } from "./schema.ts";
@@ -18,9 +18,10 @@ export interface JournalGlance {
 
 /** Looks at a journal that no daemon has open, in a few milliseconds. Undefined when there is none. */
 export function glance(file: string): JournalGlance | undefined {
-  if (!existsSync(file)) return undefined;
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined || !found.isFile()) return undefined;
   const log = statSync(`${file}-wal`, { throwIfNoEntry: false });
-  const seen = { bytes: statSync(file).size + (log?.size ?? 0), writes: SCHEMA_VERSION };
+  const seen = { bytes: found.size + (log?.size ?? 0), writes: SCHEMA_VERSION };
   try {
     const damage = outsideDamage(file);
     if (damage !== undefined) return { ...seen, version: 0, fault: `The journal is damaged: ${damage}.` };

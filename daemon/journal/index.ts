@@ -19,7 +19,7 @@ import type { JournalOptions } from "./options.ts";
 import { SqliteJournal } from "./store.ts";
 
 export { type ForeignFrame, type ForeignJournal, openForeignJournal } from "./foreign/index.ts";
-export { glance, type JournalGlance } from "./glance.ts";
+export { glance } from "./glance.ts";
 export * from "./journal.ts";
 export type { JournalOptions } from "./options.ts";
 export { flattenParams } from "./params.ts";

@@ -28,8 +28,14 @@ export interface Journal {
    * The caller has checked the records (columns, JSON) and turned artifacts into content-store files.
    * `sinks` are the canonical specs of the run's sinks; they count only when the frame starts the run, or joins it.
    * With `onlyBehind` the frame is `overtaken`, and not written, unless the run's last frame is at that position still.
+   * With `afterEnd` a run that has ended takes it, too, and stays ended: what the daemon itself has to say of the run.
    */
-  append(frame: Frame, sinks: readonly string[], onlyBehind?: number): Promise<AppendResult>;
+  append(
+    frame: Frame,
+    sinks: readonly string[],
+    onlyBehind?: number,
+    afterEnd?: boolean,
+  ): Promise<AppendResult>;
   /** Seq of the last frame of a writer that is on disk; 0 when there is none. */
   lastSeq(writerId: string): Promise<number>;
   /** One run by id or unique prefix of 8 characters or more. Throws RUN_NOT_FOUND, REF_AMBIGUOUS. */

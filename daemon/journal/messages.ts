@@ -127,6 +127,7 @@ export type WriteCalls = {
       readonly body: Uint8Array;
       readonly sinks: readonly string[];
       readonly onlyBehind?: number | undefined;
+      readonly afterEnd?: boolean | undefined;
     };
     answer: AppendResult;
   };

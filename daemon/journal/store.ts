@@ -66,12 +66,21 @@ export class SqliteJournal implements Journal {
     await this.#writer.call("open", null);
   }
 
-  async append(frame: Frame, sinks: readonly string[], onlyBehind?: number): Promise<AppendResult> {
+  async append(
+    frame: Frame,
+    sinks: readonly string[],
+    onlyBehind?: number,
+    afterEnd?: boolean,
+  ): Promise<AppendResult> {
     const facts = frameFacts(frame);
     const body = Frame.encode(frame).finish();
     // The encoder gives memory that nobody else uses: it moves to the writer without a copy.
     const transfer = body.buffer instanceof ArrayBuffer ? [body.buffer, facts.series.stats.buffer] : [];
-    return this.#writer.call("append", { facts, body, sinks, onlyBehind }, transfer as ArrayBuffer[]);
+    return this.#writer.call(
+      "append",
+      { facts, body, sinks, onlyBehind, afterEnd },
+      transfer as ArrayBuffer[],
+    );
   }
 
   lastSeq(writerId: string): Promise<number> {

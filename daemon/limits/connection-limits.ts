@@ -1,5 +1,4 @@
-/** The limits of a listening address. */
-/** Those of connections are for such as have not proved yet who they are. */
+/** The limits of a listening address: most are for peers that have not proved yet who they are. */
 export interface ConnectionLimits {
   /** Connections in all, proved or not. */
   readonly connections: number;

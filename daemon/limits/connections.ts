@@ -1,7 +1,10 @@
-/** What peers may cost, above all such that have proved nothing: how many connections, how fast, how long, how many bytes. Pure bookkeeping. */
+/**
+ * What peers may cost, above all such that have proved nothing: how many connections, how fast, how long, how many bytes.
+ * Pure bookkeeping.
+ */
 import { Bucket } from "./bucket.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
-import { Owners } from "./owners.ts";
+import { PrincipalTallies } from "./principal-tallies.ts";
 import type { Quota } from "./quota.ts";
 
 /** Addresses that are remembered. */
@@ -55,7 +58,7 @@ export class Connections<P extends Peer> {
   readonly #now: () => number;
   readonly #addresses = new Map<string, Address>();
   readonly #strangers: Bucket;
-  readonly #owners: Owners;
+  readonly #principals: PrincipalTallies;
   /** Those that proved nothing yet, oldest first. */
   readonly #unproved = new Set<P>();
   #count = 0;
@@ -64,7 +67,7 @@ export class Connections<P extends Peer> {
     this.#limits = limits;
     this.#now = now;
     this.#strangers = new Bucket(limits.burst, limits.perSecond, now);
-    this.#owners = new Owners(now);
+    this.#principals = new PrincipalTallies(now);
   }
 
   get unproved(): ReadonlySet<P> {
@@ -98,7 +101,7 @@ export class Connections<P extends Peer> {
    */
   prove(peer: P, principal: string, quota: Quota): boolean {
     if (peer.proved || !this.#unproved.has(peer)) return true;
-    if (!this.#owners.add(principal, quota)) return false;
+    if (!this.#principals.add(principal, quota)) return false;
     this.#unproved.delete(peer);
     peer.proved = true;
     peer.principal = principal;
@@ -122,7 +125,7 @@ export class Connections<P extends Peer> {
     this.#count--;
     if (peer.proved) {
       address.proved--;
-      this.#owners.remove(peer.principal);
+      this.#principals.remove(peer.principal);
     } else address.unproved--;
   }
 
@@ -142,7 +145,7 @@ export class Connections<P extends Peer> {
     const { shareBurst, sharePerSecond } = this.#limits;
     peer.share ??= new Bucket(shareBurst, sharePerSecond, this.#now);
     const inShare = peer.share.spend(calls);
-    return this.#owners.isTooMany(peer.principal, calls) && !inShare;
+    return this.#principals.isTooMany(peer.principal, calls) && !inShare;
   }
 
   /** Counts a refused call; true when the connection must go. */

@@ -13,6 +13,14 @@ const LONGEST_PAUSE_MS = 60_000;
 /** A ring that was not finished within this time never will be, milliseconds. */
 const MAKING_MS = 60_000;
 
+/** Frames of a dead writer, from the first to the last seq. */
+interface LostFrames {
+  readonly runId: string;
+  readonly writerId: string;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Where dead writers leave their files, and where their frames go. */
 export interface SpoolDrainOptions {
   readonly ringsFolder: string;
@@ -20,6 +28,8 @@ export interface SpoolDrainOptions {
   /** Seq of the last frame of a writer that is on disk. */
   readonly lastSeq: (writerId: string) => Promise<number>;
   readonly append: AppendFrame;
+  /** Told, before its files go, of frames that a dead writer had let go as acknowledged and that are not there. */
+  readonly onLost?: ((frames: LostFrames) => Promise<void>) | undefined;
   /** Milliseconds between two looks. */
   readonly intervalMs: number;
   readonly log: SpoolLog;
@@ -195,10 +205,11 @@ export class SpoolDrain {
       const refused = await handOver({ files, lastSeq, append, signal: this.#stopped.signal }, findings);
       findings.tornBytes = files.spool?.tornBytes ?? 0;
       const fields = { writerId, runId, ...findings, refused: refused.points };
-      const { lostFrames, damaged, heldPoints, tornBytes } = findings;
+      const { lostFrames, lostAtStart, damaged, heldPoints, tornBytes } = findings;
       const complete = lostFrames + damaged + heldPoints + tornBytes + refused.points === 0;
       if (complete) log.info(fields, "handed over what a dead process left");
       else log.error({ ...fields, reason: refused.reason }, "handed over what is left of a dead process");
+      if (lostAtStart !== undefined) await this.#options.onLost?.({ runId, writerId, ...lostAtStart });
       await this.#remove(files);
       return true;
     } catch (error) {

@@ -10,4 +10,4 @@
 export { SpoolDrain, type SpoolDrainOptions } from "./drain.ts";
 export { decodeFrame } from "./entries.ts";
 export { SpoolFile } from "./spool-file.ts";
-export { type SpoolSurvey, surveySpool } from "./survey.ts";
+export { surveySpool } from "./survey.ts";

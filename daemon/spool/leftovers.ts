@@ -16,6 +16,8 @@ export interface Findings {
   heldPoints: number;
   /** Numbers for which no intact frame is left; their place is taken by empty frames. */
   lostFrames: number;
+  /** The first and last of them that come before any other frame: the writer let them go, for a daemon had acknowledged them. */
+  lostAtStart: { readonly from: number; readonly to: number } | undefined;
   /** Entries at the end of a block that are not whole: their log() had not returned. */
   tornRows: number;
   /** Blocks that are cut at an entry that cannot be read, and a watermark that cannot. */
@@ -25,7 +27,14 @@ export interface Findings {
 }
 
 export function noFindings(): Findings {
-  const lost = { heldPoints: 0, lostFrames: 0, tornRows: 0, damaged: 0, tornBytes: 0 };
+  const lost = {
+    heldPoints: 0,
+    lostFrames: 0,
+    lostAtStart: undefined,
+    tornRows: 0,
+    damaged: 0,
+    tornBytes: 0,
+  };
   return { frames: 0, points: 0, rowPoints: 0, ...lost };
 }
 
@@ -90,6 +99,7 @@ export async function* leftFrames(
   /** A gap would cost all that follows. */
   function empty(seq: number): LeftFrame {
     findings.lostFrames++;
+    if (findings.frames === 0) findings.lostAtStart = { from: lastSeq + 1, to: seq };
     return { frame: { writerId, seq, runId, records: [] }, points: 0 };
   }
 

@@ -1,6 +1,9 @@
 /** What the environment says: all names, and the values of those that hold no secret. */
 import type { Redactor } from "./redactor.ts";
 
+/** The environment of a process. */
+export type Env = Readonly<{ [name: string]: string | undefined }>;
+
 /** Folders, numbers and locales. A value that is no secret by its kind is redacted all the same. */
 export const SAFE_VARIABLES: ReadonlySet<string> = new Set([
   ...[
@@ -32,10 +35,7 @@ export const SAFE_VARIABLES: ReadonlySet<string> = new Set([
 ]);
 
 /** `null` for a value that is not told. */
-export function environmentFacts(
-  env: Readonly<{ [name: string]: string | undefined }>,
-  redactor: Redactor,
-): { readonly [name: string]: string | null } {
+export function environmentFacts(env: Env, redactor: Redactor): { readonly [name: string]: string | null } {
   const names = Object.keys(env).sort();
   return Object.fromEntries(
     names.map((name) => [

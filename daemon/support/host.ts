@@ -1,9 +1,8 @@
 /** The machine: what it is, how much of it there is, and who runs the daemon there. */
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { arch, availableParallelism, freemem, loadavg, platform, release, totalmem, uptime } from "node:os";
+import type { Env } from "./environment.ts";
 import type { Redactor } from "./redactor.ts";
-
-type Env = Readonly<{ [name: string]: string | undefined }>;
 
 export function hostFacts(env: Env, folders: readonly string[], redactor: Redactor): object {
   const clock = new Date();

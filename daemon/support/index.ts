@@ -4,11 +4,10 @@
  * Architecture Invariant: nothing goes into a bundle but through the redactor; what is not known to be harmless is left out.
  */
 import { homedir } from "node:os";
-import { join } from "node:path";
 import { glance } from "../journal/index.ts";
 import { VERSION } from "../version.ts";
 import { daemonProcess } from "./daemon-process.ts";
-import { environmentFacts } from "./environment.ts";
+import { type Env, environmentFacts } from "./environment.ts";
 import { hostFacts } from "./host.ts";
 import { listing } from "./listing.ts";
 import { logTail } from "./log-tail.ts";
@@ -16,10 +15,8 @@ import { Redactor } from "./redactor.ts";
 import { knownSecrets } from "./secrets.ts";
 import { rawSettings, secretsInSettings, settingsFacts } from "./settings.ts";
 
-export { type Entries, writeArchive } from "./archive.ts";
+export { writeArchive } from "./archive.ts";
 export { Redactor } from "./redactor.ts";
-
-type Env = Readonly<{ [name: string]: string | undefined }>;
 
 /** What is looked at. Paths are absolute. */
 export interface Scene {
@@ -28,6 +25,7 @@ export interface Scene {
   readonly runtime: string;
   readonly configFile: string;
   readonly logFile: string;
+  readonly journalFile: string;
   /** Pid of the daemon on this host; undefined when none runs. */
   readonly daemonPid: number | undefined;
   /** Lines of the log that are kept. */
@@ -41,7 +39,7 @@ export interface Surroundings {
 }
 
 export async function surroundings(scene: Scene): Promise<Surroundings> {
-  const { env, state, runtime, logFile, daemonPid, lines } = scene;
+  const { env, state, runtime, logFile, journalFile, daemonPid, lines } = scene;
   const daemon = daemonPid === undefined ? undefined : daemonProcess(daemonPid);
   const option = (name: string) => daemon?.options.get(name) ?? "";
   const configFile = option("config") || scene.configFile;
@@ -60,7 +58,7 @@ export async function surroundings(scene: Scene): Promise<Surroundings> {
     }),
     ...secretsInSettings(settings),
   ]);
-  const journal = daemonPid === undefined ? glance(join(state, "journal.db")) : undefined;
+  const journal = daemonPid === undefined ? glance(journalFile) : undefined;
   const entries = new Map([
     ["versions.json", json({ pkx: VERSION, node: process.versions.node, openssl: process.versions.openssl })],
     ["host.json", json(hostFacts(env, [state, runtime], redactor))],

@@ -12,19 +12,28 @@ const DEEPEST = 12;
 /** What is hidden wherever it stands, and what takes its place. */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|$)/g, HIDDEN],
-  // User and password of a URL.
-  [/(:\/\/)[^\s/?#"'`\\]*@/g, `$1${HIDDEN}@`],
+  // User and password of a URL, also of one that has lost its scheme, whose password has a slash, or that is part of another.
+  [/(\/\/)[^\s/?#"'`\\]*@/g, `$1${HIDDEN}@`],
+  [/(:\/\/)[^\s/:@"'`]{0,300}:[^\s"'`]{0,300}@/g, `$1${HIDDEN}@`],
+  [/(%3A%2F%2F)[^\s"'`]{0,300}?%40/gi, `$1${HIDDEN}@`],
   // Values of a query.
   [/([?&][\w.%-]{1,60})=[^&\s"'`<>()[\]{}]+/g, "$1=..."],
-  [/\b(Bearer|Basic|Digest|Token)(\s+)[\w.~+/=-]{4,}/gi, `$1$2${HIDDEN}`],
-  // What stands behind a name that says so, in quotes or not: `password: "x y"`, `api_key=x`, `"token":"x"`.
+  [/\b(Bearer|Basic|Digest|Negotiate|Token)(\s+)[\w.~+/=-]{4,}/gi, `$1$2${HIDDEN}`],
+  // Headers are of many words.
+  [/((?:authorization|cookie)\s*[:=]\s*)[^\s"'`][^\n"'`]*/gi, `$1${HIDDEN}`],
+  // What stands behind a name that says so, quoted (once or twice, also when the end is cut off) or not: `password: "x y"`, `api_key=x`.
   [
-    /((?:passw(?:or)?d|passwd|pwd|secret|token|authorization|(?:api|access|private)[-_ ]?key|credential|cookie)[\w-]*["'`]?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|`[^`]*`|[^\s,;&"'`{}]+)/gi,
+    /((?:passw(?:or)?d|passphrase|pwd|secret|token|authorization|(?:api|access|account|client|private|signing)[-_ ]?key|credential|cookie|(?<![a-z])(?:pass|auth|sig|signature)(?![a-z]))[\w-]{0,60}\\{0,4}["'`]?\s*[:=]\s*(?:[|>][+-]?\s+)?)(?:b?\\{0,4}(?:"[^"]*(?:"|$)|'[^']*(?:'|$)|`[^`]*(?:`|$))|[^\s,;&"'`{}]+)/gi,
     `$1${HIDDEN}`,
   ],
-  // Keys by the prefixes of those who give them out: AWS, GitHub, GitLab, Slack, Hugging Face, and what comes as `sk-`; JSON web tokens.
+  // Options of programs, and lines of a netrc.
   [
-    /\b(?:A[KS]IA[A-Z0-9]{12,}|gh[a-z]_\w{16,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|hf_\w{16,}|sk-[\w-]{16,}|eyJ[\w-]{8,}(?:\.[\w-]+)*)/g,
+    /((?:^|\s)(?:-u|--(?:user|pass\w*|secret|token|api-?key))\s+|\blogin\s+\S+\s+password\s+)\S+/gi,
+    `$1${HIDDEN}`,
+  ],
+  // Keys by the prefixes of those who give them out: AWS, Databricks, GitHub, GitLab, npm, Slack, Hugging Face, and what comes as `sk-`; JSON web tokens.
+  [
+    /\b(?:A[KS]IA[A-Z0-9]{12,}|dapi[\da-f]{16,}(?:-\d+)?|gh[a-z]_\w{16,}|glpat-[\w-]{16,}|npm_\w{16,}|xox[a-z]-[\w-]{10,}|hf_\w{16,}|sk-[\w-]{16,}|eyJ[\w-]{8,}(?:\.[\w-]+)*)/g,
     HIDDEN,
   ],
   // Keys of W&B. A commit of git looks the same.
@@ -32,8 +41,10 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
 ];
 /** Long words of mixed letters and digits. Model ids are longer, of hex alone; run ids shorter. */
 const LONG_WORD = /[A-Za-z0-9_+=-]{32,}/g;
-/** What a foreign text quotes: mostly what it was sent. */
-const QUOTED = /(?<![\w])(["'`])(?:(?!\1)[^\\\n]|\\.)*\1(?!\w)/g;
+/** Secret keys of AWS, which may have slashes; a path that begins where a word does is none. */
+const AWS_SECRET = /(?<![\w/+=.-])[A-Za-z0-9+][A-Za-z0-9/+]{39}(?![\w/+=.-])/g;
+/** What a foreign text quotes: mostly what it was sent. Where the end was cut off, all of the line: that is found in linear time, too. */
+const QUOTED = /(?<![\w])(["'`])(?:(?!\1)[^\\\n]|\\.?)*(?:\1(?!\w)|(?=\n|$))/g;
 
 export class Redactor {
   readonly #known: readonly string[];
@@ -49,7 +60,8 @@ export class Redactor {
   text(text: string): string {
     const known = this.#known.reduce((rest, secret) => rest.replaceAll(secret, HIDDEN), text);
     const shaped = SHAPES.reduce((rest, [shape, instead]) => rest.replace(shape, instead), known);
-    return shaped.replace(LONG_WORD, (word) => (isMixed(word) ? HIDDEN : word));
+    const hidden = (word: string) => (isMixed(word) ? HIDDEN : word);
+    return shaped.replace(AWS_SECRET, hidden).replace(LONG_WORD, hidden);
   }
 
   /** A text of a tool or a server, which may repeat what it was sent: what it quotes is left out, too. */

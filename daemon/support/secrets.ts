@@ -2,12 +2,13 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SECRET_NAME } from "../lifecycle/index.ts";
-import { SAFE_VARIABLES } from "./environment.ts";
-
-type Env = Readonly<{ [name: string]: string | undefined }>;
+import { type Env, SAFE_VARIABLES } from "./environment.ts";
 
 /** A value of a variable that is not named like a secret counts from this length on. */
 const SHORTEST_UNNAMED = 8;
+/** Names that may be those of secrets, or not. */
+const DOUBTFUL_NAME = /pass|pwd|auth|cred|key|pin$|webhook|dsn/i;
+const SHORTEST_DOUBTFUL = 5;
 /** A longer file holds more than a token, bytes. */
 const LONGEST_FILE = 64 * 1024;
 
@@ -47,6 +48,7 @@ function credentialFiles(env: Env, home: string): string[] {
   return [
     env["NETRC"] ?? "",
     env["AWS_SHARED_CREDENTIALS_FILE"] ?? "",
+    env["AWS_CONFIG_FILE"] ?? "",
     env["CLEARML_CONFIG_FILE"] ?? "",
     ...[".netrc", "_netrc", ".mlflow/credentials", ".aws/credentials", ".aws/config", "clearml.conf"].map(
       (name) => join(home, name),
@@ -59,16 +61,25 @@ function valuesOf(env: Env): string[] {
   return Object.entries(env).flatMap(([name, value = ""]) => {
     if (SAFE_VARIABLES.has(name) || existsSync(value)) return [];
     if (SECRET_NAME.test(name)) return [value];
-    return value.length < SHORTEST_UNNAMED || /^[\d.,:/\s]*$/.test(value)
+    const shortest = DOUBTFUL_NAME.test(name) ? SHORTEST_DOUBTFUL : SHORTEST_UNNAMED;
+    return value.length < shortest || /^(?:[\d.,:/\s]*|false)$/.test(value)
       ? []
       : [value, ...userinfoIn(value)];
   });
 }
 
-/** User and password of a URL, such as that of a proxy. */
-function userinfoIn(value: string): string[] {
-  const [, userinfo = ""] = /:\/\/([^@/\s]+)@/.exec(value) ?? [];
-  return userinfo.split(":");
+/** Users and passwords of the URLs in a text, such as that of a proxy: as they stand there, and as a program reads them. */
+export function userinfoIn(value: string): string[] {
+  const words = [...value.matchAll(/:\/\/([^@/\s]+)@/g)].flatMap(([, userinfo = ""]) => userinfo.split(":"));
+  return words.flatMap((word) => [word, decoded(word)]);
+}
+
+function decoded(word: string): string {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word;
+  }
 }
 
 /** A file that holds one token, or a word on each line. */

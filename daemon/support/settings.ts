@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { readYaml } from "../access/index.ts";
 import { HIDDEN, type Redactor } from "./redactor.ts";
+import { userinfoIn } from "./secrets.ts";
 
 /** The config, read but not yet shown. */
 export interface RawSettings {
@@ -67,6 +68,7 @@ export function secretsInSettings({ values }: RawSettings): string[] {
     if (name === "trackers") return leaves(value).flatMap((text) => secretsIn("spec", text));
     if (name === "otlp_headers") return leaves(value).filter((text) => !/^(?:env|file):/.test(text));
     const kind = KINDS[name];
+    if (kind === "number" && typeof value === "number") return [];
     return leaves(value).flatMap((text) => (kind === undefined ? [text] : secretsIn(kind, text)));
   });
 }
@@ -74,10 +76,9 @@ export function secretsInSettings({ values }: RawSettings): string[] {
 function secretsIn(kind: Kind, text: string): string[] {
   if (!FORMS[kind](text)) return [text];
   if (kind !== "spec") return [];
-  const [, userinfo = ""] = /:\/\/([^@/]+)@/.exec(text) ?? [];
   const [, query = ""] = text.split(/\?(.*)/s, 2);
   const values = [...new URLSearchParams(query).values()];
-  return [...userinfo.split(":"), ...values.filter((value) => !/^(?:env|file):/.test(value))];
+  return [...userinfoIn(text), ...values.filter((value) => !/^(?:env|file):/.test(value))];
 }
 
 export function settingsFacts(
@@ -93,7 +94,8 @@ export function settingsFacts(
 }
 
 function shown(name: string, value: unknown, redactor: Redactor): unknown {
-  if (typeof value === "number" || typeof value === "boolean" || value === null) return value;
+  if (typeof value === "boolean" || value === null) return value;
+  if (typeof value === "number") return KINDS[name] === "number" ? value : HIDDEN;
   if (name === "otlp_headers") return Object.keys(Object(value)).map((header) => redactor.text(header));
   if (name === "trackers") {
     const trackers = Object.entries(Object(value)).map(([tracker, specs]) => [
@@ -110,9 +112,9 @@ function shownText(kind: Kind, text: string, redactor: Redactor): string {
   return FORMS[kind](text) ? redactor.spec(text) : HIDDEN;
 }
 
-/** All texts in a JSON value. */
+/** All texts and numbers in a JSON value. */
 function leaves(value: unknown): string[] {
-  if (typeof value === "string") return [value];
+  if (typeof value === "string" || typeof value === "number") return [String(value)];
   if (typeof value !== "object" || value === null) return [];
   return Object.values(value).flatMap(leaves);
 }

@@ -1,4 +1,5 @@
 /** A backup that is not as it was written is refused with the name of the file, and nothing of it gets a place. */
+import { createHash } from "node:crypto";
 import {
   copyFileSync,
   cpSync,
@@ -14,8 +15,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { pack } from "tar-stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkBackup } from "../../daemon/backup/index.ts";
+import { sealManifest } from "../../daemon/backup/manifest.ts";
+import { sumLine } from "../../daemon/backup/sums.ts";
 import { BackupRoom, HASH, NEVER } from "./room.ts";
 
 let room: BackupRoom;
@@ -143,6 +147,65 @@ test("a folder that holds something is refused, and left as it is; a restore tha
   await room.restore(soundTar, "half");
   expect(existsSync(join(half, "restoring"))).toBe(false);
   expect(existsSync(join(half, "journal.db"))).toBe(true);
+});
+
+/** As somebody may seal it who wants to be believed. */
+function sealed(files: ReadonlyMap<string, string>): [name: string, body: string][] {
+  const lines = [...files].map(([path, body]) => sumLine(sha256(body), path)).join("");
+  const origin = { folder: "/x", host: "x" };
+  const counts = { files: 1, bytes: 1, runs: 0, points: 0 };
+  const told = { at_us: 1, daemon_version: "1", left_out: [], notes: [], sums: sha256(lines) };
+  const { text } = sealManifest({ ...counts, ...told, origin });
+  return [...files, ["SHA256SUMS", lines], ["manifest.json", text]];
+}
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+async function tarOf(entries: readonly [name: string, body: string][]): Promise<string> {
+  const tar = pack();
+  for (const [name, body] of entries) tar.entry({ name }, body);
+  tar.finalize();
+  const path = join(room.home, "made-up.tar");
+  writeFileSync(path, Buffer.concat((await Array.fromAsync(tar)) as Buffer[]));
+  return path;
+}
+
+test.each<[string, string, readonly string[]]>([
+  ["a file that is a folder as well", "has a path that no folder can hold", ["spool/a", "spool/a/b"]],
+  ["a folder that is a file as well", "has a path that no folder can hold", ["spool/a/b", "spool/a"]],
+  ["too long a name", "has a path that no folder can hold", [`spool/${"a".repeat(300)}`]],
+  ["no journal", "is missing", []],
+])("well sealed, and with %s", async (_, what, paths) => {
+  const journal = paths.length === 0 ? [] : ["journal.db"];
+  const backup = await tarOf(sealed(new Map([...journal, ...paths].map((path) => [path, path]))));
+  const restoring = room.restore(backup, "victim");
+  await expect(restoring).rejects.toMatchObject({
+    code: "CORRUPT_BACKUP",
+    message: expect.stringContaining(what),
+  });
+  expect(readdirSync(join(room.home, "victim"))).toEqual([]);
+});
+
+test("a manifest without an end is not taken into memory", async () => {
+  const header = readFileSync(await tarOf([["manifest.json", ""]])).subarray(0, 512);
+  // Its size in octal, and the checksum of the header, in which itself counts as spaces.
+  header.write("20000000000 ", 124);
+  header.write("        ", 148);
+  header.write(
+    `${header
+      .reduce((sum, byte) => sum + byte, 0)
+      .toString(8)
+      .padStart(6, "0")}\0 `,
+    148,
+  );
+  const path = join(room.home, "endless.tar");
+  writeFileSync(path, header);
+  truncateSync(path, 512 + 0o20000000000);
+  await expect(check(path)).rejects.toMatchObject({
+    code: "CORRUPT_BACKUP",
+    field: "manifest.json",
+    message: expect.stringContaining("is larger than"),
+  });
 });
 
 test("what is no backup, and what is not there, is told", async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -8,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -27,6 +29,8 @@ beforeAll(async () => {
 });
 
 afterAll(() => room.close());
+
+const digestOf = (text: string) => createHash("sha256").update(text).digest("hex");
 
 /** SQLite makes and removes files of its own beside a journal. */
 const isSteady = (path: string) => !/journal\.db-(wal|shm)$/.test(path);
@@ -96,15 +100,44 @@ test.each(["back", "back.tar"])("what is restored from %s is what was backed up"
 test("a name that is taken, lies in the state folder or cannot be written is refused, and nothing is touched", async () => {
   mkdirSync(join(room.home, "there"));
   writeFileSync(join(room.home, "there.tar"), "mine");
+  symlinkSync(join(room.home, "nowhere"), join(room.home, "link.tar"));
+  symlinkSync(room.stateFolder, join(room.home, "state-link"));
   const before = tree(room.home).filter(isSteady);
   for (const path of [
-    ...["there", "there.tar", "none/b", "state/b", "state/audit/b.tar"].map((name) => join(room.home, name)),
+    ...[
+      "there",
+      "there.tar",
+      "link.tar",
+      "none/b",
+      "state/b",
+      "state/audit/b.tar",
+      "state-link/b",
+      "b.making",
+    ].map((name) => join(room.home, name)),
     "relative",
   ]) {
-    const made = makeBackup(room.source, { path, includeConfig: false }, () => undefined, NEVER);
+    // The state folder may be named by a link, too.
+    const source = { ...room.source, stateFolder: join(room.home, "state-link") };
+    const made = makeBackup(source, { path, includeConfig: false }, () => undefined, NEVER);
     await expect(made, path).rejects.toMatchObject({ code: "INVALID_ARGUMENT", field: "path" });
   }
   expect(tree(room.home).filter(isSteady)).toEqual(before);
+});
+
+test("a path may end as that of a folder, and a target without room is named", async () => {
+  const request = (path: string) => ({ path, includeConfig: false });
+  const made = makeBackup(room.source, request(`${room.home}/x/../slash/`), () => undefined, NEVER);
+  expect(await made).toMatchObject({ path: join(room.home, "slash") });
+  const full: BackupSource = {
+    ...room.source,
+    withModelsHeld: () => Promise.reject(Object.assign(new Error("full"), { code: "ENOSPC" })),
+  };
+  const path = join(room.home, "full");
+  await expect(makeBackup(full, request(path), () => undefined, NEVER)).rejects.toMatchObject({
+    code: "STORAGE_FULL",
+    message: `There is no room for the backup ${path}.`,
+  });
+  rmSync(join(room.home, "slash"), { recursive: true });
 });
 
 test("an abort leaves nothing, wherever it comes", async () => {
@@ -141,7 +174,7 @@ test("a line of SHA256SUMS says the path that was put in, whatever it is", () =>
     .string({ unit: "binary", minLength: 1, maxLength: 20 })
     .filter((text) => !text.includes("\0"));
   fc.assert(
-    fc.property(fc.uniqueArray(path), (paths) => {
+    fc.property(fc.uniqueArray(path, { maxLength: 4 }), (paths) => {
       const text = paths.map((each) => sumLine("0".repeat(64), each)).join("");
       expect([...(readSums(text)?.keys() ?? [])]).toEqual(paths);
     }),
@@ -181,6 +214,34 @@ test("what moves or goes while it is made is in it all the same", async () => {
   renameSync(join(room.home, "model"), join(room.stateFolder, `models/${HASH}`));
   expect(made.notes).toEqual([]);
   expect(tree(path)).toEqual(tree(join(room.home, "read")));
+});
+
+test("every tag leads to a model that is in it, also when both come while it is made", async () => {
+  await using room = await BackupRoom.open();
+  const { source } = room;
+  for (let i = 0; i < 40; i++) room.write(`models/${digestOf(`old ${i}`)}/metadata.json`, "{}");
+  let isHeld = true;
+  const storing: BackupSource = {
+    ...source,
+    withModelsHeld: (work, signal) => {
+      // Files with new names come without the lock, as a store with a new tag makes them.
+      const store = (i: number) => {
+        room.write(`models/${digestOf(`new ${i}`)}/metadata.json`, "{}");
+        room.write(`models/_tags/new-${i}.txt`, digestOf(`new ${i}`));
+        if (isHeld) setImmediate(store, i + 1);
+      };
+      store(0);
+      return source.withModelsHeld(work, signal).finally(() => {
+        isHeld = false;
+      });
+    },
+  };
+  const path = join(room.home, "storing");
+  await makeBackup(storing, { path, includeConfig: false }, () => undefined, NEVER);
+  const tags = readdirSync(join(path, "models/_tags")).map((name) => join(path, "models/_tags", name));
+  const led = tags.map((tag) => readFileSync(tag, "utf8"));
+  expect(led.filter((hash) => !existsSync(join(path, "models", hash, "metadata.json")))).toEqual([]);
+  expect(led.length).toBeGreaterThan(1);
 });
 
 test("damage in the state folder is told and does not stop a backup; the config comes when asked for", async () => {

@@ -1,8 +1,16 @@
 /** A snapshot beside appends is of one moment; what is missing after its restore may be missing once. */
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { type LostFrames, openJournal, snapshotJournal, verify } from "../../daemon/journal/index.ts";
+import { LostNotes } from "../../daemon/backup/lost-notes.ts";
 import {
+  type Journal,
+  type LostFrames,
+  openJournal,
+  snapshotJournal,
+  verify,
+} from "../../daemon/journal/index.ts";
+import {
+  end,
   frame,
   metrics,
   newId,
@@ -83,4 +91,31 @@ test("after a restore each writer may lack frames once, and it is told which; la
   onTestFinished(() => plain.close());
   const gap = frame(other.runId, other.writerId, 9, metrics({ loss: [9] }));
   expect(await outcome(plain.append(gap, [])), "in a journal that was never restored").toBe("INVALID_FRAME");
+});
+
+test("a run whose end is all that comes after a restore is told of its lost frames as well", async () => {
+  const folder = await stateFolder();
+  const before = await openJournal({ stateFolder: folder, log: SILENT });
+  const { runId, writerId } = await startRun(before);
+  await before.close();
+  const atUs = Date.now() * 1000 + 1000;
+  while (Date.now() * 1000 < atUs) await new Promise(setImmediate);
+  const notes = new LostNotes(
+    { at_us: atUs, backup_at_us: atUs, backup: "", delivers: true, origin: { folder, host: "" } },
+    SILENT,
+  );
+  const { promise: told, resolve } = Promise.withResolvers<void>();
+  const restored = { atUs, onGap: (gap: LostFrames) => resolve(notes.tell(journal, gap)) };
+  const journal: Journal = await openJournal({ stateFolder: folder, log: SILENT, restored });
+  await journal.append(frame(runId, writerId, 4, end()), []);
+  await told;
+  const lost = expect.stringMatching(/^2 frames \(2 to 3\), acknowledged after the backup of .*, are lost$/);
+  expect(await journal.run(runId)).toMatchObject({
+    state: "completed",
+    tags: { [`pipekit.lost_frames.${writerId}`]: lost },
+  });
+  const late = frame(runId, newId(), 1, metrics({ loss: [1] }));
+  expect(await outcome(journal.append(late, [])), "what a client has to say after the end").toBe("RUN_ENDED");
+  await journal.close();
+  expect(await verify(join(folder, "journal.db"))).toMatchObject({ faults: [] });
 });

@@ -42,6 +42,10 @@ export class BackupRoom {
     rmSync(this.home, { recursive: true, force: true });
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   write(path: string, text: string): void {
     const file = join(this.stateFolder, path);
     mkdirSync(dirname(file), { recursive: true });

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
+import { memoryOf } from "../support/memory.ts";
 
 /** One line that names the machine a figure was measured on. */
 export function machine(): string {
@@ -9,6 +9,5 @@ export function machine(): string {
 
 /** Resident memory of a process, bytes. */
 export function residentBytes(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return Number(kib) * 1024;
+  return memoryOf(pid, "VmRSS");
 }

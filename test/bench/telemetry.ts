@@ -2,18 +2,19 @@
  * What telemetry costs: start, memory at rest, and frames a second, without it, with the page of metrics (read four times a
  * second), and with traces to a collector too. By hand: `node test/bench/telemetry.ts [ROUNDS]`, after `node daemon/build.ts`.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Frame, packRows, RunStart } from "@pipekit/proto";
 import { ulid } from "ulid";
 import { framesOfRun, sendFrames } from "../faults/flood.ts";
 import { startDaemon, temporaryHome } from "../support/daemon.ts";
 import { freePort } from "../support/free-port.ts";
+import { BUNDLE } from "./bundle.ts";
+import { residentBytes } from "./machine.ts";
+import { cpuSeconds } from "./process-cost.ts";
 
-const BUNDLE = process.env["PKX_BUNDLE"] ?? join(import.meta.dirname, "../../daemon/dist/pkx.mjs");
 const POINTS = 2_000_000;
 const SMALL_FRAMES = 20_000;
 const SETTLED_MS = 6000;
@@ -34,12 +35,6 @@ async function perSecond(count: number, work: Promise<void>, begun = performance
   return Math.round((count / (performance.now() - begun)) * 1000);
 }
 
-/** Processor time of a process, all threads: less is told by the clock where others work beside it. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
 async function measure(args: readonly string[], port: number | undefined) {
   const home = temporaryHome();
   const begun = performance.now();
@@ -52,9 +47,7 @@ async function measure(args: readonly string[], port: number | undefined) {
   const startMs = Math.round(performance.now() - begun);
   try {
     await sleep(SETTLED_MS);
-    const restMb = Math.round(
-      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, "utf8"))?.[1]) / 1024,
-    );
+    const restMb = Math.round(residentBytes(daemon.pid) / 2 ** 20);
     const read = () => fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text());
     const reading = port === undefined ? undefined : setInterval(() => void read(), 250);
     const cpuBefore = cpuSeconds(daemon.pid);

@@ -25,6 +25,15 @@ const VALUES = {
       podDisruptionBudget: { enabled: false },
     },
   },
+  // Names that YAML would take for numbers and truth values, and metrics for Prometheus.
+  odd: {
+    shared: {
+      config: { metrics_listen: "0.0.0.0:9464", trackers: { "é: x #1": ["tensorboard:///e"] } },
+      secrets: { tls: "123", token: "on", trackers: "0123" },
+      storage: { className: "1e3" },
+    },
+  },
+  oddJob: { mode: "job", job: { claim: "123", trackersSecret: "true" } },
 };
 
 /** Values that must be refused, with what names the fault. */
@@ -35,6 +44,7 @@ const WRONG: readonly [object, RegExp][] = [
   [{ shared: { config: { listen: "0.0.0.0:1" } } }, /config/],
   [{ shared: { storage: { accessMode: "ReadWriteMany" } } }, /accessMode/],
   [{ job: { drainSeconds: "50" } }, /drainSeconds/],
+  [{ mode: "job", job: { waitSeconds: 100 } }, /terminationGracePeriodSeconds/],
 ];
 
 // biome-ignore lint/suspicious/noExplicitAny: manifests are looked into by the tests, and checked by their schema.
@@ -153,6 +163,9 @@ describe("the chart", () => {
     const config = parse(ofKind(charts.large, "ConfigMap").data["config.yaml"]);
     expect(config).toMatchObject({ listen: "0.0.0.0:7443", trackers: VALUES.large.shared.config.trackers });
     expect(charts.large.map(({ kind }) => kind)).not.toContain("NetworkPolicy");
+    const { ingress } = ofKind(charts.odd, "NetworkPolicy").spec;
+    expect(ingress.map(({ ports }: Manifest) => ports[0].port)).toEqual([7443, 9464]);
+    expect(ofKind(charts.shared, "NetworkPolicy").spec.ingress).toHaveLength(1);
     const job = ofKind(charts.claim, "Job").spec.template.spec;
     expect(job.securityContext).toMatchObject({ runAsUser: 1000, fsGroup: 1000 });
     expect(job.volumes[0]).toEqual({ name: "pkx-state", persistentVolumeClaim: { claimName: "journal" } });

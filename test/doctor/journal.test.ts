@@ -1,6 +1,6 @@
 /** Faults of what lies in the state folder while no daemon runs: the journal, rings and spool files, the last start. */
 
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -40,6 +40,23 @@ test("a journal that is damaged inside, at its start, or cut off, and then salva
   writeFileSync(journal, good.subarray(0, good.length - 8192));
   expect((await home.problem("journal")).message).toContain("cut off");
   expect(await home.pkx("journal", "salvage")).toMatchObject({ code: 0 });
+  await home.green();
+});
+
+test("pipes where the journal and the log should be hold nobody up, and are mended", async () => {
+  mkdirSync(join(home.state, "logs"), { mode: 0o700 });
+  execFileSync("mkfifo", [journal, join(home.state, "logs/daemon.log")]);
+  const { message, mend } = await home.problem("journal");
+  expect(message).toBe(`${journal} is no file.`);
+  follow(mend);
+  await home.green();
+});
+
+test("an endpoint that is named, where no client starts a daemon", async () => {
+  const socket = join(home.runtime, "named.sock");
+  home.env = { ...home.env, PKX_ENDPOINT: `unix:${socket}` };
+  expect((await home.problem("socket")).message).toContain(`No daemon answers at ${socket}`);
+  home.env = { ...home.env, PKX_ENDPOINT: undefined };
   await home.green();
 });
 
@@ -104,6 +121,7 @@ test("a daemon that answers and does not hold the lock, until it is stopped", as
   expect(message).toContain("does not hold");
   expect(mend).toContain("`pkx stop`");
   other.stop();
+  home.env = { ...home.env, PKX_ENDPOINT: undefined };
   await home.green();
   other.remove();
 });

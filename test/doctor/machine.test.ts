@@ -5,7 +5,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, symlinkSync, write
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { checkFileSystem } from "../../daemon/cli/checks/disks.ts";
-import { checkFiles } from "../../daemon/cli/checks/program.ts";
+import { checkFiles, versionOf } from "../../daemon/cli/checks/program.ts";
 import { nodeFault } from "../../daemon/node-version.ts";
 import { follow, Home } from "./home.ts";
 
@@ -157,6 +157,12 @@ test("programs that PKX_NODE and PKX_DAEMON name", async () => {
   expect((await home.problem("daemon program")).message).toContain("which is version 0.0.9, this pkx ");
   home.env = { ...home.env, PKX_DAEMON: MAIN };
   await home.green();
+});
+
+test("a program that heeds no signal, and whose children hold on, is waited for no longer than a time", async () => {
+  const stubborn = join(home.folder, "stubborn");
+  writeFileSync(stubborn, "#!/bin/sh\ntrap '' TERM\nsleep 20 &\nwait\n", { mode: 0o755 });
+  expect(await versionOf(stubborn, [], 200)).toMatch(/^Command failed/);
 });
 
 test("a Node that is too old ends with a sentence that clients understand", () => {

@@ -2,13 +2,14 @@
  * Many runs, many writers, and many undelivered points at the start of the daemon. Small by default; with
  * `$PKX_FAULT_SCALE` at full size: 10,000 runs with a sink each, 50 writers, 10 million points.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { type Client, connect } from "@pipekit/experiment";
 import { ulid } from "ulid";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startDaemon, type TestDaemon, temporaryHome } from "../support/daemon.ts";
 import { answer } from "../support/fake-http.ts";
 import { type FakeMlflow, startFakeMlflow } from "../support/fake-mlflow.ts";
+import { memoryOf } from "../support/memory.ts";
 import { framesOfRun, sendFrames } from "./flood.ts";
 import { damageOf, mlflowDamage, until } from "./trainer.ts";
 
@@ -48,8 +49,7 @@ async function start(): Promise<Started> {
 }
 
 function mib(pid: number, what: "VmRSS" | "VmHWM"): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Math.round(Number(new RegExp(`${what}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024);
+  return Math.round(memoryOf(pid, what) / 2 ** 20);
 }
 
 async function timed<T>(work: Promise<T>): Promise<readonly [T, number]> {

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatasetFault } from "@pipekit/adapters/dataset";
-import { type HistoryKind, type PastRow, SourceError } from "@pipekit/adapters/history";
+import { type HistoryKind, type PastRecord, SourceError } from "@pipekit/adapters/history";
 import { mlflowHistory } from "@pipekit/adapters/mlflow";
 import { tensorboardHistory } from "@pipekit/adapters/tensorboard";
 import { wandbHistory } from "@pipekit/adapters/wandb";
@@ -60,14 +60,14 @@ async function imported(kind: HistoryKind, path: string): Promise<number> {
   return points;
 }
 
-async function readRun(records: AsyncIterable<Awaited<ReturnType<typeof Object>>>): Promise<number> {
+async function readRun(records: AsyncIterable<PastRecord>): Promise<number> {
   const cleaner = new RowCleaner(() => undefined);
   let points = 0;
   for await (const record of records) {
     if (record.kind === "params") JSON.parse(JSON.stringify(jsonValue(record.params)));
     if (record.kind === "file") artifactName(record.name);
     if (record.kind !== "rows") continue;
-    const rows = record.rows.flatMap((row: PastRow) => cleaner.clean(row));
+    const rows = record.rows.flatMap((row) => cleaner.clean(row));
     checkColumns(packRows(rows));
     points += rows.length;
   }

@@ -145,6 +145,7 @@ function descriptorOf(typeName: string): Descriptor {
   return found.type as Descriptor;
 }
 
-function delimited(number: number, bytes: Uint8Array): Buffer {
+/** A field of bytes, text or a message. */
+export function delimited(number: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([varint(BigInt(number * 8 + 2)), varint(BigInt(bytes.length)), bytes]);
 }

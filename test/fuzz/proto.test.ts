@@ -2,17 +2,19 @@
  * The wire of the daemon: whatever bytes come over the socket, each call ends with an answer or a typed failure that
  * somebody foresaw, the daemon lives on within its memory, and its journal stays whole.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Frame, PipekitError, packRows } from "@pipekit/proto";
+import { connect } from "@pipekit/experiment";
+import { Frame, packRows } from "@pipekit/proto";
 import fc from "fast-check";
 import { ulid } from "ulid";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verify } from "../../daemon/journal/index.ts";
 import { startDaemon, type TestDaemon, temporaryHome } from "../support/daemon.ts";
+import { memoryOf } from "../support/memory.ts";
 import { mutated } from "./bytes.ts";
 import { fuzz, PATIENCE_MS } from "./campaign.ts";
-import { fuzzedMethods } from "./messages.ts";
+import { delimited, fuzzedMethods } from "./messages.ts";
 import { RawClient, rawBody } from "./raw-calls.ts";
 
 /** Resident bytes that a daemon under fire may have needed at most. */
@@ -93,26 +95,14 @@ afterAll(() => {
 
 /** A request whose one field is a frame. */
 function wrapped(frame: Frame): Buffer {
-  const bytes = Frame.encode(frame).finish();
-  return Buffer.concat([Buffer.from([0x0a]), lengthOf(bytes.length), bytes]);
-}
-
-function lengthOf(length: number): Buffer {
-  const bytes: number[] = [];
-  for (let rest = length; ; rest >>>= 7) {
-    bytes.push(rest > 127 ? (rest & 127) | 128 : rest);
-    if (rest <= 127) return Buffer.from(bytes);
-  }
+  return delimited(1, Frame.encode(frame).finish());
 }
 
 /** Throws when the daemon is gone, unwell or too large. */
 async function expectWell(): Promise<void> {
   expect(daemon.child.exitCode, daemon.stderr()).toBe(null);
-  expect(
-    await client.call(`${SERVICE}/GetRun`, [Buffer.concat([Buffer.from([0x0a, 26]), Buffer.from(run)])]),
-  ).toBe("answered");
-  const [, peak] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${daemon.pid}/status`, "utf8")) ?? [];
-  expect(Number(peak) * 1024).toBeLessThan(MOST_MEMORY);
+  expect(await client.call(`${SERVICE}/GetRun`, [delimited(1, Buffer.from(run))])).toBe("answered");
+  expect(memoryOf(daemon.pid, "VmHWM")).toBeLessThan(MOST_MEMORY);
 }
 
 const calls = fc.oneof(
@@ -246,25 +236,10 @@ test("columns with counts, steps and keys that lie cost their record alone, and 
       await expectWell();
     },
   );
-  const { seriesPoints } = await pointsOf("sound");
-  expect(seriesPoints).toBe(seq);
+  await using honest = await connect({ endpoint: daemon.endpoint });
+  const { series } = await honest.getRun(run);
+  expect(series.find(({ key }) => key === "sound")?.points).toBe(seq);
 });
-
-async function pointsOf(key: string): Promise<{ seriesPoints: number }> {
-  const { TrackerServiceClient } = await import("@pipekit/proto");
-  const { credentials } = await import("@grpc/grpc-js");
-  const tracker = new TrackerServiceClient(daemon.endpoint, credentials.createInsecure());
-  try {
-    return await new Promise((done, fail) => {
-      tracker.getRun({ runId: run }, (error, answer) => {
-        if (error !== null) return fail(PipekitError.fromServiceError(error));
-        done({ seriesPoints: answer.run?.series.find((one) => one.key === key)?.points ?? 0 });
-      });
-    });
-  } finally {
-    tracker.close();
-  }
-}
 
 test("the journal is whole after all that", async () => {
   expect(await daemon.stop()).toEqual({ code: 0, signal: null });

@@ -248,6 +248,9 @@ test("Neptune: an export of several parts, with decimal steps, files, and what h
   expect(imported.notes.join("\n")).toMatch(/gone of run RUN-1 is missing/);
   expect(imported.notes.join("\n")).toMatch(/is left out: it leads out of what is imported/);
   expect((await importAll(client, `neptune+export://${exports}`)).outcomes).toEqual([UNCHANGED, UNCHANGED]);
+  const finer = await importAll(client, `neptune+export://${exports}?step_multiplier=1000`);
+  const other = [...finer.runs.values()].find(({ sourceId }) => sourceId === "RUN-1")?.runId ?? run.runId;
+  expect((await pointsOf(client, other))["half"]?.map(([step]) => step)).toEqual([500, 1500]);
   await expect(importAll(client, `neptune+export://${exports}?step_multiplier=x`)).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",
   });

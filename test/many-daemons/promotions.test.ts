@@ -2,8 +2,8 @@
  * Eight daemons with state folders of their own share one registry in one bucket of a real S3 server; no one leads. Their clients
  * promote, roll back, delete and read the same tags, another watches, and a collector deletes what nothing keeps. Daemons are
  * killed by kill -9, and the clients find that out in the middle of a call: they start the daemon again, as they do for a user,
- * and make the call once more. The S3 server is killed by kill -9 and started again, too. What the clients saw is linearizable,
- * and the log has each call's move once.
+ * and make the call once more. In a run of half a minute or longer the S3 server is killed by kill -9 and started again, too, for
+ * which it takes up to 25 s. What the clients saw is linearizable, and the log has each call's move once.
  * `$PKX_FAULT_SECONDS` (5) is how long, `$PKX_FAULT_SEED` (1) what is drawn.
  */
 import { execFile } from "node:child_process";
@@ -27,8 +27,9 @@ const SECONDS = Number(process.env["PKX_FAULT_SECONDS"] ?? "5");
 const SEED = Number(process.env["PKX_FAULT_SEED"] ?? "1");
 const TAGS = ["production", "candidate"];
 const MODELS = 5;
-/** The S3 server is killed in the middle, and in a long run about as often as this. */
+/** The S3 server is killed about as often as this. */
 const SERVER_LIFE_S = Math.min(SECONDS / 2, 45);
+const SERVER_DIES = SECONDS >= 30;
 
 const folder = temporaryHome();
 let server: S3Server;
@@ -220,14 +221,14 @@ function operator(size: number) {
 /** What all of them give; when one fails, the others end too before it is told. */
 async function allOrNone<T extends readonly unknown[]>(
   jobs: {
-    [K in keyof T]: Promise<T[K]>;
+    [K in keyof T]: Promise<T[K]> | T[K];
   },
 ): Promise<[...T]> {
   const stop = (error: unknown) => {
     until = 0;
     console.error(error);
   };
-  for (const job of jobs as readonly Promise<unknown>[]) job.catch(stop);
+  for (const job of jobs) Promise.resolve(job).catch(stop);
   await Promise.allSettled(jobs);
   return Promise.all(jobs) as Promise<[...T]>;
 }
@@ -243,9 +244,8 @@ test("eight daemons on one bucket move tags linearizably, while they are killed"
     const { model } = await first.store({ operator: operator(i), weights: Buffer.from(`weights ${i}`) });
     hashes.push(model.hash);
   }
-  // By all clients, so that each daemon has probed the server before it matters.
-  const pinned = clients.map((client, i) => client.registry(spec).pin(hashes[i % MODELS] ?? ""));
-  await Promise.all(pinned);
+  // By all clients, so that each daemon has probed the server before it matters; the races of probes would wait for each other.
+  for (const [i, client] of clients.entries()) await client.registry(spec).pin(hashes[i % MODELS] ?? "");
   const stop = new AbortController();
   const begun = performance.now();
   const begin: Made[] = [];
@@ -262,7 +262,7 @@ test("eight daemons on one bucket move tags linearizably, while they are killed"
   const [made, kills, serverKills, deleted] = await allOrNone([
     Promise.all(clients.map((_, number) => work(number, spec, hashes))),
     killDaemons(),
-    killServer(),
+    SERVER_DIES ? killServer() : 0,
     collect(spec),
   ]);
   const events = [...begin, ...made.flat()];
@@ -291,5 +291,6 @@ test("eight daemons on one bucket move tags linearizably, while they are killed"
     `${SECONDS} s: ${events.length} calls, ${askedAgain} answered after a kill, ${unknown} not at all, ${kills} daemons and ` +
       `${serverKills} times the S3 server killed, ${deleted} models collected`,
   );
-  expect(Math.min(kills, serverKills)).toBeGreaterThan(0);
+  expect(kills).toBeGreaterThan(0);
+  expect(serverKills > 0).toBe(SERVER_DIES);
 });

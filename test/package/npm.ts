@@ -1,6 +1,7 @@
 /** The npm packages, installed into an empty folder, and used. */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { type Made, ROOT, run } from "./made.ts";
 
@@ -46,6 +47,18 @@ const TSCONFIG = {
   files: ["typed.ts"],
 };
 
+/** A Node of PATH on which the client must run and the daemon cannot. */
+function olderNode(): string | undefined {
+  const folders = [...new Set((process.env["PATH"] ?? "").split(delimiter))];
+  return folders
+    .map((each) => join(each, "node"))
+    .find((path) => {
+      const told = spawnSync(path, ["--version"], { encoding: "utf8" }).stdout ?? "";
+      const major = Number(/^v(\d+)\./.exec(told)?.[1]);
+      return major >= 20 && major < 24;
+    });
+}
+
 /** The tests of what was made; `home` is a folder for them. */
 export function testNpm(made: () => Made, home: string): void {
   const folder = join(home, "app");
@@ -79,6 +92,19 @@ export function testNpm(made: () => Made, home: string): void {
       missing: "REF_NOT_FOUND",
       folder: env.PKX_STATE_DIR,
     });
+  });
+
+  test("the client runs on the oldest Node that it promises, beside a daemon of a newer one", async (context) => {
+    const older = olderNode();
+    if (older === undefined) {
+      console.warn(
+        "SKIPPED: no Node between 20 and 23 is on PATH: the TypeScript client was not tried on one.",
+      );
+      return context.skip();
+    }
+    writeFileSync(join(folder, "older.js"), USE);
+    const told = await run(older, ["older.js"], { cwd: folder, env: { ...env, PKX_NODE: process.execPath } });
+    expect(JSON.parse(told)).toMatchObject({ weights: [1, 2, 3], missing: "REF_NOT_FOUND" });
   });
 
   test("pkx is there", async () => {

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
@@ -13,6 +12,7 @@ import {
   type RegistryFixture,
   remoteRegistry,
 } from "../contract/registry-harness.ts";
+import { memoryOf } from "../support/memory.ts";
 
 const MIB = 1024 * 1024;
 /** `PKX_LARGE_MIB=2048` for the size that is promised; this one shows growth as well and is quicker. */
@@ -46,7 +46,7 @@ test(`${SIZE_MIB} MiB in and out grow the process by less than 64 MiB`, { timeou
   const registry = remoteRegistry(client);
   // What a first call loads once is no growth.
   await registry.store(newModel({ weights: { kind: "stream", chunks: pattern(8) } }), never);
-  const before = await memory("VmRSS");
+  const before = memory("VmRSS");
 
   const sent = createHash("sha256");
   const start = performance.now();
@@ -56,14 +56,14 @@ test(`${SIZE_MIB} MiB in and out grow the process by less than 64 MiB`, { timeou
   );
   const stored = performance.now();
   expect(model).toMatchObject({ weightsSize: SIZE_MIB * MIB, weightsSha256: sent.digest("hex") });
-  const afterStore = (await memory("VmHWM")) - before;
+  const afterStore = memory("VmHWM") - before;
 
   const loaded = await registry.load(model.hash, { byPath: false, offset: 0 }, never);
   const received = createHash("sha256");
   for await (const chunk of loaded.weights) received.update(chunk);
   const end = performance.now();
   expect(received.digest("hex")).toBe(model.weightsSha256);
-  const afterLoad = (await memory("VmHWM")) - before;
+  const afterLoad = memory("VmHWM") - before;
   client.close();
 
   console.log(
@@ -74,14 +74,10 @@ test(`${SIZE_MIB} MiB in and out grow the process by less than 64 MiB`, { timeou
   expect(afterLoad).toBeLessThan(ALLOWED_GROWTH);
 });
 
+const memory = (what: "VmRSS" | "VmHWM") => memoryOf(child.pid ?? 0, what);
+
 function seconds(from: number, to: number): string {
   return ((to - from) / 1000).toFixed(1);
-}
-
-/** Bytes of a line of /proc/<pid>/status: VmRSS is the memory now, VmHWM its peak. */
-async function memory(name: "VmRSS" | "VmHWM"): Promise<number> {
-  const status = await readFile(`/proc/${child.pid}/status`, "utf8");
-  return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
 }
 
 /** `mib` chunks of 1 MiB, no two alike. */

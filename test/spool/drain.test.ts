@@ -123,6 +123,22 @@ test("a lost spool file costs its frames, and is told", async () => {
   expect(room.loud()[0]?.fields).toMatchObject({ lostFrames: 2 });
 });
 
+test("frames that a dead writer had let go, and that the journal lacks since a restore, are told of", async () => {
+  room.putRing();
+  room.runs.add(GOLDEN.runId);
+  await room.drain().look();
+  const all = [...room.frames];
+  const first = all.findIndex(({ records }) => records.length > 0);
+  expect(first).toBe(2);
+  const { runId, writerId } = GOLDEN;
+  expect(room.lost).toEqual([{ runId, writerId, from: 1, to: first }]);
+  room.putRing();
+  room.frames.splice(first);
+  room.lost.length = 0;
+  await room.drain().look();
+  expect(room.lost, "those that the journal has").toEqual([]);
+});
+
 test("whatever damage: no crash, no row that nobody logged, none twice, none out of order", {
   timeout: 60_000,
 }, async () => {

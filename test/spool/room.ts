@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { inflateSync } from "node:zlib";
 import { type FailureCode, type Frame, type LogResponse, PipekitError } from "@pipekit/proto";
 import { z } from "zod";
+import type { LostFrames } from "../../daemon/journal/index.ts";
 import { SpoolDrain } from "../../daemon/spool/index.ts";
 
 const golden = z.object({
@@ -44,6 +45,7 @@ export class SpoolRoom {
   readonly spoolFolder = join(this.home, "spool");
   readonly frames: Frame[] = [];
   readonly lines: LogLine[] = [];
+  readonly lost: LostFrames[] = [];
   /** Codes that refuse frames of a run. */
   readonly refuse = new Map<string, FailureCode>();
   /** Thrown by the append of the frame with this seq, once. */
@@ -67,6 +69,9 @@ export class SpoolRoom {
       append: (frame) => {
         const result = this.#append(frame);
         return { taken: result.catch(() => undefined), result };
+      },
+      onLost: async (frames) => {
+        this.lost.push(frames);
       },
       intervalMs: 60_000,
       log: { info: log("info"), warn: log("warn"), error: log("error") },

@@ -1,5 +1,5 @@
 /** A bundle of a user who has secrets in every place where one may be: none of them is in it. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -27,6 +27,13 @@ afterEach(() => home.remove());
 /** A secret; `where` says in a failure from where it has come. */
 function canary(where: string): string {
   const text = `cnry${randomBytes(9).toString("hex")}`;
+  canaries.set(where, text);
+  return text;
+}
+
+/** One that YAML reads as a number. */
+function numeral(where: string): string {
+  const text = String(randomInt(1e9, 1e10));
   canaries.set(where, text);
   return text;
 }
@@ -93,6 +100,8 @@ test("without a daemon, with a config that is wrong because it holds secrets", a
       `listen: ${canary("config: in the place of an address")}`,
       `log_level: ${canary("config: in the place of a level")}`,
       `secret_thing: ${canary("config: unknown setting")}`,
+      `metrics_token: ${numeral("config: number that is no setting")}`,
+      `tls_key: ${numeral("config: number in the place of a file")}`,
       `otlp_headers: {authorization: "Bearer ${canary("config: header")}"}`,
       `trackers: {prod: ["mlflow://ej:${canary("config: password of a spec")}@127.0.0.1/x?token=${canary("config: query of a spec")}", "${canary("config: no spec at all")}"]}\n`,
     ].join("\n"),

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HIDDEN, Redactor } from "../../daemon/support/redactor.ts";
+import { knownSecrets } from "../../daemon/support/secrets.ts";
 
 const WORD = fc.constantFrom(..."abcdefghijkXYZ0123456789+/=_.:!$%&*-~ ÄØ😀");
 /** A secret that is no part of what takes its place. */
@@ -49,6 +50,17 @@ test("a secret that nobody knows is found by what stands around it", () => {
     (s) => `-----BEGIN RSA PRIVATE KEY-----\n${s}`,
     (s) => `the key AKIA${s.toUpperCase()}ABCDEFGHIJKL`,
     (s) => `eyJhbGciOi${s}.eyJzdWIi${s}.${s}`,
+    (s) => `{\\"token\\":\\"${s}\\"}`,
+    (s) => `AccountKey=${s};EndpointSuffix=x`,
+    (s) => `passphrase: ${s}, pass=${s}, signature=${s}`,
+    (s) => `{'token': b'${s}'}`,
+    (s) => `token: >-\n  ${s}`,
+    (s) => `Cookie: a=b; session=${s}`,
+    (s) => `Authorization: Negotiate ${s}`,
+    (s) => `curl -u ej:${s} --password ${s}`,
+    (s) => `machine h login ej password ${s}`,
+    (s) => `//ej:${s}@h/ mlflow://ej:a/${s}@h https%3A%2F%2Fej%3A${s}%40h`,
+    (s) => `npm_abcdefghijkl${s} dapi0123456789abcdef`,
   ];
   fc.assert(
     fc.property(unknown, plain, plain, (secret, before, after) => {
@@ -62,10 +74,30 @@ test("a secret that nobody knows is found by what stands around it", () => {
   );
 });
 
+test("keys by their form alone, and what stands in quotes whose end was cut off", () => {
+  expect(none.text('{"password": "two words')).toBe(`{"password": ${HIDDEN}`);
+  const keys = ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "dapi0123456789abcdef0123456789abcdef-2"];
+  for (const key of keys) expect(none.text(`with ${key}: no`)).toBe(`with ${HIDDEN}: no`);
+});
+
+test("variables that may hold a secret, and each URL in one, as it is written and as it is read", () => {
+  const env = {
+    SMTP_PASS: "hunt2x",
+    SIGNING_KEY: "false",
+    REMOTES: "http://ej:p%40ss-w@a http://me:other-pw@b",
+  };
+  const known = new Redactor(knownSecrets({ envs: [env], naming: [], files: [], home: "/none" }));
+  expect(known.text("hunt2x p%40ss-w p@ss-w other-pw false")).toBe(`${`${HIDDEN} `.repeat(4)}false`);
+});
+
 test("what a foreign text quotes is left out", () => {
   expect(none.foreign(`param "lr" has the value '0.1', MLflow's limit isn't 'x y'`)).toBe(
     `param "..." has the value '...', MLflow's limit isn't '...'`,
   );
+  expect(none.foreign('said {"body": "two words\nnext line')).toBe('said {"...": "..."\nnext line');
+  // As long as a server likes, and of nothing but escaped quotes: not in the square of its length.
+  const long = '\\"'.repeat(100_000);
+  expect(none.foreign(long)).toBe('\\"..."');
 });
 
 test("fields that are named like secrets are left out, and numbers are not", () => {
@@ -85,6 +117,8 @@ test("what a helper needs stays", () => {
     "http://127.0.0.1:5000 cannot be reached (ECONNREFUSED).",
     "at Host.open (file:///opt/pipekit/daemon/chunk-22P2MDFT.mjs:12:34)",
     "/home/ej/.local/state/pipekit-experiment/journal.db is open to other users (mode 755).",
+    "The password is wrong, the token has expired, and authors passed 3 of 4 signatures.",
+    "/srv/Models2026/teams/vision/AlexNet7/run/logs is 40 characters of a path.",
     "trackers.prod in /etc/pkx/config.yaml is wrong: The spec has an unknown query key.",
   ]) {
     expect(none.text(text)).toBe(text);

@@ -1,6 +1,7 @@
 /** A unix socket before a daemon's own, whose answers can get lost: what is asked arrives, what is answered does not. */
 import { rmSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { tie } from "./go-between.ts";
 
 export class AnswerCutter {
   readonly endpoint: string;
@@ -13,16 +14,9 @@ export class AnswerCutter {
     rmSync(here, { force: true });
     this.#server = createServer((near) => {
       const far = createConnection(there);
-      this.#open.add(near);
       near.pipe(far);
       far.on("data", (bytes) => this.#swallows || near.write(bytes));
-      near
-        .on("error", () => undefined)
-        .on("close", () => {
-          this.#open.delete(near);
-          far.destroy();
-        });
-      far.on("error", () => undefined).on("close", () => near.destroy());
+      tie(near, far, this.#open);
     });
   }
 

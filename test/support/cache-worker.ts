@@ -5,13 +5,13 @@
  * has grown in bytes at its peak. `grow-in-order`: the same where the backend cannot fetch.
  */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createRegistries } from "../../daemon/registry/index.ts";
 import { swept } from "../../daemon/rpc/sweep.ts";
 import { never, newModel, silent, storeText } from "../contract/registry-harness.ts";
 import { FakeRemote } from "./fake-remote.ts";
+import { memoryOf } from "./memory.ts";
 
 const MIB = 1024 * 1024;
 const [task, root = "", cacheFolder = "", ref = "", mib = "0"] = process.argv.slice(2);
@@ -31,7 +31,7 @@ process.stdout.write("ready\n");
 
 if (task?.startsWith("grow")) {
   await registry.load(await storeText(registry, "small"), { byPath: true, offset: 0 }, never);
-  const before = memory("VmRSS");
+  const before = memoryOf("self", "VmRSS");
   const weights = { kind: "stream", chunks: swept(pattern(Number(mib))) } as const;
   const { model } = await registry.store(newModel({ weights }), never);
   await registry.load(model.hash, { byPath: true, offset: 0 }, never);
@@ -39,7 +39,7 @@ if (task?.startsWith("grow")) {
   const streamed = await registry.load(model.hash, { byPath: false, offset: 0 }, never);
   for await (const chunk of swept(streamed.weights)) hash.update(chunk);
   if (hash.digest("hex") !== model.weightsSha256) throw new Error("wrong bytes");
-  process.stdout.write(`${memory("VmHWM") - before}\n`);
+  process.stdout.write(`${memoryOf("self", "VmHWM") - before}\n`);
 } else {
   remote.onChunk = async (done) => {
     if (done === MIB) process.stdout.write("fetching\n");
@@ -51,10 +51,4 @@ if (task?.startsWith("grow")) {
 
 async function* pattern(count: number): AsyncGenerator<Buffer> {
   for (let i = 0; i < count; i++) yield Buffer.alloc(MIB, `chunk ${i} `);
-}
-
-/** VmRSS is the memory now, VmHWM its peak; bytes. */
-function memory(name: "VmRSS" | "VmHWM"): number {
-  const status = readFileSync("/proc/self/status", "utf8");
-  return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
 }

@@ -1,5 +1,6 @@
 /** A port before a server's own that can be shut: what is under way is cut off then, and who comes is turned away. */
 import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { tie } from "./go-between.ts";
 
 export class TcpGate {
   readonly #server: Server;
@@ -10,17 +11,10 @@ export class TcpGate {
     this.#server = createServer((near) => {
       if (this.#isShut) return near.destroy();
       const far = createConnection(port, "127.0.0.1");
-      this.#open.add(near);
       near.setNoDelay();
       far.setNoDelay();
       near.pipe(far).pipe(near);
-      near
-        .on("error", () => undefined)
-        .on("close", () => {
-          this.#open.delete(near);
-          far.destroy();
-        });
-      far.on("error", () => undefined).on("close", () => near.destroy());
+      tie(near, far, this.#open);
       return undefined;
     });
   }

@@ -13,6 +13,8 @@ interface Check {
 
 const PYTHON_CODE = ["clients/python", "test"];
 
+/** One more than processors: many tests wait for servers to start, clocks to run out and processes to die. */
+const VITEST_WORKERS = availableParallelism() + 1;
 const PYTEST_WORKERS = ["-n", String(availableParallelism()), "--dist", "loadfile"];
 
 const CHECKS: readonly Check[] = [
@@ -28,7 +30,7 @@ const CHECKS: readonly Check[] = [
   { name: "pyright", command: ["pyright", "-p", "clients/python"] },
   {
     name: "vitest",
-    command: ["node", "test/support/died-workers.ts", `--maxWorkers=${availableParallelism()}`],
+    command: ["node", "test/support/died-workers.ts", `--maxWorkers=${VITEST_WORKERS}`],
   },
   // A file's tests stay in one process: they share its daemon.
   { name: "pytest", command: ["python", "-m", "pytest", "-q", "clients/python", ...PYTEST_WORKERS] },

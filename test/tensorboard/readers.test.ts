@@ -145,6 +145,20 @@ describe("TensorBoard's own code", () => {
     expect(shown.groups.flatMap(({ status }) => status).sort()).toEqual(["STATUS_FAILURE", "STATUS_SUCCESS"]);
   });
 
+  test("keeps one session of a run whose start and host are told later, as of a group by rank 0", async () => {
+    const run = newRun();
+    const { adapter } = await open(run);
+    await adapter.send([{ kind: "params", params: { a: "1" } }], never);
+    const memo = adapter.takeMemo();
+    await adapter.close();
+    const later = { ...run, startedAtUs: run.startedAtUs + 5_000_000, host: "rank-0" };
+    const { adapter: again, folder } = await open(later, memo);
+    await again.send([{ kind: "params", params: { lr: "0.1" } }], never);
+    expect(again.takeNotes()).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.endsWith(".hparams"))).toHaveLength(1);
+    expect((await read(folder)).session.params).toMatchObject({ a: 1, lr: 0.1 });
+  });
+
   test("shows labels, artifacts and the run's id as texts", async () => {
     const run = newRun();
     const { adapter, folder } = await open(run);

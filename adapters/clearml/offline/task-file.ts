@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { SinkRun } from "@pipekit/adapters/tracker";
 import { z } from "zod";
 import { isMissing } from "../../file-faults.ts";
+import { parseJson } from "../../json.ts";
 import type { ArtifactEntry } from "../artifacts.ts";
 import type { Names } from "../names.ts";
 import { type Hyperparameter, sections, startProperties, taskName } from "../run-text.ts";
@@ -116,11 +117,3 @@ export class TaskFile {
 }
 
 export const TASK_FILE = "task.json";
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -1,6 +1,7 @@
 /** What a model's version shows in MLflow: its description and tags, made of metadata.json. */
 
 import { z } from "zod";
+import { parseJson } from "../../json.ts";
 import { cut, storable } from "../text.ts";
 
 /** A version as MLflow shows it. */
@@ -35,7 +36,7 @@ const Metadata = z.object({
 
 /** The card of a model. Of a metadata.json that cannot be read it tells the hash alone. */
 export function cardOf(hash: string, metadataJson: Buffer): Card {
-  const read = Metadata.safeParse(parsed(metadataJson)).data;
+  const read = Metadata.safeParse(parseJson(metadataJson.toString())).data;
   if (read === undefined) return { description: "", tags: [{ key: HASH_TAG, value: hash }], runId: "" };
   const weights = read.files["weights.bin"];
   const operator = `${read.operator.module}.${read.operator.class}`;
@@ -65,12 +66,4 @@ export function cardOf(hash: string, metadataJson: Buffer): Card {
 function document(title: string, value: unknown): string {
   if (value === undefined || value === null || JSON.stringify(value) === "{}") return "";
   return `${title}:\n\n\`\`\`json\n${cut(JSON.stringify(value, null, 2), LONGEST_DOCUMENT)}\n\`\`\``;
-}
-
-function parsed(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }

@@ -12,6 +12,7 @@ import {
   type Tool,
 } from "@pipekit/adapters/http";
 import { z } from "zod";
+import { parseJson } from "../../json.ts";
 import { type Fault, graphqlFault, type Result, readFault } from "./faults.ts";
 
 /** A GraphQL operation: its text, and the shape of its `data`. */
@@ -145,12 +146,4 @@ export class WandbApi {
 
 function failed(fault: Fault): { readonly ok: false; readonly fault: Fault } {
   return { ok: false, fault };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

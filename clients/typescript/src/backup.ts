@@ -1,5 +1,5 @@
 /** A backup of the daemon's state folder, made while it goes on. */
-import type { BackupMade, Progress } from "@pipekit/proto";
+import { type BackupMade, PipekitError, type Progress } from "@pipekit/proto";
 import { answers, type CallSettings } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 
@@ -23,5 +23,5 @@ export async function makeBackup(
     if (part?.$case === "made") return part.value;
     if (part !== undefined) onProgress?.(part.value);
   }
-  throw new Error("The daemon ended a backup without a word.");
+  throw new PipekitError("INTERNAL", "The daemon ended a backup without telling what it made.");
 }

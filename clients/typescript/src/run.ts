@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { PipekitError, type Record as RunRecord, RunState, unlessAborted } from "@pipekit/proto";
+import { PipekitError, type Record as RunRecord, RunState, settling, unlessAborted } from "@pipekit/proto";
 import { LogBuffer } from "./buffer.ts";
 import type { CallSettings } from "./calls.ts";
 import type { Connection } from "./connection.ts";
@@ -114,7 +114,7 @@ export class RunWriter implements AsyncDisposable {
   async flush(wait: WaitSettings = {}): Promise<void> {
     const upTo = this.#buffer.added;
     if (this.#sender.settledUpTo >= upTo) return;
-    const { promise, resolve: done } = Promise.withResolvers<void>();
+    const { promise, resolve: done } = settling<void>();
     const forget = this.#sender.whenSettled(upTo, done);
     this.#sender.pump();
     try {
@@ -171,7 +171,7 @@ export class RunWriter implements AsyncDisposable {
   }
 
   async #deliver(record: RunRecord, wait: WaitSettings): Promise<void> {
-    const { promise, resolve: done, reject } = Promise.withResolvers<void>();
+    const { promise, resolve: done, reject } = settling<void>();
     const settle = (rejection: PipekitError | undefined) => {
       if (rejection === undefined) done();
       else reject(rejection);

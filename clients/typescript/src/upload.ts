@@ -8,6 +8,7 @@ import {
   type StoreHeader,
   type StoreRequest,
   type StoreResponse,
+  settling,
   WEIGHTS_CHUNK_BYTES,
 } from "@pipekit/proto";
 import { answers, type CallSettings, failure } from "./calls.ts";
@@ -40,7 +41,7 @@ async function uploadQuietly(
 ): Promise<StoreResponse> {
   signal?.throwIfAborted();
   const over = new AbortController();
-  const { promise, resolve, reject } = Promise.withResolvers<StoreResponse>();
+  const { promise, resolve, reject } = settling<StoreResponse>();
   const call = registry.store(new Metadata(), {}, (error: ServiceError | null, answer: StoreResponse) => {
     over.abort();
     if (error === null) resolve(answer);

@@ -1,5 +1,5 @@
 /** Folders: whose they are, and whether they can be written. */
-import { lstatSync, readdirSync, statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { socketPathOf, stateLayout } from "../../config/index.ts";
@@ -7,14 +7,14 @@ import { counted } from "../../format.ts";
 import type { Context } from "../context.ts";
 import type { Location } from "../locate.ts";
 import { type Finding, failed, note, ok, problem } from "./finding.ts";
-import { standing, unwritable } from "./paths.ts";
+import { namesIn, standing, unwritable } from "./paths.ts";
 
 const OTHER_FOLDER = "Choose another folder with PKX_STATE_DIR or PKX_RUNTIME_DIR.";
 
 export function checkFolders(context: Context, { state, runtime }: Location): Finding[] {
   return [
     checkFolder("state folder", state),
-    ...checkFilesOfOthers(state),
+    ...checkStateFiles(state),
     checkFolder("runtime folder", runtime),
     ...checkSocketPath(runtime, state),
     ...checkCodeCache(context),
@@ -54,37 +54,25 @@ function checkMissing(check: string, path: string): Finding {
 }
 
 /** What `sudo pkx` leaves, for instance: the daemon could open the folder, and not the files in it. */
-function checkFilesOfOthers(state: string): Finding[] {
+function checkStateFiles(state: string): Finding[] {
   const uid = process.getuid?.();
   if (uid === undefined || statSync(state, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   const layout = stateLayout(state);
   const folders = [state, dirname(layout.logFile), ...Object.values(layout)];
-  const files = folders.flatMap((folder) => [folder, ...entries(folder)]).filter((path) => path !== state);
-  const others = [...new Set(files)].filter(
-    (path) => (lstatSync(path, { throwIfNoEntry: false })?.uid ?? uid) !== uid,
-  );
-  const closed = [...new Set(files)].filter((path) => !others.includes(path) && isClosed(path));
-  const mends = { others: `sudo chown -R ${uid} ${state}`, closed: `chmod -R u+rwX ${state}` };
-  return [
-    ...(others.length === 0
-      ? []
-      : [
-          problem(
-            "state files",
-            `${counted(others.length, "file")} of other users, such as ${others[0]}.`,
-            `Make them yours: ${mends.others}`,
-          ),
-        ]),
-    ...(closed.length === 0
-      ? []
-      : [
-          problem(
-            "state files",
-            `${counted(closed.length, "file")} cannot be written, such as ${closed[0]}.`,
-            `Open them to you: ${mends.closed}`,
-          ),
-        ]),
-  ];
+  const found = folders.flatMap((folder) => [folder, ...namesIn(folder).map((name) => join(folder, name))]);
+  const files = [...new Set(found)].filter((path) => path !== state);
+  const others = files.filter((path) => (lstatSync(path, { throwIfNoEntry: false })?.uid ?? uid) !== uid);
+  const closed = files.filter((path) => !others.includes(path) && isClosed(path));
+  const findings: Finding[] = [];
+  if (others.length > 0) {
+    const message = `${counted(others.length, "file")} of other users, such as ${others[0]}.`;
+    findings.push(problem("state files", message, `Make them yours: sudo chown -R ${uid} ${state}`));
+  }
+  if (closed.length > 0) {
+    const message = `${counted(closed.length, "file")} cannot be written, such as ${closed[0]}.`;
+    findings.push(problem("state files", message, `Open them to you: chmod -R u+rwX ${state}`));
+  }
+  return findings;
 }
 
 /** By its mode: root may write what it closes. */
@@ -93,15 +81,6 @@ function isClosed(path: string): boolean {
   if (stat === undefined || !(stat.isDirectory() || /\.db(-wal|-shm)?$|\.log$|\.lock$/.test(path)))
     return false;
   return (stat.mode & 0o200) === 0;
-}
-
-function entries(folder: string): string[] {
-  try {
-    return readdirSync(folder).map((name) => join(folder, name));
-  } catch {
-    // No folder, or told by what it belongs to.
-    return [];
-  }
 }
 
 function checkSocketPath(runtime: string, state: string): Finding[] {

@@ -58,7 +58,7 @@ async function checkHere(context: Context, location: Location, { config }: Setti
   const answerer = await lookForDaemon(socket);
   const running = answerer.kind === "daemon";
   const around = [
-    checkSocket(socket, answerer),
+    checkSocket(location, answerer),
     ...(await each("lock", context, () => checkLock(location, answerer))),
   ];
   const leftovers = await each("leftovers", context, () => checkLeftovers(location, running));

@@ -1,6 +1,5 @@
 /** The journal as a file, while no daemon has it open. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { statSync } from "node:fs";
 import { stateLayout } from "../../config/index.ts";
 import { bytes, count } from "../../format.ts";
 import { StateLock } from "../../lifecycle/index.ts";
@@ -14,13 +13,16 @@ const SALVAGE = "Save what is intact: `pkx journal salvage`.";
 
 /** Holds the daemon's lock meanwhile; a client that starts one waits for it. */
 export async function checkJournal(context: Context, { state }: Location): Promise<Finding[]> {
-  const file = join(state, "journal.db");
-  if (!existsSync(file)) return [note("journal", "There is none yet.")];
+  const { journalFile: file, lockFile } = stateLayout(state);
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) return [note("journal", "There is none yet.")];
+  if (!found.isFile())
+    return [problem("journal", `${file} is no file.`, `Move it away: mv ${file} ${file}.old`)];
   // With SQLite and what decodes frames: not needed where a daemon answers.
   const { glance, verify } = await import("../../journal/index.ts");
   let lock: StateLock | undefined;
   try {
-    lock = StateLock.take(stateLayout(state).lockFile);
+    lock = StateLock.take(lockFile);
     // Told by what it belongs to: somebody holds the lock and does not answer.
     if (lock === undefined) return [];
     const seen = glance(file);

@@ -1,4 +1,5 @@
 /** Why the last daemon did not start, by its log. */
+import { z } from "zod";
 import { endOfFile } from "../../file-end.ts";
 import { moment } from "../../format.ts";
 import { type Finding, note } from "./finding.ts";
@@ -6,25 +7,30 @@ import { type Finding, note } from "./finding.ts";
 /** Bytes at the end of the log in which it is looked for. */
 const TAIL = 256 * 1024;
 
+/** What a daemon logs at the end of its start. */
+const Start = z.object({
+  msg: z.enum(["ready", "cannot start"]),
+  time: z.iso.datetime(),
+  err: z.object({ message: z.string().catch(""), mend: z.string().catch("") }).optional(),
+});
+
 /** Nothing when it started, or nobody knows. */
 export function checkLastStart(logFile: string): Finding[] {
-  const starts = endOfFile(logFile, TAIL)
+  const last = endOfFile(logFile, TAIL)
     .split("\n")
-    .flatMap((line) => {
-      const entry = parsed(line);
-      return entry?.["msg"] === "ready" || entry?.["msg"] === "cannot start" ? [entry] : [];
-    });
-  const last = starts.at(-1);
-  if (last === undefined || last["msg"] === "ready") return [];
-  const { message = "", mend = "" } = Object(last["err"]);
-  const at = moment(Date.parse(String(last["time"])) * 1000);
-  const advice = String(mend) || "Run `pkx serve` in a terminal to see why.";
-  return [note("last start", `At ${at} a daemon could not start: ${String(message)}`, advice)];
+    .flatMap((line) => startIn(line) ?? [])
+    .at(-1);
+  if (last === undefined || last.msg === "ready") return [];
+  const { message = "", mend = "" } = last.err ?? {};
+  const at = moment(Date.parse(last.time) * 1000);
+  const advice = mend || "Run `pkx serve` in a terminal to see why.";
+  return [note("last start", `At ${at} a daemon could not start: ${message}`, advice)];
 }
 
-function parsed(line: string): { readonly [name: string]: unknown } | undefined {
+/** Undefined for other lines, and for one that is cut off. */
+function startIn(line: string): z.infer<typeof Start> | undefined {
   try {
-    return Object(JSON.parse(line));
+    return Start.safeParse(JSON.parse(line)).data;
   } catch {
     return undefined;
   }

@@ -1,11 +1,11 @@
 /** What processes left in rings and spool files, and what no daemon has taken. */
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { stateLayout } from "../../config/index.ts";
 import { counted } from "../../format.ts";
 import { surveySpool } from "../../spool/index.ts";
 import type { Location } from "../locate.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
+import { namesIn } from "./paths.ts";
 
 /** `running`: whether a daemon answers, which takes what it can. */
 export async function checkLeftovers({ state, socket }: Location, running: boolean): Promise<Finding[]> {
@@ -48,20 +48,12 @@ function waitingFinding(waiting: readonly string[], running: boolean): Finding {
 
 /** Spools for daemons that PKX_ENDPOINT named: no daemon here reads them. */
 function afar(state: string): Finding[] {
-  return names(state)
+  return namesIn(state)
     .filter((name) => /^spool-[0-9a-f]+$/.test(name))
     .flatMap((name) => {
-      const files = names(join(state, name)).filter((file) => file.endsWith(".frames")).length;
+      const files = namesIn(join(state, name)).filter((file) => file.endsWith(".frames")).length;
       const message = `${counted(files, "file")} for a daemon elsewhere in ${join(state, name)}.`;
       const mend = "The next process that logs with the same PKX_ENDPOINT sends them.";
       return files === 0 ? [] : [note("leftovers", message, mend)];
     });
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

@@ -1,5 +1,5 @@
 /** What is at a path, and what may be done there. */
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf } from "./finding.ts";
 
@@ -8,6 +8,15 @@ export function standing(path: string): string {
   let at = path;
   while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
   return at;
+}
+
+/** What is in a folder; nothing where there is none, or it cannot be read. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 /** Why nothing can be made in a folder, such as `EACCES`; undefined when it can. */

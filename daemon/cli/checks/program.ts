@@ -61,10 +61,14 @@ async function checkNamedDaemon({ terminal: { env } }: Context): Promise<Finding
   return [problem("daemon program", `PKX_DAEMON names ${named}, which ${what}.`, mend)];
 }
 
-/** What a program prints, or why it does not, in a line. */
-async function versionOf(program: string, args: readonly string[]): Promise<string> {
+/** What a program prints, or why it does not, in a line. It is killed when it takes longer, whatever it makes of signals. */
+export async function versionOf(
+  program: string,
+  args: readonly string[],
+  timeout = VERSION_TIMEOUT_MS,
+): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(program, args, { timeout: VERSION_TIMEOUT_MS });
+    const { stdout } = await promisify(execFile)(program, args, { timeout, killSignal: "SIGKILL" });
     return stdout;
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };

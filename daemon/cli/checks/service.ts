@@ -17,7 +17,15 @@ export function lookForDaemon(socket: string): Promise<Answerer> {
   return whoAnswers(socket, ANSWER_TIMEOUT_MS);
 }
 
-export function checkSocket(socket: string, answerer: Answerer): Finding {
+export function checkSocket({ socket, named }: Location, answerer: Answerer): Finding {
+  if (named && (answerer.kind === "nothing" || answerer.kind === "dead")) {
+    const mend = "Start it there (`pkx serve`), or unset PKX_ENDPOINT.";
+    return problem(
+      "socket",
+      `No daemon answers at ${socket}, which PKX_ENDPOINT names: clients start none.`,
+      mend,
+    );
+  }
   switch (answerer.kind) {
     case "nothing":
       return ok("socket", "No daemon runs; clients start it when they need it.");

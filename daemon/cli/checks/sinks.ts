@@ -13,7 +13,7 @@ export function checkDeadLetters({ deadLetters }: StatusResponse): Finding {
   if (deadLetters === 0) return ok("dead letters", "None.");
   return problem(
     "dead letters",
-    `Sinks refused ${counted(deadLetters, "batch").replace("batchs", "batches")} for good.`,
+    `Sinks refused ${counted(deadLetters, "batch", "batches")} for good.`,
     "`pkx dead-letters list` tells why; mend it there, then `pkx dead-letters redrive RUN`.",
   );
 }

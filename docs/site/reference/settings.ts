@@ -66,6 +66,9 @@ const SETTINGS: Readonly<Record<SettingName, { readonly does: string; readonly o
   },
 };
 
+/** Maps and lists: no variable holds them. */
+const FILE_ONLY: ReadonlySet<SettingName> = new Set(["trackers", "otlp_headers"]);
+
 /** The page of the settings. */
 export function settingsPage(): Page {
   const names = Object.keys(WANTED) as SettingName[];
@@ -83,7 +86,7 @@ export function settingsPage(): Page {
         SETTINGS[name].does,
         WANTED[name],
         SETTINGS[name].otherwise,
-        name === "trackers" ? "" : `\`PKX_${name.toUpperCase()}\``,
+        FILE_ONLY.has(name) ? "" : `\`PKX_${name.toUpperCase()}\``,
       ),
     ),
     "",
@@ -108,6 +111,10 @@ export function settingsPage(): Page {
     row("`PKX_NODE`, `PKX_DAEMON`", "the Node (24 or newer) and the daemon's file that clients start"),
     row("`PKX_RING_MB`", "the ring that keeps what was logged over a `kill -9`; default 8, 0 for none"),
     row("`PKX_CONFIG`", "the config file"),
+    row(
+      "`PKX_GROUP`, `PKX_RANK`, `PKX_WORLD_SIZE`",
+      'who this process is in a job, for `group="auto"`; see [many nodes](/multi-node)',
+    ),
     "",
   ];
   return generated("settings.md", lines);

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CONNECTION_LIMITS, DAEMON_QUOTA, DEFAULT_QUOTA } from "../../../daemon/limits/index.ts";
 import { makeProofs, type Proofs, startRemoteDaemon } from "../../support/remote-daemon.ts";
+import { BUNDLE } from "../bundle.ts";
+import { type Cost, costOf, mib } from "../process-cost.ts";
 import type { Done, Order } from "./crowd.ts";
-import { type Cost, costOf, mib } from "./process-cost.ts";
-import { BUNDLE, lineThrough, type Section } from "./section.ts";
+import { lineThrough, type Section } from "./section.ts";
 
 const STEPS = [100, 500, 1000];
 /** Of one principal: fewer than what it may have open by default. */

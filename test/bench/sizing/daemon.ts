@@ -10,10 +10,11 @@ import { z } from "zod";
 import { ROOT } from "../../e2e/demo/processes.ts";
 import { framesOfRun, sendFrames } from "../../faults/flood.ts";
 import { startDaemon, type TestDaemon, temporaryHome } from "../../support/daemon.ts";
+import { BUNDLE } from "../bundle.ts";
 import { residentBytes } from "../machine.ts";
+import { costOf, mib } from "../process-cost.ts";
 import { framesOf, KEYS } from "./frames.ts";
-import { costOf, mib } from "./process-cost.ts";
-import { BUNDLE, type Section } from "./section.ts";
+import type { Section } from "./section.ts";
 
 const SETTLED_MS = 7000;
 const REST_MS = 12_000;

@@ -8,9 +8,10 @@ import { ulid } from "ulid";
 import { framesOfRun, sendFrames } from "../../faults/flood.ts";
 import { startDaemon, type TestDaemon, temporaryHome } from "../../support/daemon.ts";
 import { startNats } from "../../support/nats-server.ts";
+import { BUNDLE } from "../bundle.ts";
+import { type Cost, costOf, cpuSeconds, mib } from "../process-cost.ts";
 import { framesOf, KEYS } from "./frames.ts";
-import { type Cost, costOf, cpuSeconds, mib } from "./process-cost.ts";
-import { BUNDLE, type Section } from "./section.ts";
+import type { Section } from "./section.ts";
 
 const NODES = 2;
 const POINTS = 1_000_000;

@@ -3,8 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "@pipekit/experiment";
 import { startDaemon } from "../../support/daemon.ts";
 import { startMlflowServer } from "../../support/mlflow-server.ts";
-import { costOf, groupCpuSeconds } from "./process-cost.ts";
-import { BUNDLE, type Section } from "./section.ts";
+import { BUNDLE } from "../bundle.ts";
+import { costOf, groupCpuSeconds } from "../process-cost.ts";
+import type { Section } from "./section.ts";
 
 const LIMIT_MS = 300_000;
 

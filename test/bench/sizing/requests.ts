@@ -4,10 +4,11 @@ import { connect, type Registry } from "@pipekit/experiment";
 import { startDaemon, type TestDaemon } from "../../support/daemon.ts";
 import { type S3Proxy, startS3Proxy } from "../../support/s3-server-proxy.ts";
 import { BUCKET, type S3Server, startSeaweed } from "../../support/seaweed.ts";
+import { BUNDLE } from "../bundle.ts";
 import { residentBytes } from "../machine.ts";
+import { costOf, mib } from "../process-cost.ts";
 import { s3Spec } from "../remote-models.ts";
-import { costOf, mib } from "./process-cost.ts";
-import { BUNDLE, type Section } from "./section.ts";
+import type { Section } from "./section.ts";
 
 const MANY = 100;
 /** A lease is dropped behind the answer. */

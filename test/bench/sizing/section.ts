@@ -1,6 +1,4 @@
 /** A part of what the sizing page shows: a table and what is to be known about it. */
-import { join } from "node:path";
-import { ROOT } from "../../e2e/demo/processes.ts";
 
 export interface Section {
   readonly title: string;
@@ -9,9 +7,6 @@ export interface Section {
   /** A sentence below the table. */
   readonly note?: string;
 }
-
-/** The daemon as users run it; `node daemon/build.ts` makes it. */
-export const BUNDLE = process.env["PKX_BUNDLE"] ?? join(ROOT, "daemon/dist/pkx.mjs");
 
 /** Markdown of sections, with headings of the third level. */
 export function markdownOf(sections: readonly Section[]): string {

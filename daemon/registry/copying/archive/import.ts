@@ -2,6 +2,7 @@
  * From an archive into a registry, in one pass over the models: each becomes visible once all its digests are found right.
  * Tags come last, once SHA256SUMS has shown that the archive is whole: they are what others follow.
  */
+import { hashChunks } from "@pipekit/adapters/files";
 import type { CopyEvent } from "@pipekit/proto";
 import { checkClientPath } from "../../../content/index.ts";
 import { counted } from "../../progress.ts";
@@ -11,7 +12,7 @@ import { Target } from "../target.ts";
 import { Telling } from "../telling.ts";
 import { corruptArchive, decodeHead, type EntryKind, type Head } from "./form.ts";
 import { IncomingModel } from "./incoming.ts";
-import { type ArchiveEntry, ArchiveFile, digestOf, RunningSums, readSmall, skip } from "./reading.ts";
+import { type ArchiveEntry, ArchiveFile, RunningSums, readSmall, skip } from "./reading.ts";
 import { incomingTags } from "./tags.ts";
 
 /** Throws CORRUPT_ARCHIVE, ARTIFACT_UNREADABLE, STORAGE_FULL. Cancelled and begun anew, it goes on where it was. */
@@ -112,7 +113,7 @@ class Importing {
 
   async #checkSums(entry: ArchiveEntry): Promise<void> {
     const expected = this.#sums.digest();
-    const { sha256 } = await digestOf(entry.content);
+    const { sha256 } = await hashChunks(entry.content);
     if (sha256 !== expected) throw corruptArchive(this.#file.path, "is not what its SHA256SUMS tells of");
   }
 }

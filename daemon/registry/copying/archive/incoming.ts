@@ -1,4 +1,5 @@
 /** A model of an archive on its way into a registry. */
+import { hashChunks } from "@pipekit/adapters/files";
 import type { PendingBlob } from "@pipekit/adapters/registry";
 import { sha256 } from "../../manifest.ts";
 import { Damage, decodeMetadata, type FileDigest, type Metadata } from "../../metadata.ts";
@@ -7,7 +8,7 @@ import type { ReadyDocuments } from "../../ready-documents.ts";
 import { checkDigest } from "../../verified.ts";
 import type { Target } from "../target.ts";
 import { corruptArchive, type EntryKind } from "./form.ts";
-import { type ArchiveEntry, digestOf, readSmall } from "./reading.ts";
+import { type ArchiveEntry, readSmall } from "./reading.ts";
 
 type ModelFile = Extract<EntryKind, { kind: "model" }>["file"];
 
@@ -53,7 +54,7 @@ export class IncomingModel {
     if (file !== FILES.weights) {
       this.#documents.set(file, await readSmall(entry, content, this.#path));
     } else if (this.#isThere) {
-      this.#weights = await digestOf(content);
+      this.#weights = await hashChunks(content);
     } else {
       this.#pending = await this.#target.backend.receive({ kind: "stream", chunks: content }, signal);
       this.#weights = this.#pending;

@@ -6,7 +6,6 @@ import { SourceUnreadable } from "@pipekit/adapters/registry";
 import { PipekitError } from "@pipekit/proto";
 import type { Header } from "tar-stream";
 import { unreadable } from "../../../content/index.ts";
-import type { FileDigest } from "../../metadata.ts";
 import { comesAfter, corruptArchive, type EntryKind, kindOf, sumsLine } from "./form.ts";
 
 const BLOCK = 512;
@@ -136,17 +135,6 @@ export async function readSmall(
   const chunks: Buffer[] = [];
   for await (const chunk of content) chunks.push(chunk);
   return Buffer.concat(chunks);
-}
-
-/** Reads content for its digest alone. */
-export async function digestOf(content: AsyncIterable<Buffer>): Promise<FileDigest> {
-  const digest = createHash("sha256");
-  let size = 0;
-  for await (const chunk of content) {
-    digest.update(chunk);
-    size += chunk.length;
-  }
-  return { sha256: digest.digest("hex"), size };
 }
 
 /** Reads content that nobody needs. */

@@ -68,8 +68,8 @@ class SpoolFile:
 
     @classmethod
     def adopt(cls, path: Path) -> SpoolFile | None:
-        """Opens and locks a file that a dead writer left; None when it lives, the file is gone, or a client of
-        another age made it."""
+        """Opens and locks a file that a dead writer left; None when it lives, the file is gone, or a client
+        of another age made it."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:

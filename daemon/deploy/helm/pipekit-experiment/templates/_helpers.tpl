@@ -9,7 +9,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{/* Labels by which pods are found. */}}
 {{- define "pipekit-experiment.selector" -}}
 app.kubernetes.io/name: pipekit-experiment
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* What pods of both modes have: one user for all containers. */}}
@@ -43,7 +43,7 @@ env:
     value: {{ .drain | quote }}
 envFrom:
   - secretRef:
-      name: {{ .secret }}
+      name: {{ .secret | quote }}
       optional: true
 startupProbe:
   exec:

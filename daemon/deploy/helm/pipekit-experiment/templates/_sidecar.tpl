@@ -42,7 +42,7 @@ volumeMounts:
 - name: pkx-state
   {{- if .Values.job.claim }}
   persistentVolumeClaim:
-    claimName: {{ .Values.job.claim }}
+    claimName: {{ .Values.job.claim | quote }}
   {{- else }}
   # What the trackers have not taken when the pod ends is gone with it.
   emptyDir:

@@ -1,4 +1,4 @@
-/** What the connections of one principal may cost together. */
+/** What the connections of one principal may cost together, wherever they come from. */
 import { Bucket } from "./bucket.ts";
 import type { Quota } from "./quota.ts";
 
@@ -7,16 +7,17 @@ const BURST = 4;
 /** Calls that a principal begins a second, for each that is served: who heeds `calls_per_s` comes nowhere near. */
 const PACE = 2;
 
-interface Owner {
+interface Tally {
   connections: number;
   quota: Quota;
+  /** Of calls that its connections have left together. */
   pace: Bucket;
 }
 
-export class Owners {
+export class PrincipalTallies {
   readonly #now: () => number;
   /** As many as the principals file has named. */
-  readonly #owners = new Map<string, Owner>();
+  readonly #tallies = new Map<string, Tally>();
 
   /** `now` tells milliseconds. */
   constructor(now: () => number) {
@@ -25,29 +26,29 @@ export class Owners {
 
   /** Counts a connection of a principal; false, and not counted, where it has as many as its quota says. */
   add(principal: string, quota: Quota): boolean {
-    const owner = this.#of(principal, quota);
-    if (quota.connections > 0 && owner.connections >= quota.connections) return false;
-    owner.connections++;
+    const tally = this.#of(principal, quota);
+    if (quota.connections > 0 && tally.connections >= quota.connections) return false;
+    tally.connections++;
     return true;
   }
 
   remove(principal: string): void {
-    const owner = this.#owners.get(principal);
-    if (owner !== undefined) owner.connections--;
+    const tally = this.#tallies.get(principal);
+    if (tally !== undefined) tally.connections--;
   }
 
   /** Counts calls that a principal began, on whichever connection; true when they are more than it may begin. */
   isTooMany(principal: string, calls: number): boolean {
-    const owner = this.#owners.get(principal);
-    if (owner === undefined || owner.quota.calls_per_s === 0) return false;
-    return !owner.pace.spend(calls);
+    const tally = this.#tallies.get(principal);
+    if (tally === undefined || tally.quota.calls_per_s === 0) return false;
+    return !tally.pace.spend(calls);
   }
 
-  #of(principal: string, quota: Quota): Owner {
-    const known = this.#owners.get(principal);
+  #of(principal: string, quota: Quota): Tally {
+    const known = this.#tallies.get(principal);
     if (known === undefined) {
       const made = { connections: 0, quota, pace: this.#paceOf(quota) };
-      this.#owners.set(principal, made);
+      this.#tallies.set(principal, made);
       return made;
     }
     const { calls, calls_per_s } = known.quota;

@@ -1,6 +1,6 @@
 /** What processes take, as the kernel counts it: processor time says the same on a busy machine as on a quiet one. */
 import { readdirSync, readFileSync } from "node:fs";
-import { residentBytes } from "../machine.ts";
+import { residentBytes } from "./machine.ts";
 
 /** The kernel counts in hundredths of a second. */
 const TICKS_PER_S = 100;
