@@ -4,7 +4,12 @@
 import * as nodeModule from "node:module";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { nodeFault } from "./node-version.ts";
+import { keepProgram } from "./program/copy.ts";
+
+/** Commands that outlive an upgrade of the package that they were started from. */
+const LONG: readonly (string | undefined)[] = ["serve", "lsp", "ui", "top"];
 
 const [command, ...rest] = process.argv.slice(2);
 const fault = nodeFault(command);
@@ -18,7 +23,11 @@ const cacheBase =
 // In the user's own folder: the default is shared by all users of /tmp.
 nodeModule.enableCompileCache(join(cacheBase, "pipekit-experiment/code"));
 
-if (command === "serve") {
+const isBundled = import.meta.url.endsWith(".mjs");
+const kept = isBundled && LONG.includes(command) ? keepProgram(import.meta.dirname) : undefined;
+if (kept !== undefined) {
+  await import(pathToFileURL(join(kept, "pkx.mjs")).href);
+} else if (command === "serve") {
   const { serve } = await import("./serve.ts");
   await serve(rest);
 } else if (command === "health") {

@@ -176,7 +176,7 @@ describe("an MLflow store", () => {
     };
     const dry = await command("--dry-run");
     expect(dry).toMatch(/^01HF7Y\w{20} {2}new {2}\w{32} \(first\)$/m);
-    expect(dry).toContain("4 runs: 4 new, 0 here, perhaps grown, 0 here, 0 left out.");
+    expect(dry).toContain("4 runs: 4 new, 0 perhaps grown, 0 here, 0 left out.");
     await expect(client.getRun(/^(\S+) .*\(first\)$/m.exec(dry)?.[1] ?? "")).rejects.toMatchObject({
       code: "RUN_NOT_FOUND",
     });

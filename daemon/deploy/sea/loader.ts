@@ -7,11 +7,11 @@
  * beside whoever uses it. Each version has a folder of its own.
  */
 import { randomBytes } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { homedir, tmpdir, userInfo } from "node:os";
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, join } from "node:path";
 import { getAsset, getRawAsset } from "node:sea";
+import { ensureOwn, programFolders } from "../../program/folders.ts";
 
 /** What build.ts puts beside the bundle's files: their digest, and their paths. */
 interface Manifest {
@@ -27,7 +27,7 @@ createRequire(join(folder, "start.cjs"))("./start.cjs");
 /** The folder of the bundle, whole. Tries the user's cache, then the folder for temporary files. */
 function unpack(): string {
   const failures: string[] = [];
-  for (const base of cacheFolders()) {
+  for (const base of programFolders()) {
     const place = join(base, manifest.digest);
     try {
       ensureOwn(base);
@@ -42,27 +42,6 @@ function unpack(): string {
       "  Set XDG_CACHE_HOME or TMPDIR to a folder that you may write.\n",
   );
   process.exit(1);
-}
-
-function cacheFolders(): string[] {
-  const { XDG_CACHE_HOME } = process.env;
-  const named = XDG_CACHE_HOME !== undefined && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : undefined;
-  return [
-    join(named ?? join(homedir(), ".cache"), "pipekit-experiment/program"),
-    join(tmpdir(), `pkx-program-${process.getuid?.() ?? userInfo().username}`),
-  ];
-}
-
-/** Makes a folder that only this user can write, or throws: code is run from it. */
-function ensureOwn(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const { uid, mode } = lstatSync(path);
-  const own = process.getuid?.();
-  // Windows has neither: there the user's own folders are closed already.
-  if (own === undefined) return;
-  if (!lstatSync(path).isDirectory() || uid !== own || (mode & 0o022) !== 0) {
-    throw new Error("it is not a folder that only you can write");
-  }
 }
 
 /** Makes a file what it is in the executable; whoever reads it meanwhile sees the old or the new one, whole. */
