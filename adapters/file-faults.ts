@@ -44,6 +44,11 @@ export function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }
 
+/** Whether this is the operating system's answer that there is no room: the disk is full, or the owner's quota. */
+export function isFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+}
+
 /** For `catch`: undefined when there is no such file. Throws anything else on. */
 export function unlessMissing(error: unknown): undefined {
   if (!isMissing(error)) throw error;

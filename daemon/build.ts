@@ -2,13 +2,12 @@
  * Makes the bundle: the daemon and its command line as a folder of plain .mjs files that runs on any Node 24 from
  * anywhere, in daemon/dist/ and, for the Python wheel, in the Python client's package; `--out DIR` makes it elsewhere.
  */
-import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildPage, PAGE_PACKAGES } from "@pipekit/page/build";
 import { build, type Metafile, type Plugin } from "esbuild";
-import { PROGRAM_FILE, type Program } from "./program/copy.ts";
+import { PROGRAM_FILE, programOf } from "./program/content.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const MODULES = join(ROOT, "node_modules");
@@ -99,17 +98,6 @@ export async function buildBundle(): Promise<Bundle> {
   files.set("LICENSES.txt", Buffer.from(licenses(packages)));
   files.set(PROGRAM_FILE, Buffer.from(JSON.stringify(programOf(files))));
   return { files, packages: [...packages, ...PAGE_PACKAGES.map((name) => `node_modules/${name}`)].sort() };
-}
-
-/** What the files are, in an order of their own. */
-function programOf(files: ReadonlyMap<string, Uint8Array>): Program {
-  const hash = createHash("sha256");
-  const sizes: Record<string, number> = {};
-  for (const [path, content] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    hash.update(`${path}\n${content.length}\n`).update(content);
-    sizes[path] = content.length;
-  }
-  return { digest: hash.digest("hex").slice(0, 32), sizes };
 }
 
 function packagesOf({ inputs }: Metafile): readonly string[] {

@@ -2,11 +2,11 @@
 /** `pkx`: the daemon (`pkx serve`) and the commands that talk to it. Loads only what the command needs. */
 // The whole module: a Node that is too old has not all of it, and would end here without a word of ours.
 import * as nodeModule from "node:module";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { nodeFault } from "./node-version.ts";
 import { keepProgram } from "./program/copy.ts";
+import { codeFolder } from "./program/folders.ts";
 
 /** Commands that outlive an upgrade of the package that they were started from. */
 const LONG: readonly (string | undefined)[] = ["serve", "lsp", "ui", "top"];
@@ -17,11 +17,8 @@ if (fault !== undefined) {
   process.stderr.write(fault);
   process.exit(1);
 }
-const { XDG_CACHE_HOME } = process.env;
-const cacheBase =
-  XDG_CACHE_HOME !== undefined && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), ".cache");
 // In the user's own folder: the default is shared by all users of /tmp.
-nodeModule.enableCompileCache(join(cacheBase, "pipekit-experiment/code"));
+nodeModule.enableCompileCache(codeFolder("code"));
 
 const isBundled = import.meta.url.endsWith(".mjs");
 const kept = isBundled && LONG.includes(command) ? keepProgram(import.meta.dirname) : undefined;

@@ -8,6 +8,8 @@ import { wandbTracker } from "@pipekit/adapters/wandb";
 import { PipekitError } from "@pipekit/proto";
 import { TrackerKinds } from "./delivery/index.ts";
 
+export type { Reference } from "@pipekit/adapters/secret";
+
 export const TRACKER_KINDS: readonly TrackerKind[] = [
   mlflowTracker,
   tensorboardTracker,

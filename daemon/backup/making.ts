@@ -5,6 +5,7 @@
 import { lstat, mkdir, readFile, realpath, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
+import { isFull } from "@pipekit/adapters/file-faults";
 import { syncFolder } from "@pipekit/adapters/files";
 import { type BackupMade, type BackupRequest, PipekitError, Progress } from "@pipekit/proto";
 import { checkClientPath } from "../content/index.ts";
@@ -156,13 +157,12 @@ function refused(what: string, mend: string, cause?: unknown): PipekitError {
   return new PipekitError("INVALID_ARGUMENT", `${what}.`, { field: "path", mend, cause });
 }
 
-/** By the system, or by the thread that copies the journal. */
-const NO_ROOM: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "STORAGE_FULL"]);
 const CANNOT_WRITE: ReadonlySet<unknown> = new Set(["EACCES", "EROFS", "EPERM", "ENOTDIR", "ENAMETOOLONG"]);
 
 function asTargetFailure(error: unknown, path: string): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (NO_ROOM.has(code)) {
+  // By the system, or by the thread that copies the journal.
+  if (isFull(error) || code === "STORAGE_FULL") {
     return new PipekitError("STORAGE_FULL", `There is no room for the backup ${path}.`, {
       field: "path",
       mend: "Write it to another disk, or free space there. The journal goes on.",

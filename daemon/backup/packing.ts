@@ -1,14 +1,14 @@
 /** The files of a backup that is being made, in a folder beside its name. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { link, mkdir, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { copyHashed, hashFile, syncFolder, writeDurably } from "@pipekit/adapters/files";
+import { link, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { copyHashed, hashFile, writeDurably } from "@pipekit/adapters/files";
 import { SourceUnreadable } from "@pipekit/adapters/registry";
 import { eachOf } from "@pipekit/adapters/workers";
 import type { BackupFile } from "./form.ts";
 import { sumLine } from "./sums.ts";
-import { sizeOf, type TreeFile } from "./tree.ts";
+import { NewFolders, sizeOf, type TreeFile } from "./tree.ts";
 
 const FILES_AT_ONCE = 4;
 
@@ -25,7 +25,7 @@ export class Packing {
   readonly #signal: AbortSignal;
   readonly #onFiles: (done: FilesDone) => void;
   readonly #files: BackupFile[] = [];
-  readonly #folders = new Set<string>();
+  readonly #folders: NewFolders;
   linked = 0;
 
   /** `folder` is new and empty. */
@@ -33,7 +33,7 @@ export class Packing {
     this.#folder = folder;
     this.#signal = signal;
     this.#onFiles = onFiles;
-    this.#folders.add(folder);
+    this.#folders = new NewFolders(folder);
   }
 
   get files(): number {
@@ -104,14 +104,12 @@ export class Packing {
 
   /** Makes every name in it durable. */
   async sync(): Promise<void> {
-    await eachOf([...this.#folders], FILES_AT_ONCE, (folder) => syncFolder(folder), this.#signal);
+    await this.#folders.sync(this.#signal);
   }
 
   async #place(path: string): Promise<string> {
     const target = this.pathOf(path);
-    await mkdir(dirname(target), { recursive: true });
-    for (let folder = dirname(target); !this.#folders.has(folder); folder = dirname(folder))
-      this.#folders.add(folder);
+    await this.#folders.makeFor(target);
     return target;
   }
 }

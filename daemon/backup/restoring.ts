@@ -3,14 +3,15 @@
  * only then gets its place. As long as `restoring/` is there, no daemon starts, and a restore begins anew.
  */
 import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { unlessMissing } from "@pipekit/adapters/file-faults";
+import { join } from "node:path";
+import { isFull, unlessMissing } from "@pipekit/adapters/file-faults";
 import { syncFolder, writeDurably } from "@pipekit/adapters/files";
 import { PipekitError } from "@pipekit/proto";
 import { type Checked, checkBackup } from "./checking.ts";
 import { CONFIG, corrupt, FOLDERS, JOURNAL } from "./form.ts";
 import type { Manifest } from "./manifest.ts";
 import { RESTORED, RESTORING, type Restored } from "./marks.ts";
+import { NewFolders } from "./tree.ts";
 
 /** What may lie in a folder that holds nothing. */
 const NOTHING = /^(?:daemon\.lock.*|lost\+found)$/;
@@ -34,13 +35,12 @@ export async function restoreBackup(options: RestoreOptions, signal: AbortSignal
   const { backup, stateFolder, delivers, onChecked, decide } = options;
   await makeRoom(stateFolder);
   const restoring = join(stateFolder, RESTORING);
-  const folders = new Set([restoring]);
+  const folders = new NewFolders(restoring, 0o700);
   await mkdir(restoring, { mode: 0o700 });
   await syncFolder(stateFolder);
   const targetOf = async (path: string): Promise<string> => {
     const target = join(restoring, path);
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-    for (let folder = dirname(target); !folders.has(folder); folder = dirname(folder)) folders.add(folder);
+    await folders.makeFor(target);
     return target;
   };
   let manifest: Manifest;
@@ -52,7 +52,7 @@ export async function restoreBackup(options: RestoreOptions, signal: AbortSignal
     throw asRestoreFailure(error, backup, stateFolder);
   }
   await closeFiles(restoring);
-  for (const folder of folders) await syncFolder(folder);
+  await folders.sync();
   await putInPlace(restoring, stateFolder, markOf(manifest, delivers));
   return manifest;
 }
@@ -63,7 +63,7 @@ const IMPOSSIBLE: ReadonlySet<unknown> = new Set(["EEXIST", "EISDIR", "ENOTDIR",
 function asRestoreFailure(error: unknown, backup: string, stateFolder: string): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (IMPOSSIBLE.has(code)) return corrupt(backup, "", `has a path that no folder can hold (${code})`, error);
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  if (!isFull(error)) return error;
   return new PipekitError("STORAGE_FULL", `There is no room in ${stateFolder} for the backup.`, {
     field: stateFolder,
     mend: "Free space there, or restore into a folder on another disk.",

@@ -2,6 +2,10 @@
 import { link, lstat, mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { unlessMissing } from "@pipekit/adapters/file-faults";
+import { syncFolder } from "@pipekit/adapters/files";
+import { eachOf } from "@pipekit/adapters/workers";
+
+const FOLDERS_AT_ONCE = 4;
 
 /** A file, and its path from the folder that was asked for. */
 export interface TreeFile {
@@ -37,6 +41,29 @@ export async function linkInto(source: string, target: string): Promise<boolean>
     () => true,
     (error: unknown) => unlessMissing(error) ?? false,
   );
+}
+
+/** Makes folders below a new one for files that are to be written, and their names durable at the end. */
+export class NewFolders {
+  readonly #mode: number | undefined;
+  readonly #made: Set<string>;
+
+  /** `root` exists; `mode` is that of the folders in it, by default the process's own. */
+  constructor(root: string, mode?: number) {
+    this.#mode = mode;
+    this.#made = new Set([root]);
+  }
+
+  /** Makes the folder of a file below the root. */
+  async makeFor(file: string): Promise<void> {
+    await mkdir(dirname(file), { recursive: true, ...(this.#mode !== undefined && { mode: this.#mode }) });
+    for (let folder = dirname(file); !this.#made.has(folder); folder = dirname(folder))
+      this.#made.add(folder);
+  }
+
+  async sync(signal = new AbortController().signal): Promise<void> {
+    await eachOf([...this.#made], FOLDERS_AT_ONCE, (folder) => syncFolder(folder), signal);
+  }
 }
 
 export async function sizeOf(path: string): Promise<number> {

@@ -3,32 +3,21 @@
  * version in their place, while a daemon runs that has not loaded all of its own yet: commands that come late, threads
  * that start again. So it runs from a copy in the user's cache, of which each version has one.
  */
-import { randomBytes } from "node:crypto";
 import {
   copyFileSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { ensureOwn, programFolders } from "./folders.ts";
-
-/** What build.ts writes beside the bundle's files, and of them. */
-export const PROGRAM_FILE = "program.json";
-
-/** What the bundle consists of. */
-export interface Program {
-  /** Names this content. */
-  readonly digest: string;
-  /** Path within the bundle to size, bytes. */
-  readonly sizes: Readonly<Record<string, number>>;
-}
+import { answersSignals } from "../lifecycle/processes.ts";
+import { PROGRAM_FILE, type Program } from "./content.ts";
+import { ensureOwn, programFolders, replaceFile } from "./folders.ts";
 
 /** Whoever uses a copy leaves a file here, named by host and process. */
 const USERS = "users";
@@ -52,8 +41,11 @@ export function keepProgram(from: string): string | undefined {
       mkdirSync(join(place, USERS), { recursive: true, mode: 0o700 });
       writeFileSync(join(place, USERS, `${hostname()}.${process.pid}`), "");
       const missing = Object.keys(sizes).filter((file) => sizeOf(join(place, file)) !== sizes[file]);
-      for (const file of [...missing, PROGRAM_FILE]) copy(join(from, file), join(place, file));
-      if (missing.length > 0) removeUnused(base, digest);
+      if (missing.length > 0) {
+        for (const file of [...missing, PROGRAM_FILE])
+          replaceFile(join(place, file), (fresh) => copyFileSync(join(from, file), fresh));
+        removeUnused(base, digest);
+      }
       return place;
     } catch {
       // The next folder, or none: a program without a copy is better than none.
@@ -74,18 +66,6 @@ function sizeOf(file: string): number | undefined {
   return statSync(file, { throwIfNoEntry: false })?.size;
 }
 
-/** Whoever reads the target meanwhile sees the old or the new one, whole. */
-function copy(from: string, to: string): void {
-  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-  const fresh = `${to}.${randomBytes(8).toString("hex")}`;
-  try {
-    copyFileSync(from, fresh);
-    renameSync(fresh, to);
-  } finally {
-    rmSync(fresh, { force: true });
-  }
-}
-
 /** Removes copies of other versions that nobody has used for a while. What the single executable unpacked has no users' folder. */
 function removeUnused(base: string, digest: string): void {
   for (const name of readdirSync(base)) {
@@ -99,12 +79,7 @@ function removeUnused(base: string, digest: string): void {
 function isUsing(user: string, file: string): boolean {
   const dot = user.lastIndexOf(".");
   if (user.slice(0, dot) !== hostname()) return ageMs(file) < FAR_MS;
-  try {
-    process.kill(Number(user.slice(dot + 1)), 0);
-    return true;
-  } catch {
-    return false;
-  }
+  return answersSignals(Number(user.slice(dot + 1)));
 }
 
 function ageMs(path: string): number {

@@ -13,6 +13,7 @@ import type {
   ServerDuplexStream,
   ServerWritableStream,
 } from "@grpc/grpc-js";
+import { isFull } from "@pipekit/adapters/file-faults";
 import { type FailureCode, PipekitError } from "@pipekit/proto";
 import type { Logger } from "pino";
 import { principalOf } from "../access/principal.ts";
@@ -78,7 +79,7 @@ export function bidiStream<Q, A>(
 /** Any thrown value as a typed failure. A full disk is STORAGE_FULL; what nobody foresaw is INTERNAL and logged. */
 export function toPipekitError(error: unknown, log: Logger): PipekitError {
   if (error instanceof PipekitError) return error;
-  if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
+  if (isFull(error)) {
     return new PipekitError("STORAGE_FULL", "The disk of the daemon is full.", {
       mend: "Free disk space; what was acknowledged is safe.",
       cause: error,

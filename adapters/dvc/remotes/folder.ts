@@ -7,7 +7,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { chmod, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { isMissing } from "../../file-faults.ts";
+import { isFull, isMissing } from "../../file-faults.ts";
 import { reflink, syncFile, syncFolder } from "../../files.ts";
 import { folderMode, makeFolder } from "../../new-folder.ts";
 import type { OnBytes } from "../../registry.ts";
@@ -131,9 +131,7 @@ export class FolderRemote implements Remote {
   /** A failure to write the file at `path`, which is not of the remote, stays as it is. */
   #ours(error: unknown, path: string): unknown {
     const isOther = error instanceof Error && "path" in error && error.path === path;
-    const isFull =
-      error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT"].includes(String(error.code));
-    return isOther || isFull ? error : ofFolder(this.name, this.#folder, error);
+    return isOther || isFull(error) ? error : ofFolder(this.name, this.#folder, error);
   }
 
   async #guarded<T>(work: () => Promise<T>): Promise<T> {

@@ -1,9 +1,9 @@
 /** Folders: whose they are, and whether they can be written. */
 import { lstatSync, statSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, join } from "node:path";
 import { socketPathOf, stateLayout } from "../../config/index.ts";
 import { counted } from "../../format.ts";
+import { codeFolder } from "../../program/folders.ts";
 import type { Context } from "../context.ts";
 import type { Location } from "../locate.ts";
 import { type Finding, failed, note, ok, problem } from "./finding.ts";
@@ -94,13 +94,7 @@ function checkSocketPath(runtime: string, state: string): Finding[] {
 
 /** Where Node keeps compiled code: without it every start takes longer. */
 function checkCodeCache({ terminal: { env } }: Context): Finding[] {
-  const base = env["XDG_CACHE_HOME"];
-  const folder = standing(
-    join(
-      base !== undefined && isAbsolute(base) ? base : join(homedir(), ".cache"),
-      "pipekit-experiment/code",
-    ),
-  );
+  const folder = standing(codeFolder("code", env));
   const fault = unwritable(folder);
   if (fault === undefined) return [];
   return [

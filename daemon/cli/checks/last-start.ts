@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { endOfFile } from "../../file-end.ts";
 import { moment } from "../../format.ts";
+import { parsedText } from "../../view/documents/texts.ts";
 import { type Finding, note } from "./finding.ts";
 
 /** Bytes at the end of the log in which it is looked for. */
@@ -18,20 +19,12 @@ const Start = z.object({
 export function checkLastStart(logFile: string): Finding[] {
   const last = endOfFile(logFile, TAIL)
     .split("\n")
-    .flatMap((line) => startIn(line) ?? [])
+    // Others, and one that is cut off, are left out.
+    .flatMap((line) => Start.safeParse(parsedText(line)).data ?? [])
     .at(-1);
   if (last === undefined || last.msg === "ready") return [];
   const { message = "", mend = "" } = last.err ?? {};
   const at = moment(Date.parse(last.time) * 1000);
   const advice = mend || "Run `pkx serve` in a terminal to see why.";
   return [note("last start", `At ${at} a daemon could not start: ${message}`, advice)];
-}
-
-/** Undefined for other lines, and for one that is cut off. */
-function startIn(line: string): z.infer<typeof Start> | undefined {
-  try {
-    return Start.safeParse(JSON.parse(line)).data;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 /** The trackers that the config names: specs, secrets, whether the servers answer, and what time it is there. */
 import type { Config } from "../../config/index.ts";
 import { duration } from "../../format.ts";
+import type { Reference } from "../../trackers.ts";
 import type { Context } from "../context.ts";
 import { codeOf, type Finding, failed, note, ok, problem } from "./finding.ts";
 import { standing, unreadable, unwritable } from "./paths.ts";
@@ -26,10 +27,6 @@ export async function checkTrackers(context: Context, config: Config): Promise<F
     return [failed("trackers", error)];
   }
 }
-
-type Reference =
-  | { readonly from: "env"; readonly name: string }
-  | { readonly from: "file"; readonly path: string };
 
 function checkReference(
   reference: Reference,

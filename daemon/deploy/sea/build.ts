@@ -5,7 +5,6 @@
  * Format: Node's single executable application (nodejs.org/api/single-executable-applications), put in by postject.
  */
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -22,6 +21,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import { programOf } from "../../program/content.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const BUILD = join(ROOT, "daemon/build.ts");
@@ -58,12 +58,12 @@ async function makeBlob(work: string): Promise<string> {
   const bundle = join(work, "bundle");
   execFileSync(process.execPath, [BUILD, "--out", bundle], { stdio: "inherit" });
   writeFileSync(join(bundle, "start.cjs"), START);
-  const files = readdirSync(bundle, { recursive: true, withFileTypes: true })
+  const paths = readdirSync(bundle, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => relative(bundle, join(entry.parentPath, entry.name)))
-    .sort();
+    .map((entry) => relative(bundle, join(entry.parentPath, entry.name)));
+  const files = new Map(paths.map((path) => [path, readFileSync(join(bundle, path))]));
   const manifest = join(work, "manifest.json");
-  writeFileSync(manifest, JSON.stringify({ digest: digestOf(bundle, files), files }));
+  writeFileSync(manifest, JSON.stringify(programOf(files)));
   const main = join(work, "loader.cjs");
   await build({
     entryPoints: [join(import.meta.dirname, "loader.ts")],
@@ -86,7 +86,7 @@ async function makeBlob(work: string): Promise<string> {
       execArgvExtension: "none",
       assets: {
         "manifest.json": manifest,
-        ...Object.fromEntries(files.map((file) => [file, join(bundle, file)])),
+        ...Object.fromEntries(paths.map((path) => [path, join(bundle, path)])),
       },
     }),
   );
@@ -94,16 +94,6 @@ async function makeBlob(work: string): Promise<string> {
     stdio: ["ignore", "ignore", "inherit"],
   });
   return output;
-}
-
-/** 32 hex digits that name this content. */
-function digestOf(folder: string, files: readonly string[]): string {
-  const hash = createHash("sha256");
-  for (const file of files) {
-    const content = readFileSync(join(folder, file));
-    hash.update(`${file}\n${content.length}\n`).update(content);
-  }
-  return hash.digest("hex").slice(0, 32);
 }
 
 /** Takes out what is for debuggers of Node itself, where the system has the program for it. */

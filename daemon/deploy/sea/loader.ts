@@ -6,20 +6,15 @@
  * A file in that folder is used only when it is, byte for byte, the one in the executable: a damaged one is replaced
  * beside whoever uses it. Each version has a folder of its own.
  */
-import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { getAsset, getRawAsset } from "node:sea";
-import { ensureOwn, programFolders } from "../../program/folders.ts";
+import type { Program } from "../../program/content.ts";
+import { ensureOwn, programFolders, replaceFile } from "../../program/folders.ts";
 
-/** What build.ts puts beside the bundle's files: their digest, and their paths. */
-interface Manifest {
-  readonly digest: string;
-  readonly files: readonly string[];
-}
-
-const manifest: Manifest = JSON.parse(getAsset("manifest.json", "utf8"));
+/** What build.ts says of the files that it puts in. */
+const program: Program = JSON.parse(getAsset("manifest.json", "utf8"));
 const folder = unpack();
 // From a file, because the code of an executable can import only what is built into Node.
 createRequire(join(folder, "start.cjs"))("./start.cjs");
@@ -28,10 +23,10 @@ createRequire(join(folder, "start.cjs"))("./start.cjs");
 function unpack(): string {
   const failures: string[] = [];
   for (const base of programFolders()) {
-    const place = join(base, manifest.digest);
+    const place = join(base, program.digest);
     try {
       ensureOwn(base);
-      for (const file of manifest.files) restore(place, file);
+      for (const file of Object.keys(program.sizes)) restore(place, file);
       return place;
     } catch (error) {
       failures.push(`  ${place}: ${error instanceof Error ? error.message : error}`);
@@ -44,7 +39,7 @@ function unpack(): string {
   process.exit(1);
 }
 
-/** Makes a file what it is in the executable; whoever reads it meanwhile sees the old or the new one, whole. */
+/** Makes a file what it is in the executable. */
 function restore(place: string, file: string): void {
   const wanted = new Uint8Array(getRawAsset(file));
   const path = join(place, file);
@@ -53,13 +48,5 @@ function restore(place: string, file: string): void {
   } catch {
     // Not there, or not readable: made anew.
   }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const fresh = `${path}.${randomBytes(8).toString("hex")}`;
-  try {
-    writeFileSync(fresh, wanted, { mode: 0o600 });
-    renameSync(fresh, path);
-  } catch (error) {
-    rmSync(fresh, { force: true });
-    throw error;
-  }
+  replaceFile(path, (fresh) => writeFileSync(fresh, wanted, { mode: 0o600 }));
 }

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type FileHandle, link, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { isFull } from "@pipekit/adapters/file-faults";
 import { syncFolder } from "@pipekit/adapters/files";
 import { PipekitError } from "@pipekit/proto";
 import type { Pack } from "tar-stream";
@@ -151,7 +152,7 @@ async function isThere(path: string): Promise<boolean> {
 function asWriteFailure(error: unknown, path: string): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "EEXIST") return taken(path);
-  if (code === "ENOSPC" || code === "EDQUOT") {
+  if (isFull(error)) {
     return new PipekitError("STORAGE_FULL", `There is no room for ${path}.`, {
       field: "path",
       mend: "Free space, or export to another disk.",
